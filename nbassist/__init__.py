@@ -1,0 +1,31 @@
+"""nbassist: an assistant in the notebook, whose tools are functions of that notebook."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+__all__ = ["Assistant", "Reply", "__version__", "load_ipython_extension", "tool"]
+
+if TYPE_CHECKING:
+    from .assistant import Assistant, Reply
+    from .tools import tool
+
+_HOMES = {"Assistant": ".assistant", "Reply": ".assistant", "tool": ".tools"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on first use, so that `import nbassist` costs nothing."""
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(home, __name__), name)
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """Register `%%assistant` and `%assistant`; called by `%load_ext nbassist`."""
+    from .magics import register
+
+    register(shell)

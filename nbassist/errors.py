@@ -1,0 +1,121 @@
+"""Everything nbassist raises, in one tree; each message is one line that says what happened and what to do.
+
+::
+
+    NbassistError
+    ├── UsageError                  a flag, a value or an expression in the cell is wrong
+    ├── SettingsError               nothing usable is configured, or what is configured contradicts itself
+    ├── ToolError                   a function can't be a tool, or a tool's registration is wrong
+    ├── ConversationError           a thread can't do that: gone, busy, or the position is not in it
+    ├── OrderError                  events came in an order that `nbassist.run` does not allow (a bug in a backend)
+    ├── BackendError                the endpoint, or the way to it
+    │   ├── ConnectionFailedError   nothing answered, or the connection broke before any output
+    │   ├── AuthenticationError     the key was refused
+    │   ├── RateLimitError          too many requests, or the quota is used up
+    │   ├── RequestRefusedError     the endpoint understood the request and said no
+    │   ├── ServerFailedError       the endpoint failed on its own side (5xx)
+    │   ├── NotAnEndpointError      what answered does not speak the protocol (an HTML page, an empty 200)
+    │   └── StreamBrokenError       a stream stopped before its terminal event
+    └── LocalError                  the embedded server or its engine
+        ├── LocalUnavailableError   the extra `local` is not installed, or the server does not start
+        └── ModelFileError          the model file is missing, cut or altered
+"""
+
+from __future__ import annotations
+
+
+class NbassistError(Exception):
+    """Base of all errors of nbassist; shown in a notebook as one line, without a traceback."""
+
+    def __str__(self) -> str:
+        return " ".join(super().__str__().split())
+
+    def _render_traceback_(self) -> list[str]:
+        """Let IPython print one line: it looks for this method before it formats a traceback."""
+        return [f"{type(self).__name__}: {self}"]
+
+
+class UsageError(NbassistError):
+    """A flag, a value or an expression in the cell is wrong."""
+
+
+class SettingsError(NbassistError):
+    """Nothing usable is configured, or what is configured contradicts itself."""
+
+
+class ToolError(NbassistError):
+    """A function can't be a tool, or its registration is wrong."""
+
+
+class ConversationError(NbassistError):
+    """A thread can't do what was asked of it."""
+
+
+class OrderError(NbassistError):
+    """Events came in an order that `nbassist.run` does not allow; a bug in a backend, not in the notebook."""
+
+
+class BackendError(NbassistError):
+    """The endpoint, or the way to it.
+
+    Parameters
+    ----------
+    message : str
+        One line for the person.
+    status : int, optional
+        The HTTP status, where there was one.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class ConnectionFailedError(BackendError):
+    """Nothing answered, or the connection broke before any output."""
+
+
+class AuthenticationError(BackendError):
+    """The key was refused (401, 403)."""
+
+
+class RateLimitError(BackendError):
+    """Too many requests, or the quota is used up (429).
+
+    Parameters
+    ----------
+    retry_after : float, optional
+        Seconds that the endpoint asked to wait; None where it did not say.
+    """
+
+    def __init__(self, message: str, *, status: int | None = 429, retry_after: float | None = None) -> None:
+        super().__init__(message, status=status)
+        self.retry_after = retry_after
+
+
+class RequestRefusedError(BackendError):
+    """The endpoint understood the request and said no (other 4xx)."""
+
+
+class ServerFailedError(BackendError):
+    """The endpoint failed on its own side (5xx, or an error event in the stream)."""
+
+
+class NotAnEndpointError(BackendError):
+    """What answered does not speak the protocol: an HTML page, an empty 200, bad JSON."""
+
+
+class StreamBrokenError(BackendError):
+    """A stream stopped before its terminal event; what came before it is kept."""
+
+
+class LocalError(NbassistError):
+    """The embedded server or its engine."""
+
+
+class LocalUnavailableError(LocalError):
+    """The extra `local` is not installed, or the server does not start."""
+
+
+class ModelFileError(LocalError):
+    """The model file is missing, cut or altered."""

@@ -1,0 +1,250 @@
+"""What a run tells as it happens: few events, each a frozen record of one thing.
+
+A run is one prompt through to its answer. It has one or more turns, each one request to the model. The order in
+which events may follow one another is part of the interface and stands as a table in `nbassist.run`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+MimeBundle: TypeAlias = Mapping[str, Any]
+"""What IPython displays: MIME type to content."""
+
+TurnReason: TypeAlias = Literal[
+    "stop",  # the model said all it had to say
+    "tool_calls",  # it waits for tool outputs
+    "length",  # its limit of tokens is reached
+    "content_filter",
+    "cut",  # the stream ended before its terminal event; what came is kept
+    "unmarked",  # the stream ended cleanly but without a finish reason: possibly cut short
+    "cancelled",
+    "expired",
+    "failed",
+]
+
+Finish: TypeAlias = Literal["completed", "incomplete", "interrupted", "failed", "stopped"]
+"""How a run ended. `stopped` is a limit of ours: the number of turns, or a call repeated over and over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens that a turn or a run took; all zero where the endpoint does not say (`known` is False then).
+
+    Parameters
+    ----------
+    input_tokens, output_tokens : int
+        Tokens read and written, as the endpoint counts them.
+    cached_tokens : int
+        Those of `input_tokens` that the endpoint took from its prompt cache.
+    reasoning_tokens : int
+        Those of `output_tokens` that were spent on reasoning.
+    known : bool
+        Whether the endpoint gave any figure.
+    """
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+    known: bool = False
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.reasoning_tokens + other.reasoning_tokens,
+            self.known or other.known,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """The first event of each run: the prompt is about to be sent. `model` is empty where the endpoint chooses."""
+
+    model: str = ""
+    backend: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnStarted:
+    """The endpoint took the request; `cursor` names what now runs there, enough for a backend to cancel it."""
+
+    cursor: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """A piece of the reply; the pieces of a run, joined, are its text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalDelta:
+    """A piece of the model's refusal."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningDelta:
+    """A piece of the model's reasoning, or of a summary of it."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallStarted:
+    """The model began to write a call; `call_id` is unique in the conversation."""
+
+    call_id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolArgumentsDelta:
+    """A piece of a call's arguments, JSON text as the model writes it."""
+
+    call_id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallReady:
+    """A call stands whole; `arguments` is its JSON text, exactly as written (it may be invalid)."""
+
+    call_id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolFinished:
+    """A tool ran, or was refused.
+
+    Parameters
+    ----------
+    call_id, name : str
+        The call that this answers.
+    output : str
+        The text for the model: the result, or what went wrong.
+    error : str, optional
+        One line for the person; None where the tool returned.
+    seconds : float
+        How long it ran.
+    display : tuple of MIME bundles
+        What it printed, displayed and returned, in order, for the person; may be empty.
+    traceback : str
+        The traceback of an error in the tool, as plain text; empty where there is none.
+    """
+
+    call_id: str
+    name: str
+    output: str
+    error: str | None = None
+    seconds: float = 0.0
+    display: tuple[MimeBundle, ...] = ()
+    traceback: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerToolEvent:
+    """Something that the service runs itself (code interpreter, file search, web search).
+
+    `text` is what it wrote since the last event of the same call; `state` is running, completed or failed.
+    """
+
+    call_id: str
+    kind: str
+    state: Literal["running", "completed", "failed"]
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageReady:
+    """An image in the reply, as bytes, or as the id of a file that the backend can fetch."""
+
+    media_type: str
+    data: bytes = b""
+    file_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CitationAdded:
+    """A source of the reply; `marker` is the text that stands for it in the reply, if any."""
+
+    title: str
+    url: str = ""
+    marker: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnEnded:
+    """The last event of each turn.
+
+    Parameters
+    ----------
+    reason : TurnReason
+        Why the model stopped. Whether tools are asked for follows from the calls that stand ready.
+    usage : Usage
+        Of this turn alone; `known` is False where the endpoint gives it only at the end of the run.
+    cursor : mapping of str to str
+        Where a backend goes on from; empty where the whole history is to be sent again.
+    detail : str
+        One line from the endpoint about a reason that is no plain end; may be empty.
+    """
+
+    reason: TurnReason
+    usage: Usage = Usage()
+    cursor: Mapping[str, str] = field(default_factory=dict)
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnded:
+    """The last event of each run. `detail` is one line for the person; empty for a completed run."""
+
+    finish: Finish
+    usage: Usage = Usage()
+    detail: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Retrying:
+    """The request failed before any output and goes out again in `seconds`."""
+
+    seconds: float
+    attempt: int
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """Something the person should know that does not end the run, in one line."""
+
+    text: str
+
+
+Event: TypeAlias = (
+    RunStarted
+    | TurnStarted
+    | TextDelta
+    | RefusalDelta
+    | ReasoningDelta
+    | ToolCallStarted
+    | ToolArgumentsDelta
+    | ToolCallReady
+    | ToolFinished
+    | ServerToolEvent
+    | ImageReady
+    | CitationAdded
+    | TurnEnded
+    | RunEnded
+    | Retrying
+    | Warned
+)

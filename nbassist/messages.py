@@ -1,0 +1,188 @@
+"""What a conversation holds, and what a backend is asked to send: frozen records with `to_dict` and `from_dict`."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, TypeAlias
+
+from .errors import ConversationError
+
+Role: TypeAlias = Literal["user", "assistant", "tool"]
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Text of a message, markdown where the model wrote it."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The model's refusal, in its words."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reasoning:
+    """The model's reasoning, or a summary of it."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image as bytes, by URL, or as the id of a file at the endpoint; one of the three is set."""
+
+    media_type: str = "image/png"
+    data: bytes = b""
+    url: str = ""
+    file_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call as the model wrote it; `arguments` is JSON text and may be invalid."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolOutput:
+    """The answer to one call: text for the model, and one line of `error` where it failed."""
+
+    call_id: str
+    name: str
+    output: str
+    error: str | None = None
+    seconds: float = 0.0
+
+
+Part: TypeAlias = Text | Refusal | Reasoning | Image | ToolCall | ToolOutput
+_PARTS: dict[str, type[Part]] = {
+    "text": Text,
+    "refusal": Refusal,
+    "reasoning": Reasoning,
+    "image": Image,
+    "tool_call": ToolCall,
+    "tool_output": ToolOutput,
+}
+_NAMES = {kind: name for name, kind in _PARTS.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a conversation.
+
+    Parameters
+    ----------
+    role : {"user", "assistant", "tool"}
+        A `tool` message holds one or more `ToolOutput` and nothing else.
+    parts : tuple of Part
+        In the order in which they came.
+    complete : bool
+        False where the model was cut or interrupted in the middle of it.
+    """
+
+    role: Role
+    parts: tuple[Part, ...]
+    complete: bool = True
+
+    @property
+    def text(self) -> str:
+        """The text parts, joined; empty where there are none."""
+        return "".join(part.text for part in self.parts if isinstance(part, Text))
+
+    @property
+    def tool_calls(self) -> tuple[ToolCall, ...]:
+        """The calls in it, in order."""
+        return tuple(part for part in self.parts if isinstance(part, ToolCall))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a dictionary that `json.dumps` takes; `from_dict` gives back an equal message."""
+        return {"role": self.role, "complete": self.complete, "parts": [_part_to_dict(p) for p in self.parts]}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Message:
+        """Read what `to_dict` wrote.
+
+        Raises
+        ------
+        ConversationError
+            Where `data` is not such a dictionary.
+        """
+        try:
+            role = data["role"]
+            if role not in ("user", "assistant", "tool"):
+                raise ValueError(f"role {role!r}")
+            parts = tuple(_part_from_dict(part) for part in data["parts"])
+            return cls(role, parts, bool(data.get("complete", True)))
+        except (KeyError, TypeError, ValueError) as error:
+            raise ConversationError(f"not a saved message: {error}") from error
+
+
+def _part_to_dict(part: Part) -> dict[str, Any]:
+    fields: dict[str, Any] = {name: getattr(part, name) for name in part.__dataclass_fields__}
+    if isinstance(part, Image):
+        fields["data"] = base64.b64encode(part.data).decode("ascii")
+    return {"type": _NAMES[type(part)], **fields}
+
+
+def _part_from_dict(data: Mapping[str, Any]) -> Part:
+    fields = {name: value for name, value in data.items() if name != "type"}
+    part = _PARTS[data["type"]](**fields)
+    if isinstance(part, Image):
+        part = replace(part, data=base64.b64decode(fields.get("data", "")))
+    return part
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """A tool as the model sees it: `parameters` is a JSON schema of type object."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+    strict: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """All that a backend needs for one turn.
+
+    Parameters
+    ----------
+    messages : tuple of Message
+        The whole history, oldest first, the new prompt or tool outputs last.
+    since : int
+        The endpoint already holds `messages[:since]` under `cursor`; 0 where it holds nothing.
+    cursor : mapping of str to str
+        What the backend gave at the end of the turn before; empty at the start.
+    model, instructions : str
+        Empty for the endpoint's own choice, or none.
+    tools : tuple of ToolSpec
+        Empty where the model can call nothing.
+    tool_choice : {"auto", "none", "required"}
+        Whether it may, may not, or must call.
+    parameters : mapping
+        Further parameters of the model, by their names on the wire.
+    """
+
+    messages: tuple[Message, ...]
+    since: int = 0
+    cursor: Mapping[str, str] = field(default_factory=dict)
+    model: str = ""
+    instructions: str = ""
+    tools: tuple[ToolSpec, ...] = ()
+    tool_choice: Literal["auto", "none", "required"] = "auto"
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def new(self) -> tuple[Message, ...]:
+        """The messages that the endpoint does not hold yet."""
+        return self.messages[self.since :]
