@@ -7,7 +7,7 @@
     ├── SettingsError               nothing usable is configured, or what is configured contradicts itself
     ├── ToolError                   a function can't be a tool, or a tool's registration is wrong
     ├── ConversationError           a thread can't do that: gone, busy, or the position is not in it
-    ├── OrderError                  events came in an order that `nbassist.run` does not allow (a bug in a backend)
+    ├── OrderError                  events came in an order that `nbassist.order` does not allow (a bug in a backend)
     ├── BackendError                the endpoint, or the way to it
     │   ├── ConnectionFailedError   nothing answered, or the connection broke before any output
     │   ├── AuthenticationError     the key was refused
@@ -52,7 +52,7 @@ class ConversationError(NbassistError):
 
 
 class OrderError(NbassistError):
-    """Events came in an order that `nbassist.run` does not allow; a bug in a backend, not in the notebook."""
+    """Events came in an order that `nbassist.order` does not allow; a bug in a backend, not in the notebook."""
 
 
 class BackendError(NbassistError):
@@ -72,7 +72,17 @@ class BackendError(NbassistError):
 
 
 class ConnectionFailedError(BackendError):
-    """Nothing answered, or the connection broke before any output."""
+    """Nothing answered, or the connection broke before any output.
+
+    Parameters
+    ----------
+    sent : bool
+        Whether the request may have reached the endpoint: if so, it is not sent again.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None, sent: bool = False) -> None:
+        super().__init__(message, status=status)
+        self.sent = sent
 
 
 class AuthenticationError(BackendError):

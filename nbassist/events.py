@@ -1,7 +1,7 @@
 """What a run tells as it happens: few events, each a frozen record of one thing.
 
 A run is one prompt through to its answer. It has one or more turns, each one request to the model. The order in
-which events may follow one another is part of the interface and stands as a table in `nbassist.run`.
+which events may follow one another is part of the interface and stands as a table in `nbassist.order`.
 """
 
 from __future__ import annotations

@@ -1,40 +1,68 @@
-"""Chat Completions: the request and the decoder.
-
-Each habit of a server that the decoder knows has a test in `tests/backends/test_chat.py` with the bytes that show it.
-"""
+"""Chat Completions: every compatible engine speaks it, and keeps nothing: each turn sends the whole history."""
 
 from __future__ import annotations
 
 import base64
-import json
-import secrets
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
-from ..errors import BackendError, NotAnEndpointError, ServerFailedError
-from ..events import (
-    Event,
-    ReasoningDelta,
-    RefusalDelta,
-    TextDelta,
-    ToolArgumentsDelta,
-    ToolCallReady,
-    ToolCallStarted,
-    TurnEnded,
-    TurnReason,
-    Usage,
-)
+from ..events import Event
 from ..messages import Image, Message, Request, Text, ToolOutput
-from . import reading
-from .textcalls import TextCall, TextCallReader
+from .chat_decoder import ChatDecoder
 
-_REASONS: dict[str, TurnReason] = {
-    "length": "length",
-    "max_tokens": "length",
-    "model_length": "length",
-    "content_filter": "content_filter",
-}
+__all__ = ["ChatBackend", "ChatDecoder", "build_chat_request"]
+
+
+class ChatBackend:
+    """The Chat Completions protocol at one endpoint.
+
+    Parameters
+    ----------
+    base_url : str
+        Up to and with `/v1`.
+    api_key : str
+        Its key; empty where it needs none.
+    """
+
+    name = "chat"
+
+    def __init__(self, base_url: str, api_key: str) -> None:
+        from .transport import Transport  # imports openai, which the server's use of this module does without
+
+        self._transport = Transport(base_url, api_key)
+        self._model = ""
+
+    def stream(self, request: Request) -> Iterator[Event]:
+        """Send `request` and yield the events of the turn; closing the iterator closes the stream.
+
+        Raises
+        ------
+        BackendError
+            Where nothing of a turn came.
+        """
+        return self._transport.drive(self._flow(request))
+
+    def astream(self, request: Request) -> AsyncIterator[Event]:
+        """As `stream`, on an event loop."""
+        return self._transport.adrive(self._flow(request))
+
+    def cancel(self, cursor: Mapping[str, str], *, forget: bool = False) -> dict[str, str]:
+        """Do nothing: a turn ends with its stream, and the endpoint holds no history."""
+        return {}
+
+    def models(self) -> list[str]:
+        """Return the names of the endpoint's models, in its order."""
+        return self._transport.models()
+
+    def _flow(self, request: Request) -> Any:
+        from .transport import Open, list_models
+
+        body = build_chat_request(request)
+        if not request.model:
+            if not self._model:
+                self._model = (yield from list_models())[0]
+            body["model"] = self._model
+        yield Open("/chat/completions", body, ChatDecoder([tool.name for tool in request.tools]))
 
 
 def build_chat_request(request: Request) -> dict[str, Any]:
@@ -100,179 +128,3 @@ def _content(message: Message) -> str | list[dict[str, Any]]:
                 {"type": "image_url", "image_url": {"url": part.url or f"data:{part.media_type};base64,{data}"}}
             )
     return content
-
-
-@dataclass(slots=True)
-class _Call:
-    """A call that is being written."""
-
-    call_id: str
-    wire_id: str = ""
-    name: str = ""
-    arguments: list[str] = field(default_factory=list)
-    started: bool = False
-    whole: bool = False
-
-    def complete(self) -> bool:
-        return self.whole or _is_object("".join(self.arguments))
-
-
-def _is_object(source: str) -> bool:
-    try:
-        return isinstance(json.loads(source), dict)
-    except (ValueError, RecursionError):
-        return False
-
-
-def _new_call_id() -> str:
-    return f"call_{secrets.token_hex(12)}"
-
-
-class ChatDecoder:
-    """Turn the chunks of one stream into events; one decoder for each stream.
-
-    Parameters
-    ----------
-    tools : collection of str
-        The names of the tools that were offered; where there are some, calls written as JSON in the text are read.
-    new_id : callable
-        Makes the id of a call that came without one, or with one that was there already.
-    """
-
-    def __init__(self, tools: Collection[str] = (), new_id: Callable[[], str] = _new_call_id) -> None:
-        self._reader = TextCallReader(tools)
-        self._new_id = new_id
-        self._calls: list[_Call] = []
-        self._slots: dict[int, _Call] = {}
-        self._reason = ""
-        self._usage = Usage()
-        self._seen = False
-        self.started = False
-        """Whether anything that a person sees has come."""
-
-    @property
-    def done(self) -> bool:
-        """Whether the rest of the stream can be left unread: text goes on after a call that was written as text."""
-        return self._reader.spent
-
-    def feed(self, chunk: Any) -> list[Event]:
-        """Take one chunk, the JSON of one server-sent event.
-
-        Raises
-        ------
-        ServerFailedError
-            Where the chunk is an error. What came before it stands.
-        """
-        data = reading.mapping(chunk)
-        if data.get("error"):
-            raise ServerFailedError(f"the endpoint reports: {reading.error_message(data) or data['error']}")
-        self._seen = self._seen or "choices" in data or "id" in data
-        if data.get("usage"):
-            self._usage = reading.usage(data["usage"])
-        events: list[Event] = []
-        for choice in reading.listing(data.get("choices"))[:1]:
-            choice = reading.mapping(choice)
-            # A whole message in place of a delta comes from servers that do not stream.
-            delta = reading.mapping(choice.get("delta") or choice.get("message"))
-            self._feed_delta(delta, events)
-            self._reason = reading.text(choice.get("finish_reason")) or self._reason
-        self.started = self.started or bool(events)
-        return events
-
-    def finish(self) -> list[Event]:
-        """End the turn after the stream ended cleanly.
-
-        Raises
-        ------
-        NotAnEndpointError
-            Where nothing came at all.
-        """
-        if not self._seen:
-            raise NotAnEndpointError(
-                "the endpoint answered with an empty stream: this URL does not speak Chat Completions; check base_url"
-            )
-        events: list[Event] = []
-        self._add_text(self._reader.finish(), events)
-        reason = _REASONS.get(self._reason)
-        # Without a finish reason, unfinished arguments mean that the stream was cut in the middle of them.
-        if reason is None and not self._reason and not all(call.complete() for call in self._calls):
-            return [*events, *self.broken("the stream ended in the middle of a tool call")]
-        calls = [call for call in self._calls if call.name]
-        if reason is None and calls:
-            events += [ToolCallReady(call.call_id, call.name, "".join(call.arguments) or "{}") for call in calls]
-            reason = "tool_calls"
-        events.append(TurnEnded(reason or ("stop" if self._reason else "unmarked"), self._usage))
-        return events
-
-    def broken(self, error: BackendError | str) -> list[Event]:
-        """End the turn after the stream broke: no call of it is ever run."""
-        events: list[Event] = []
-        self._add_text(self._reader.finish(), events, texts_only=True)
-        reason: TurnReason = "failed" if isinstance(error, ServerFailedError) else "cut"
-        return [*events, TurnEnded(reason, self._usage, detail=str(error))]
-
-    def _feed_delta(self, delta: Mapping[str, Any], events: list[Event]) -> None:
-        for name in ("reasoning_content", "reasoning", "thinking"):
-            if thought := reading.text(delta.get(name)):
-                events.append(ReasoningDelta(thought))
-                break
-        if refusal := reading.text(delta.get("refusal")):
-            events.append(RefusalDelta(refusal))
-        if piece := reading.text(delta.get("content")):
-            self._add_text(self._reader.feed(piece), events)
-        for entry in reading.listing(delta.get("tool_calls")):
-            self._feed_call(reading.mapping(entry), events)
-
-    def _add_text(self, found: list[str | TextCall], events: list[Event], *, texts_only: bool = False) -> None:
-        for item in found:
-            if isinstance(item, str):
-                events.append(TextDelta(item))
-            elif not texts_only:
-                call = _Call(self._new_id(), name=item.name, arguments=[item.arguments], started=True, whole=True)
-                self._calls.append(call)
-                events.append(ToolCallStarted(call.call_id, call.name))
-                events.append(ToolArgumentsDelta(call.call_id, item.arguments))
-
-    def _feed_call(self, entry: Mapping[str, Any], events: list[Event]) -> None:
-        function = reading.mapping(entry.get("function"))
-        name, wire_id, index = reading.text(function.get("name")), reading.text(entry.get("id")), entry.get("index")
-        arguments = function.get("arguments")
-        is_object = isinstance(arguments, Mapping)
-        piece = json.dumps(arguments, ensure_ascii=False) if is_object else reading.text(arguments)
-        call = self._current(index, wire_id)
-        if call is None or self._begins_anew(call, name, wire_id, piece):
-            call = self._open(index, wire_id)
-        if name and not call.name:
-            call.name = name
-        # Arguments as an object, or null beside a name, are never continued.
-        call.whole = call.whole or is_object or (bool(name) and "arguments" in function and arguments is None)
-        if call.name and not call.started:
-            call.started = True
-            events.append(ToolCallStarted(call.call_id, call.name))
-        if piece:
-            call.arguments.append(piece)
-            events.append(ToolArgumentsDelta(call.call_id, piece))
-
-    def _current(self, index: Any, wire_id: str) -> _Call | None:
-        if isinstance(index, int):
-            return self._slots.get(index)
-        if wire_id:
-            return next((call for call in reversed(self._calls) if call.wire_id == wire_id), None)
-        return self._calls[-1] if self._calls else None
-
-    @staticmethod
-    def _begins_anew(call: _Call, name: str, wire_id: str, piece: str) -> bool:
-        """Tell a further call from a piece of `call`: servers give one index, or one id, to several calls."""
-        if wire_id and call.wire_id and wire_id != call.wire_id:
-            return True
-        if not name or not call.name:
-            return False
-        return name != call.name or call.whole or (bool(piece) and call.complete())
-
-    def _open(self, index: Any, wire_id: str) -> _Call:
-        taken = {call.call_id for call in self._calls}
-        call = _Call(wire_id if wire_id and wire_id not in taken else self._new_id(), wire_id)
-        self._calls.append(call)
-        if isinstance(index, int):
-            self._slots[index] = call
-        return call

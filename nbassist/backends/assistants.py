@@ -1,0 +1,250 @@
+"""Assistants v2: a thread at the endpoint holds the conversation, and a run works on it until it needs tools or ends.
+
+The stream of a run always ends at `requires_action`; `nbassist.run` submits the outputs with `stream=True` and reads
+on, again and again, to a terminal state.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator, Generator, Iterator, Mapping
+from typing import Any
+
+from ..errors import BackendError, ConversationError, RequestRefusedError
+from ..events import Event, Warned
+from ..messages import Image, Message, Request, Text, ToolOutput
+from . import reading
+from .assistants_decoder import AssistantsDecoder
+from .transport import Call, Flow, Open, Pause, Transport, list_models
+
+HEADERS = {"OpenAI-Beta": "assistants=v2"}
+_TERMINAL = ("completed", "incomplete", "failed", "cancelled", "expired")
+_ACTIVE_RUN = re.compile(r"active run (run_\w+)|while a run (run_\w+) is active")
+_POLL = 0.5
+"""Seconds between two looks at a run."""
+_PATIENCE = 120
+"""How many looks at a run that another client works on, or whose stream was cut."""
+
+
+class AssistantsBackend:
+    """The Assistants v2 protocol at one endpoint.
+
+    Parameters
+    ----------
+    base_url : str
+        Up to and with `/v1`.
+    api_key : str
+        Its key, or the token of the embedded server.
+    assistant_id : str
+        An assistant that is there already; one is created where this is empty.
+    """
+
+    name = "assistants"
+
+    def __init__(self, base_url: str, api_key: str, assistant_id: str = "") -> None:
+        self._transport = Transport(base_url, api_key, HEADERS)
+        self._assistant_id = assistant_id
+        self._model = ""
+
+    def stream(self, request: Request) -> Iterator[Event]:
+        """Send `request` and yield the events of the turn; closing the iterator closes the stream, not the run.
+
+        Raises
+        ------
+        BackendError
+            Where nothing of a turn came.
+        ConversationError
+            Where the thread is gone, or stays busy.
+        """
+        return self._transport.drive(self._flow(request))
+
+    def astream(self, request: Request) -> AsyncIterator[Event]:
+        """As `stream`, on an event loop."""
+        return self._transport.adrive(self._flow(request))
+
+    def cancel(self, cursor: Mapping[str, str], *, forget: bool = False) -> dict[str, str]:
+        """Stop the run that `cursor` names and wait until its thread is free.
+
+        Parameters
+        ----------
+        cursor : mapping of str to str
+            From `TurnStarted` or `TurnEnded`.
+        forget : bool
+            Whether to delete the prompt from the thread, too: nothing came of it.
+
+        Returns
+        -------
+        dict of str to str
+            The cursor to go on from; empty where there is no thread.
+        """
+        for _ in self._transport.drive(self._cancel_flow(cursor, forget=forget)):
+            pass
+        return {key: value for key, value in cursor.items() if key != "run_id"}
+
+    def models(self) -> list[str]:
+        """Return the names of the endpoint's models, in its order."""
+        return self._transport.models()
+
+    def _flow(self, request: Request) -> Flow:
+        outputs = [part for message in request.new for part in message.parts if isinstance(part, ToolOutput)]
+        decoder = AssistantsDecoder(request.cursor)
+        if request.cursor.get("run_id") and outputs:
+            yield Open(
+                f"/threads/{request.cursor['thread_id']}/runs/{request.cursor['run_id']}/submit_tool_outputs",
+                {"tool_outputs": [{"tool_call_id": o.call_id, "output": o.output} for o in outputs], "stream": True},
+                decoder,
+            )
+        else:
+            yield from self._start(request, decoder)
+        if not decoder.ended:
+            yield from self._read_on(decoder)
+
+    def _start(self, request: Request, decoder: AssistantsDecoder) -> Flow:
+        body = run_body(request)
+        thread_id = request.cursor.get("thread_id", "")
+        messages = [wire for message in request.new for wire in wire_messages(message)]
+        for _ in range(_PATIENCE):
+            yield from self._ensure_assistant(request)
+            body["assistant_id"] = self._assistant_id
+            path = f"/threads/{thread_id}/runs" if thread_id else "/threads/runs"
+            added = {"additional_messages": messages} if thread_id else {"thread": {"messages": messages}}
+            try:
+                yield Open(path, {**body, **added, "stream": True}, decoder)
+                return
+            except RequestRefusedError as error:
+                yield from self._after_refusal(error, thread_id)
+        raise ConversationError(f"thread {thread_id} stays busy: another client's run does not end")
+
+    def _after_refusal(self, error: RequestRefusedError, thread_id: str) -> Flow:
+        """Mend what stands in the way of a run, or raise."""
+        busy = _ACTIVE_RUN.search(str(error))
+        if busy and thread_id:
+            run_id = busy.group(1) or busy.group(2)
+            yield Warned(f"the thread is busy with {run_id}: waiting for it")
+            yield from self._wait_or_cancel(thread_id, run_id)
+        elif error.status == 404 and thread_id and thread_id in str(error):
+            raise ConversationError(f"thread {thread_id} is gone at the endpoint; begin a new one") from error
+        elif error.status == 404 and self._assistant_id and self._assistant_id in str(error):
+            self._assistant_id = ""
+        else:
+            raise error
+
+    def _ensure_assistant(self, request: Request) -> Flow:
+        if self._assistant_id:
+            return
+        if not (request.model or self._model):
+            self._model = (yield from list_models())[0]
+        model = request.model or self._model
+        made = yield Call("POST", "/assistants", {"model": model, "metadata": {"created_by": "nbassist"}})
+        self._assistant_id = reading.text(reading.mapping(made).get("id"))
+
+    def _read_on(self, decoder: AssistantsDecoder) -> Flow:
+        """After a cut: the run goes on at the endpoint, so ask how it stands and take what is missing."""
+        thread_id, run_id = decoder.cursor.get("thread_id"), decoder.cursor.get("run_id")
+        if not (thread_id and run_id):
+            yield from decoder.give_up("the stream was cut before the run began")
+            return
+        yield Warned("the stream was cut: reading on from the run")
+        try:
+            run = yield from self._poll(thread_id, run_id, ("requires_action", *_TERMINAL))
+            if run.get("status") != "requires_action":
+                yield from self._missed_messages(decoder, thread_id, run_id)
+        except BackendError as error:
+            yield from decoder.give_up(f"the stream was cut, and the run can't be read: {error}")
+            return
+        yield from decoder.feed({"event": "thread.run.polled", "data": run})
+        yield from decoder.give_up("the stream was cut, and the run did not end in time")
+
+    @staticmethod
+    def _missed_messages(decoder: AssistantsDecoder, thread_id: str, run_id: str) -> Flow:
+        query = {"run_id": run_id, "order": "asc", "limit": 100}
+        page = yield Call("GET", f"/threads/{thread_id}/messages", query=query)
+        for message in reading.listing(reading.mapping(page).get("data")):
+            yield from decoder.feed({"event": "thread.message.completed", "data": message})
+
+    @staticmethod
+    def _poll(
+        thread_id: str, run_id: str, until: tuple[str, ...], looks: int = _PATIENCE
+    ) -> Generator[Call | Pause | Open | Event, Any, Mapping[str, Any]]:
+        run: Mapping[str, Any] = {}
+        for _ in range(looks):
+            run = reading.mapping((yield Call("GET", f"/threads/{thread_id}/runs/{run_id}")))
+            if run.get("status") in until:
+                break
+            yield Pause(_POLL)
+        return run
+
+    def _wait_or_cancel(self, thread_id: str, run_id: str) -> Flow:
+        """Wait for another client's run; one that waits for tools nobody submits is an orphan, and is cancelled."""
+        run = yield from self._poll(thread_id, run_id, ("requires_action", *_TERMINAL))
+        if run.get("status") == "requires_action":
+            run = yield from self._poll(thread_id, run_id, _TERMINAL, looks=20)
+        if run.get("status") not in _TERMINAL:
+            yield from self._cancel_flow({"thread_id": thread_id, "run_id": run_id}, forget=False)
+
+    def _cancel_flow(self, cursor: Mapping[str, str], *, forget: bool) -> Flow:
+        thread_id, run_id = cursor.get("thread_id"), cursor.get("run_id")
+        if thread_id and run_id:
+            try:
+                yield Call("POST", f"/threads/{thread_id}/runs/{run_id}/cancel")
+            except RequestRefusedError as error:
+                if not str(error).startswith("Cannot cancel run"):  # it ended by itself meanwhile
+                    raise
+            yield from self._poll(thread_id, run_id, _TERMINAL, looks=20)
+        if thread_id and forget:
+            page = yield Call("GET", f"/threads/{thread_id}/messages", query={"limit": 1, "order": "desc"})
+            for message in reading.listing(reading.mapping(page).get("data"))[:1]:
+                if reading.mapping(message).get("role") == "user":
+                    yield Call("DELETE", f"/threads/{thread_id}/messages/{message['id']}")
+
+
+def run_body(request: Request) -> dict[str, Any]:
+    """Return what both ways to create a run share; what is empty is left to the assistant."""
+    body: dict[str, Any] = dict(request.parameters)
+    if request.model:
+        body["model"] = request.model
+    if request.instructions:
+        body["instructions"] = request.instructions
+    body["tools"] = [
+        {
+            "type": "function",
+            "function": {
+                "name": tool.name,
+                "description": tool.description,
+                "parameters": dict(tool.parameters),
+                "strict": tool.strict,
+            },
+        }
+        for tool in request.tools
+    ]
+    if request.tools and request.tool_choice != "auto":
+        body["tool_choice"] = request.tool_choice
+    return body
+
+
+def wire_messages(message: Message) -> list[dict[str, Any]]:
+    """Return `message` as a thread takes it: users and assistants have text, and nobody has calls.
+
+    Calls and their outputs of earlier runs are told as text of the assistant, so that a forked thread knows of them.
+    """
+    if message.role == "user":
+        return [{"role": "user", "content": _content(message)}]
+    lines = [message.text] if message.text else []
+    lines += [f"[called {call.name} with {call.arguments}]" for call in message.tool_calls]
+    for part in message.parts:
+        if isinstance(part, ToolOutput):
+            lines.append(f"[{part.name} gave {json.dumps(part.output, ensure_ascii=False)}]")
+    return [{"role": "assistant", "content": "\n".join(lines)}] if lines else []
+
+
+def _content(message: Message) -> str | list[dict[str, Any]]:
+    content: list[dict[str, Any]] = []
+    for part in message.parts:
+        if isinstance(part, Text):
+            content.append({"type": "text", "text": part.text})
+        elif isinstance(part, Image) and part.file_id:
+            content.append({"type": "image_file", "image_file": {"file_id": part.file_id}})
+        elif isinstance(part, Image) and part.url:
+            content.append({"type": "image_url", "image_url": {"url": part.url}})
+    return content if any(item["type"] != "text" for item in content) else message.text

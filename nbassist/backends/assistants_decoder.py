@@ -1,0 +1,273 @@
+"""The Assistants v2 stream, decoded: `thread.*` events in, ours out.
+
+Facts of the wire are from recordings of the hosted service (2025-10-30) and from its OpenAPI description.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import BackendError, NotAnEndpointError, ServerFailedError
+from ..events import (
+    CitationAdded,
+    Event,
+    ImageReady,
+    RefusalDelta,
+    ServerToolEvent,
+    TextDelta,
+    ToolArgumentsDelta,
+    ToolCallReady,
+    ToolCallStarted,
+    TurnEnded,
+    TurnReason,
+    TurnStarted,
+    Usage,
+)
+from . import reading
+
+_ENDED: Mapping[str, TurnReason] = {
+    "completed": "stop",
+    "incomplete": "length",
+    "failed": "failed",
+    "cancelled": "cancelled",
+    "expired": "expired",
+}
+
+
+@dataclass(slots=True)
+class _Call:
+    call_id: str
+    name: str = ""
+    arguments: str = ""
+    started: bool = False
+
+
+@dataclass(slots=True)
+class _Message:
+    """What was told of one message: text by the index of its content part."""
+
+    texts: dict[int, str] = field(default_factory=dict)
+    seen: set[str] = field(default_factory=set)
+
+
+class AssistantsDecoder:
+    """Turn the chunks of one stream into events; one decoder for each stream.
+
+    It takes whole objects as well as deltas and tells only what is new in them, so that what a client reads by
+    polling after a stream was cut can be fed to it in the same way.
+
+    Parameters
+    ----------
+    cursor : mapping of str to str
+        `thread_id` and `run_id`, where they are known before the stream begins.
+    """
+
+    def __init__(self, cursor: Mapping[str, str] | None = None) -> None:
+        self.cursor = dict(cursor or {})
+        self._seen = False
+        self.started = False
+        """Whether the endpoint took the request, as its first event about the run shows."""
+        self.ended = False
+        self.status = ""
+        """The run's status as last heard."""
+        self._run: Mapping[str, Any] = {}
+        self._calls: dict[tuple[str, int], _Call] = {}
+        self._messages: dict[str, _Message] = {}
+        self._handlers: dict[str, Callable[[Mapping[str, Any], list[Event]], None]] = {
+            "thread.created": self._on_thread,
+            "thread.message.delta": self._on_message_delta,
+            "thread.message.completed": self._on_message,
+            "thread.message.incomplete": self._on_message,
+            "thread.run.step.delta": self._on_step_delta,
+            "thread.run.step.completed": self._on_step_end,
+            "thread.run.step.failed": self._on_step_end,
+        }
+
+    @property
+    def done(self) -> bool:
+        """Never before the stream's own end: what follows the last event of a run is `done` alone."""
+        return False
+
+    def feed(self, chunk: Any) -> list[Event]:
+        """Take one chunk: `{"event": ..., "data": ...}`.
+
+        Raises
+        ------
+        ServerFailedError
+            For an error event, which carries no `thread.` name. What came before it stands.
+        """
+        self._seen = True
+        body = reading.mapping(chunk)
+        kind, data = reading.text(body.get("event")), reading.mapping(body.get("data"))
+        if not kind.startswith("thread."):
+            raise ServerFailedError(f"the endpoint reports: {reading.error_message(data or body) or 'an error'}")
+        events: list[Event] = []
+        handler = self._handlers.get(kind)
+        if handler is not None:
+            handler(data, events)
+        elif kind.startswith("thread.run.") and not kind.startswith("thread.run.step."):
+            self._on_run(data, events)
+        self.started = self.started or bool(events)
+        return events
+
+    def finish(self) -> list[Event]:
+        """Take the end of the stream. A turn that has not ended by then is still open: see `ended`.
+
+        Raises
+        ------
+        NotAnEndpointError
+            Where nothing came at all.
+        """
+        if not self._seen:
+            raise NotAnEndpointError("the endpoint answered with an empty stream: it does not speak Assistants v2")
+        return []
+
+    def broken(self, error: BackendError | str) -> list[Event]:
+        """Take the break of the stream: an error that the endpoint told ends the turn, a cut leaves it open."""
+        if self.ended or not isinstance(error, ServerFailedError):
+            return []
+        self.ended = True
+        return [TurnEnded("failed", cursor=self._thread(), detail=str(error))]
+
+    def give_up(self, detail: str) -> list[Event]:
+        """End a turn that was cut and could not be read on."""
+        if self.ended:
+            return []
+        self.ended = True
+        return [*self._begin(), TurnEnded("cut", cursor=self._thread(), detail=detail)]
+
+    def _begin(self) -> list[Event]:
+        if self.started:
+            return []
+        self.started = True
+        return [TurnStarted(dict(self.cursor))]
+
+    def _thread(self) -> dict[str, str]:
+        return {key: value for key, value in self.cursor.items() if key != "run_id"}
+
+    def _on_thread(self, data: Mapping[str, Any], events: list[Event]) -> None:
+        self.cursor["thread_id"] = reading.text(data.get("id"))
+
+    def _on_run(self, run: Mapping[str, Any], events: list[Event]) -> None:
+        if self.ended:
+            return
+        self._run = run
+        self.cursor["run_id"] = reading.text(run.get("id")) or self.cursor.get("run_id", "")
+        self.cursor["thread_id"] = reading.text(run.get("thread_id")) or self.cursor.get("thread_id", "")
+        events += self._begin()
+        # The status counts, not the event's name: `thread.run.completed` came with the status "incomplete".
+        self.status = reading.text(run.get("status"))
+        if self.status == "requires_action":
+            self._on_requires_action(run, events)
+            events.append(TurnEnded("tool_calls", cursor=dict(self.cursor)))
+            self.ended = True
+        elif self.status in _ENDED:
+            events.append(self._end(run))
+            self.ended = True
+
+    def _end(self, run: Mapping[str, Any]) -> TurnEnded:
+        why = reading.text(reading.mapping(run.get("incomplete_details")).get("reason"))
+        reason: TurnReason = "content_filter" if why == "content_filter" else _ENDED[self.status]
+        detail = reading.text(reading.mapping(run.get("last_error")).get("message"))
+        usage = reading.usage(run.get("usage")) if run.get("usage") else Usage()
+        return TurnEnded(reason, usage, self._thread(), detail)
+
+    def _on_requires_action(self, run: Mapping[str, Any], events: list[Event]) -> None:
+        """Tell each call whole: only here are the arguments known to be finished."""
+        action = reading.mapping(reading.mapping(run.get("required_action")).get("submit_tool_outputs"))
+        known = {call.call_id: call for call in self._calls.values()}
+        for item in reading.listing(action.get("tool_calls")):
+            item = reading.mapping(item)
+            function, call_id = reading.mapping(item.get("function")), reading.text(item.get("id"))
+            call = known.get(call_id) or _Call(call_id)
+            call.name = reading.text(function.get("name")) or call.name
+            call.arguments = reading.text(function.get("arguments"))
+            if not call.started:
+                events.append(ToolCallStarted(call_id, call.name))
+            events.append(ToolCallReady(call_id, call.name, call.arguments))
+
+    def _on_message_delta(self, data: Mapping[str, Any], events: list[Event]) -> None:
+        message = self._messages.setdefault(reading.text(data.get("id")), _Message())
+        for part in reading.listing(reading.mapping(data.get("delta")).get("content")):
+            part = reading.mapping(part)
+            self._tell_part(message, reading.count(part.get("index")), part, events, whole=False)
+
+    def _on_message(self, data: Mapping[str, Any], events: list[Event]) -> None:
+        message = self._messages.setdefault(reading.text(data.get("id")), _Message())
+        for index, part in enumerate(reading.listing(data.get("content"))):
+            self._tell_part(message, index, reading.mapping(part), events, whole=True)
+
+    def _tell_part(
+        self, message: _Message, index: int, part: Mapping[str, Any], events: list[Event], *, whole: bool
+    ) -> None:
+        events += self._begin()
+        if part.get("type") == "image_file":
+            file_id = reading.text(reading.mapping(part.get("image_file")).get("file_id"))
+            if file_id and file_id not in message.seen:
+                message.seen.add(file_id)
+                events.append(ImageReady("image/png", file_id=file_id))
+            return
+        refusal = part.get("type") == "refusal"
+        text = reading.mapping(part.get("text"))
+        value = reading.text(part.get("refusal")) if refusal else reading.text(text.get("value"))
+        told = message.texts.get(index, "")
+        if whole:
+            value = value[len(told) :] if value.startswith(told) else ""
+        if value:
+            if not told and not refusal and self._needs_break(message, index):
+                events.append(TextDelta("\n\n"))
+            message.texts[index] = told + value
+            events.append(RefusalDelta(value) if refusal else TextDelta(value))
+        for annotation in reading.listing(text.get("annotations")):
+            self._tell_citation(message, reading.mapping(annotation), events)
+
+    def _needs_break(self, message: _Message, index: int) -> bool:
+        """Whether text came before in this turn: a further message or part is a paragraph of its own."""
+        earlier = any(other is not message and other.texts for other in self._messages.values())
+        return earlier or any(position != index for position in message.texts)
+
+    def _tell_citation(self, message: _Message, annotation: Mapping[str, Any], events: list[Event]) -> None:
+        kind = reading.text(annotation.get("type"))
+        file_id = reading.text(reading.mapping(annotation.get(kind)).get("file_id"))
+        key = f"{kind}:{file_id}:{annotation.get('start_index')}"
+        if file_id and key not in message.seen:
+            message.seen.add(key)
+            events.append(CitationAdded(file_id, marker=reading.text(annotation.get("text"))))
+
+    def _on_step_delta(self, data: Mapping[str, Any], events: list[Event]) -> None:
+        step_id = reading.text(data.get("id"))
+        details = reading.mapping(reading.mapping(data.get("delta")).get("step_details"))
+        for item in reading.listing(details.get("tool_calls")):
+            item = reading.mapping(item)
+            events += self._begin()
+            call = self._calls.setdefault((step_id, reading.count(item.get("index"))), _Call(""))
+            call.call_id = reading.text(item.get("id")) or call.call_id
+            kind = reading.text(item.get("type"))
+            if kind == "function" or "function" in item:
+                self._tell_call(call, reading.mapping(item.get("function")), events)
+            elif kind:
+                text = reading.text(reading.mapping(item.get(kind)).get("input"))
+                events.append(ServerToolEvent(call.call_id, kind, "running", text))
+
+    def _tell_call(self, call: _Call, function: Mapping[str, Any], events: list[Event]) -> None:
+        call.name = reading.text(function.get("name")) or call.name
+        if call.name and call.call_id and not call.started:
+            call.started = True
+            events.append(ToolCallStarted(call.call_id, call.name))
+            if call.arguments:
+                events.append(ToolArgumentsDelta(call.call_id, call.arguments))
+        piece = reading.text(function.get("arguments"))
+        call.arguments += piece
+        if piece and call.started:
+            events.append(ToolArgumentsDelta(call.call_id, piece))
+
+    def _on_step_end(self, data: Mapping[str, Any], events: list[Event]) -> None:
+        state = "completed" if data.get("status") == "completed" else "failed"
+        for item in reading.listing(reading.mapping(data.get("step_details")).get("tool_calls")):
+            item = reading.mapping(item)
+            kind, call_id = reading.text(item.get("type")), reading.text(item.get("id"))
+            if kind and kind != "function":
+                events += self._begin()
+                events.append(ServerToolEvent(call_id, kind, state))  # type: ignore[arg-type]  # one of the two above

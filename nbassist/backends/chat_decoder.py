@@ -1,0 +1,213 @@
+"""The Chat Completions stream, decoded; each habit of a server has a test that holds the bytes that show it."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import BackendError, NotAnEndpointError, ServerFailedError
+from ..events import (
+    Event,
+    ReasoningDelta,
+    RefusalDelta,
+    TextDelta,
+    ToolArgumentsDelta,
+    ToolCallReady,
+    ToolCallStarted,
+    TurnEnded,
+    TurnReason,
+    TurnStarted,
+    Usage,
+)
+from . import reading
+from .textcalls import TextCall, TextCallReader
+
+_REASONS: dict[str, TurnReason] = {
+    "length": "length",
+    "max_tokens": "length",
+    "model_length": "length",
+    "content_filter": "content_filter",
+}
+
+
+@dataclass(slots=True)
+class _Call:
+    """A call that is being written."""
+
+    call_id: str
+    wire_id: str = ""
+    name: str = ""
+    arguments: list[str] = field(default_factory=list)
+    started: bool = False
+    whole: bool = False
+
+    def complete(self) -> bool:
+        return self.whole or _is_object("".join(self.arguments))
+
+
+def _is_object(source: str) -> bool:
+    try:
+        return isinstance(json.loads(source), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _new_call_id() -> str:
+    return f"call_{secrets.token_hex(12)}"
+
+
+class ChatDecoder:
+    """Turn the chunks of one stream into events; one decoder for each stream.
+
+    Parameters
+    ----------
+    tools : collection of str
+        The names of the tools that were offered; where there are some, calls written as JSON in the text are read.
+    new_id : callable
+        Makes the id of a call that came without one, or with one that was there already.
+    """
+
+    def __init__(self, tools: Collection[str] = (), new_id: Callable[[], str] = _new_call_id) -> None:
+        self._reader = TextCallReader(tools)
+        self._new_id = new_id
+        self._calls: list[_Call] = []
+        self._slots: dict[int, _Call] = {}
+        self._reason = ""
+        self._usage = Usage()
+        self._seen = False
+        self._begun = False
+        self.started = False
+        """Whether the endpoint took the request, as its first chunk shows."""
+
+    @property
+    def done(self) -> bool:
+        """Whether the rest of the stream can be left unread: text goes on after a call that was written as text."""
+        return self._reader.spent
+
+    def feed(self, chunk: Any) -> list[Event]:
+        """Take one chunk, the JSON of one server-sent event.
+
+        Raises
+        ------
+        ServerFailedError
+            Where the chunk is an error. What came before it stands.
+        """
+        data = reading.mapping(chunk)
+        if data.get("error"):
+            raise ServerFailedError(f"the endpoint reports: {reading.error_message(data) or data['error']}")
+        self._seen = self._seen or "choices" in data or "id" in data
+        if data.get("usage"):
+            self._usage = reading.usage(data["usage"])
+        events: list[Event] = []
+        if self._seen and not self._begun:
+            self._begun = True
+            events.append(TurnStarted())
+        for choice in reading.listing(data.get("choices"))[:1]:
+            choice = reading.mapping(choice)
+            # A whole message in place of a delta comes from servers that do not stream.
+            delta = reading.mapping(choice.get("delta") or choice.get("message"))
+            self._feed_delta(delta, events)
+            self._reason = reading.text(choice.get("finish_reason")) or self._reason
+        self.started = self.started or self._begun
+        return events
+
+    def finish(self) -> list[Event]:
+        """End the turn after the stream ended cleanly.
+
+        Raises
+        ------
+        NotAnEndpointError
+            Where nothing came at all.
+        """
+        if not self._seen:
+            raise NotAnEndpointError(
+                "the endpoint answered with an empty stream: this URL does not speak Chat Completions; check base_url"
+            )
+        events: list[Event] = []
+        self._add_text(self._reader.finish(), events)
+        reason = _REASONS.get(self._reason)
+        # Without a finish reason, unfinished arguments mean that the stream was cut in the middle of them.
+        if reason is None and not self._reason and not all(call.complete() for call in self._calls):
+            return [*events, *self.broken("the stream ended in the middle of a tool call")]
+        calls = [call for call in self._calls if call.name]
+        if reason is None and calls:
+            events += [ToolCallReady(call.call_id, call.name, "".join(call.arguments) or "{}") for call in calls]
+            reason = "tool_calls"
+        events.append(TurnEnded(reason or ("stop" if self._reason else "unmarked"), self._usage))
+        return events
+
+    def broken(self, error: BackendError | str) -> list[Event]:
+        """End the turn after the stream broke: no call of it is ever run."""
+        events: list[Event] = []
+        self._add_text(self._reader.finish(), events, texts_only=True)
+        reason: TurnReason = "failed" if isinstance(error, ServerFailedError) else "cut"
+        return [*events, TurnEnded(reason, self._usage, detail=str(error))]
+
+    def _feed_delta(self, delta: Mapping[str, Any], events: list[Event]) -> None:
+        for name in ("reasoning_content", "reasoning", "thinking"):
+            if thought := reading.text(delta.get(name)):
+                events.append(ReasoningDelta(thought))
+                break
+        if refusal := reading.text(delta.get("refusal")):
+            events.append(RefusalDelta(refusal))
+        if piece := reading.text(delta.get("content")):
+            self._add_text(self._reader.feed(piece), events)
+        for entry in reading.listing(delta.get("tool_calls")):
+            self._feed_call(reading.mapping(entry), events)
+
+    def _add_text(self, found: list[str | TextCall], events: list[Event], *, texts_only: bool = False) -> None:
+        for item in found:
+            if isinstance(item, str):
+                events.append(TextDelta(item))
+            elif not texts_only:
+                call = _Call(self._new_id(), name=item.name, arguments=[item.arguments], started=True, whole=True)
+                self._calls.append(call)
+                events.append(ToolCallStarted(call.call_id, call.name))
+                events.append(ToolArgumentsDelta(call.call_id, item.arguments))
+
+    def _feed_call(self, entry: Mapping[str, Any], events: list[Event]) -> None:
+        function = reading.mapping(entry.get("function"))
+        name, wire_id, index = reading.text(function.get("name")), reading.text(entry.get("id")), entry.get("index")
+        arguments = function.get("arguments")
+        is_object = isinstance(arguments, Mapping)
+        piece = json.dumps(arguments, ensure_ascii=False) if is_object else reading.text(arguments)
+        call = self._current(index, wire_id)
+        if call is None or self._begins_anew(call, name, wire_id, piece):
+            call = self._open(index, wire_id)
+        if name and not call.name:
+            call.name = name
+        # Arguments as an object, or null beside a name, are never continued.
+        call.whole = call.whole or is_object or (bool(name) and "arguments" in function and arguments is None)
+        if call.name and not call.started:
+            call.started = True
+            events.append(ToolCallStarted(call.call_id, call.name))
+        if piece:
+            call.arguments.append(piece)
+            events.append(ToolArgumentsDelta(call.call_id, piece))
+
+    def _current(self, index: Any, wire_id: str) -> _Call | None:
+        if isinstance(index, int):
+            return self._slots.get(index)
+        if wire_id:
+            return next((call for call in reversed(self._calls) if call.wire_id == wire_id), None)
+        return self._calls[-1] if self._calls else None
+
+    @staticmethod
+    def _begins_anew(call: _Call, name: str, wire_id: str, piece: str) -> bool:
+        """Tell a further call from a piece of `call`: servers give one index, or one id, to several calls."""
+        if wire_id and call.wire_id and wire_id != call.wire_id:
+            return True
+        if not name or not call.name:
+            return False
+        return name != call.name or call.whole or (bool(piece) and call.complete())
+
+    def _open(self, index: Any, wire_id: str) -> _Call:
+        taken = {call.call_id for call in self._calls}
+        call = _Call(wire_id if wire_id and wire_id not in taken else self._new_id(), wire_id)
+        self._calls.append(call)
+        if isinstance(index, int):
+            self._slots[index] = call
+        return call

@@ -1,0 +1,248 @@
+"""A conversation: folds events into history that every endpoint takes, whatever happened on the way.
+
+The rule it keeps: each tool call in the history has exactly one output, and it stands before the next message.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from .errors import ConversationError
+from .events import (
+    Event,
+    ImageReady,
+    ReasoningDelta,
+    RefusalDelta,
+    TextDelta,
+    ToolCallReady,
+    ToolFinished,
+    TurnEnded,
+    TurnStarted,
+)
+from .messages import Image, Message, Part, Reasoning, Refusal, Text, ToolCall, ToolOutput
+
+_PIECES: dict[type[Event], type[Text] | type[Refusal] | type[Reasoning]] = {
+    TextDelta: Text,
+    RefusalDelta: Refusal,
+    ReasoningDelta: Reasoning,
+}
+_WHOLE = ("stop", "tool_calls", "unmarked")
+
+
+class Conversation:
+    """A thread of messages, and where the endpoint that holds it stands.
+
+    Parameters
+    ----------
+    name : str
+        What the person calls it; may be empty.
+    messages : iterable of Message
+        Its history, oldest first.
+
+    Attributes
+    ----------
+    messages : list of Message
+        Whole messages, oldest first.
+    cursor : dict of str to str
+        What the backend needs to go on from here; empty where the endpoint holds nothing of it.
+    active : dict of str to str
+        What runs at the endpoint right now, for a backend to cancel; empty between turns.
+    since : int
+        The endpoint holds `messages[:since]` under `cursor`.
+    """
+
+    def __init__(self, name: str = "", messages: tuple[Message, ...] = ()) -> None:
+        self.name = name
+        self.messages: list[Message] = list(messages)
+        self.cursor: dict[str, str] = {}
+        self.active: dict[str, str] = {}
+        self.since = 0
+        self._draft = _Draft()
+
+    def __len__(self) -> int:
+        return len(self.messages)
+
+    @property
+    def open_calls(self) -> tuple[ToolCall, ...]:
+        """The calls of the last turn that have no output yet, in order."""
+        for position in range(len(self.messages) - 1, -1, -1):
+            message = self.messages[position]
+            if message.role == "assistant":
+                later = self.messages[position + 1 :]
+                answered = {p.call_id for m in later for p in m.parts if isinstance(p, ToolOutput)}
+                return tuple(call for call in message.tool_calls if call.id not in answered)
+            if message.role == "user":
+                break
+        return ()
+
+    def add_user(self, *parts: Part) -> None:
+        """Append a prompt; calls that were left open are answered first."""
+        self.repair("not run: the run before this message ended first")
+        self.messages.append(Message("user", parts))
+
+    def fold(self, event: Event) -> None:
+        """Take one event of a run; events that tell nothing about the history are passed over."""
+        kind = _PIECES.get(type(event))
+        if kind is not None:
+            self._draft.add_piece(kind, event.text)  # type: ignore[union-attr]  # the three kinds have text
+        elif isinstance(event, TurnStarted):
+            self.active = dict(event.cursor)
+        elif isinstance(event, ToolCallReady):
+            self._draft.parts.append(ToolCall(event.call_id, event.name, event.arguments))
+        elif isinstance(event, ImageReady):
+            self._draft.parts.append(Image(event.media_type, event.data, file_id=event.file_id))
+        elif isinstance(event, ToolFinished):
+            self._answer(ToolOutput(event.call_id, event.name, event.output, event.error, event.seconds))
+        elif isinstance(event, TurnEnded):
+            self._end_turn(complete=event.reason in _WHOLE)
+            self.active = {}
+            self.keep_cursor(event.cursor)
+
+    def keep_cursor(self, cursor: Mapping[str, str]) -> None:
+        """Go on from `cursor`, which holds all messages up to here; an empty one sends all of them again."""
+        self.cursor = dict(cursor)
+        self.since = len(self.messages) if cursor else 0
+
+    def repair(self, why: str) -> bool:
+        """Make the history valid after a run that was left in the middle.
+
+        What was written is kept and marked incomplete; a call that was not written to its end is dropped; each open
+        call is answered with `why`.
+
+        Returns
+        -------
+        bool
+            Whether there was anything to mend.
+        """
+        wrote = self._end_turn(complete=False)
+        calls = self.open_calls
+        for call in calls:
+            self._answer(ToolOutput(call.id, call.name, why, error=why))
+        self.active = {}
+        return wrote or bool(calls)
+
+    def drop_prompt(self) -> bool:
+        """Take back the last message where it is a prompt without any answer; return whether it was."""
+        if self._draft.parts or not self.messages or self.messages[-1].role != "user":
+            return False
+        self.messages.pop()
+        self.since = min(self.since, len(self.messages))
+        return True
+
+    def fork(self, at: int | None = None, name: str = "") -> Conversation:
+        """Return a new conversation with `messages[:at]` (all of them by default).
+
+        The endpoint holds nothing of it yet: its history is sent anew with the next prompt.
+        """
+        if at is not None and not 0 <= at <= len(self.messages):
+            raise ConversationError(
+                f"this thread has {len(self.messages)} messages: there is no position {at} to fork at"
+            )
+        other = Conversation(name, tuple(self.messages[:at]))
+        other.repair("not run: the thread was forked here")
+        return other
+
+    def undo(self, turns: int = 1) -> int:
+        """Take back the last prompts with all that followed them; return how many messages went."""
+        prompts = [i for i, message in enumerate(self.messages) if message.role == "user"]
+        if turns < 1 or turns > len(prompts):
+            raise ConversationError(f"this thread has {len(prompts)} prompts: it can't take back {turns}")
+        gone = len(self.messages) - prompts[-turns]
+        del self.messages[prompts[-turns] :]
+        self.keep_cursor({})
+        return gone
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a dictionary that `json.dumps` takes; what is being written right now is not in it."""
+        return {
+            "version": 1,
+            "name": self.name,
+            "messages": [message.to_dict() for message in self.messages],
+            "cursor": self.cursor,
+            "since": self.since,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Conversation:
+        """Read what `to_dict` wrote; history that was left in the middle of a run is mended.
+
+        Raises
+        ------
+        ConversationError
+            Where `data` is not a saved conversation, or is of a later version.
+        """
+        if not isinstance(data, Mapping) or data.get("version") != 1 or not isinstance(data.get("messages"), list):
+            raise ConversationError("this is not a conversation saved by this version of nbassist")
+        conversation = cls(str(data.get("name", "")), tuple(Message.from_dict(item) for item in data["messages"]))
+        if isinstance(data.get("cursor"), Mapping) and isinstance(data.get("since"), int):
+            conversation.cursor, conversation.since = dict(data["cursor"]), data["since"]
+        if conversation.repair("not run: the session ended first"):
+            conversation.keep_cursor({})
+        return conversation
+
+    def save(self, path: str | Path) -> None:
+        """Write it to `path` as JSON, whole or not at all."""
+        target = Path(path)
+        draft = target.with_name(target.name + ".new")
+        draft.write_text(json.dumps(self.to_dict(), ensure_ascii=False, indent=1), encoding="utf-8")
+        os.replace(draft, target)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Conversation:
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        ConversationError
+            Where the file is missing, or is no conversation.
+        """
+        try:
+            return cls.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
+        except (OSError, ValueError) as error:
+            raise ConversationError(f"can't load a conversation from {path}: {error}") from error
+
+    def _end_turn(self, *, complete: bool) -> bool:
+        parts = self._draft.take()
+        if parts:
+            self.messages.append(Message("assistant", parts, complete))
+        return bool(parts)
+
+    def _answer(self, output: ToolOutput) -> None:
+        if output.call_id not in {call.id for call in self.open_calls}:
+            return  # a late or second answer: the history has one for each call
+        if self.messages[-1].role == "tool":
+            self.messages[-1] = Message("tool", (*self.messages[-1].parts, output))
+        else:
+            self.messages.append(Message("tool", (output,)))
+
+
+class _Draft:
+    """The message that the model is writing; pieces are joined once, at its end."""
+
+    def __init__(self) -> None:
+        self.parts: list[Part | _Pieces] = []
+
+    def add_piece(self, kind: type[Text] | type[Refusal] | type[Reasoning], text: str) -> None:
+        last = self.parts[-1] if self.parts else None
+        if not (isinstance(last, _Pieces) and last.kind is kind):
+            last = _Pieces(kind)
+            self.parts.append(last)
+        last.texts.append(text)
+
+    def take(self) -> tuple[Part, ...]:
+        parts = tuple(part.join() if isinstance(part, _Pieces) else part for part in self.parts)
+        self.parts = []
+        return parts
+
+
+class _Pieces:
+    def __init__(self, kind: type[Text] | type[Refusal] | type[Reasoning]) -> None:
+        self.kind = kind
+        self.texts: list[str] = []
+
+    def join(self) -> Part:
+        return self.kind("".join(self.texts))

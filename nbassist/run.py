@@ -1,0 +1,152 @@
+"""A run, from a prompt to its answer, as a pure generator: no IO, no clock, no display.
+
+`run_flow` says what to do next (`Submit` a request, `CallTools`) and is told what came of it; sync and async drivers
+in `nbassist.assistant` do it. Automatic resubmission is this loop and nothing else, whatever the protocol.
+
+What events a run may tell, and in which order, stands as a table in `nbassist.order`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
+
+from .conversation import Conversation
+from .events import Finish, TurnEnded, Usage
+from .messages import Request, ToolCall, ToolSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What ends a run that does not end by itself.
+
+    Parameters
+    ----------
+    max_turns : int
+        Requests to the model in one run. The last is asked to answer without tools.
+    nudge_after, stop_after : int
+        How often the same call with the same arguments may stand in one run before the model is told so, and before
+        the run is stopped.
+    """
+
+    max_turns: int = 10
+    nudge_after: int = 3
+    stop_after: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    """Send `request` and fold its events; answer with its `TurnEnded`."""
+
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class CallTools:
+    """Run `calls` and fold their results; answer with None.
+
+    `notes` maps the id of a call to what is to be added to its output, for the model.
+    """
+
+    calls: tuple[ToolCall, ...]
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended; `detail` is one line for the person, empty for a completed run."""
+
+    finish: Finish
+    usage: Usage = Usage()
+    detail: str = ""
+
+
+Flow: TypeAlias = Generator[Submit | CallTools, TurnEnded | None, Outcome]
+
+_LAST = "This was the last tool call that is allowed here. Answer now, without tools, from what you have."
+_AGAIN = "You have made this very call {count} times, and its output does not change. Use it, or try something else."
+_FINISHES: dict[str, tuple[Finish, str]] = {
+    "stop": ("completed", ""),
+    "unmarked": ("completed", "the stream ended without a finish reason: possibly cut short"),
+    "length": ("incomplete", "the reply reached its limit of tokens"),
+    "content_filter": ("incomplete", "the endpoint's content filter ended the reply"),
+    "cut": ("incomplete", "the stream was cut: the reply is not complete"),
+    "cancelled": ("interrupted", "the run was cancelled at the endpoint"),
+    "expired": ("failed", "the run expired at the endpoint before its tool outputs came"),
+    "failed": ("failed", "the run failed at the endpoint"),
+}
+
+
+def run_flow(
+    conversation: Conversation,
+    *,
+    tools: tuple[ToolSpec, ...] = (),
+    limits: Limits = Limits(),
+    model: str = "",
+    instructions: str = "",
+    parameters: Mapping[str, Any] | None = None,
+) -> Flow:
+    """Go from the prompt, the last message of `conversation`, to its answer.
+
+    Yields
+    ------
+    Submit or CallTools
+        What to do next. The driver folds every event into `conversation` before it sends the answer.
+
+    Returns
+    -------
+    Outcome
+        How it ended, with the usage of all turns.
+    """
+    usage = Usage()
+    repeats: Counter[tuple[str, str]] = Counter()
+    template = Request((), model=model, instructions=instructions, tools=tools, parameters=parameters or {})
+    for turn in range(1, limits.max_turns + 1):
+        last = turn == limits.max_turns
+        ended = yield Submit(
+            replace(
+                template,
+                messages=tuple(conversation.messages),
+                since=conversation.since,
+                cursor=conversation.cursor,
+                tool_choice="none" if last and turn > 1 else "auto",
+            )
+        )
+        assert ended is not None
+        usage += ended.usage
+        calls = conversation.open_calls
+        if not calls:
+            finish, detail = _FINISHES.get(ended.reason, ("completed", ""))
+            return Outcome(finish, usage, ended.detail or detail)
+        repeats.update(_same(call) for call in calls)
+        worst = max(repeats[_same(call)] for call in calls)
+        if worst >= limits.stop_after:
+            return Outcome("stopped", usage, f"stopped: the model made the same call {worst} times")
+        if last:
+            break
+        yield CallTools(calls, _notes(calls, repeats, limits, before_last=turn == limits.max_turns - 1))
+    return Outcome("stopped", usage, f"stopped after {limits.max_turns} turns; raise max_turns to let it go on")
+
+
+def _same(call: ToolCall) -> tuple[str, str]:
+    """Return what makes two calls the same: the name, and the arguments whatever their order and spacing."""
+    try:
+        return call.name, json.dumps(json.loads(call.arguments), sort_keys=True)
+    except (ValueError, RecursionError):
+        return call.name, call.arguments
+
+
+def _notes(
+    calls: tuple[ToolCall, ...], repeats: Counter[tuple[str, str]], limits: Limits, *, before_last: bool
+) -> dict[str, str]:
+    notes = {}
+    for call in calls:
+        count = repeats[_same(call)]
+        if before_last:
+            notes[call.id] = _LAST
+        elif count >= limits.nudge_after:
+            notes[call.id] = _AGAIN.format(count=count)
+    return notes
