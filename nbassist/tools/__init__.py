@@ -1,0 +1,14 @@
+"""From a Python function of the notebook to a tool that the model can call.
+
+`schema` describes the function, `validate` reads the model's arguments, `call` runs it, `capture` keeps what it
+prints and displays, `results` turns what it returns into text for the model and something to look at for the person.
+"""
+
+from __future__ import annotations
+
+from .call import Toolbox
+from .decorator import registry, tool
+from .definition import Approval, Ask, Tool
+from .results import ToolResult
+
+__all__ = ["Approval", "Ask", "Tool", "ToolResult", "Toolbox", "registry", "tool"]

@@ -1,0 +1,92 @@
+"""One event loop in a thread of its own, on which coroutine tools run together, whatever the caller's thread does."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from contextvars import copy_context
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+_lock = threading.Lock()
+_loop: asyncio.AbstractEventLoop | None = None
+_pid = 0
+
+
+def submit(coroutine: Coroutine[Any, Any, T]) -> Future[T]:
+    """Run a coroutine on the background loop, in the caller's context.
+
+    A tool that runs on that very loop and waits for the result would wait for ever: it gets a loop of its own.
+    """
+    loop = _running_loop()
+    try:
+        inside = asyncio.get_running_loop() is loop
+    except RuntimeError:
+        inside = False
+    if inside:
+        return in_thread(lambda: asyncio.run(coroutine))
+    future: Future[T] = Future()
+    context = copy_context()
+    loop.call_soon_threadsafe(lambda: context.run(_start, loop, coroutine, future))
+    return future
+
+
+def in_thread(function: Callable[[], T]) -> Future[T]:
+    """Run a function in a daemon thread, in the caller's context; one that hangs does not hold up the exit."""
+    future: Future[T] = Future()
+    context = copy_context()
+
+    def work() -> None:
+        try:
+            future.set_result(context.run(function))
+        except BaseException as error:  # noqa: BLE001 - handed to whoever waits
+            future.set_exception(error)
+
+    threading.Thread(target=work, name="nbassist-tool", daemon=True).start()
+    return future
+
+
+def _start(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T], future: Future[T]) -> None:
+    task = loop.create_task(coroutine)
+
+    def finish(task: asyncio.Task[T]) -> None:
+        if future.done():
+            return
+        if task.cancelled():
+            future.cancel()
+            future.set_running_or_notify_cancel()
+            return
+        error = task.exception()
+        if error is None:
+            future.set_result(task.result())
+        else:
+            future.set_exception(error)
+
+    def stop(future: Future[T]) -> None:
+        if future.cancelled():
+            loop.call_soon_threadsafe(task.cancel)
+
+    task.add_done_callback(finish)
+    future.add_done_callback(stop)
+
+
+def _running_loop() -> asyncio.AbstractEventLoop:
+    global _loop, _pid
+    with _lock:
+        if _loop is None or _loop.is_closed() or _pid != os.getpid():  # a thread does not live on in a fork
+            _loop, _pid = asyncio.new_event_loop(), os.getpid()
+            threading.Thread(target=_serve, args=(_loop,), name="nbassist-tools", daemon=True).start()
+        return _loop
+
+
+def _serve(loop: asyncio.AbstractEventLoop) -> None:
+    asyncio.set_event_loop(loop)
+    while not loop.is_closed():
+        try:
+            loop.run_forever()
+        except (KeyboardInterrupt, SystemExit):  # raised by a task that a tool left behind: the loop goes on
+            continue

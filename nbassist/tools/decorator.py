@@ -1,0 +1,80 @@
+"""`@tool`, and the registry of the process that it fills."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar, overload
+
+from .definition import Approve, Tool
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_REGISTRY: dict[str, Tool] = {}
+
+
+def registry() -> dict[str, Tool]:
+    """Return the tools of this process by name, in the order of their first registration.
+
+    It is the registry itself: what is added to it or removed from it is so for all.
+    """
+    return _REGISTRY
+
+
+@overload
+def tool(function: F, /) -> F: ...
+
+
+@overload
+def tool(
+    *,
+    name: str = "",
+    description: str = "",
+    approve: Approve = False,
+    thread: bool = False,
+    timeout: float | None = None,
+) -> Callable[[F], F]: ...
+
+
+def tool(
+    function: F | None = None,
+    /,
+    *,
+    name: str = "",
+    description: str = "",
+    approve: Approve = False,
+    thread: bool = False,
+    timeout: float | None = None,
+) -> F | Callable[[F], F]:
+    """Let the model call a function; the function itself is returned, unchanged.
+
+    To register under a name that is taken replaces the tool, so that a cell may be run again.
+
+    Parameters
+    ----------
+    function : callable
+        Where the decorator is used bare, as ``@tool``.
+    name : str
+        What the model calls it; empty for the function's own name.
+    description : str
+        What the model reads about it; empty for the summary and text of its docstring.
+    approve : bool or callable
+        Whether the person is asked before each call. A callable gets the arguments, as the function would, and says.
+    thread : bool
+        Run a plain function in a thread of its own, beside others, instead of the thread that asked.
+    timeout : float, optional
+        Seconds after which a call is given up.
+
+    Raises
+    ------
+    ToolError
+        Where the function can't be described to a model: a lambda, a partial, ``*args``, a type with no JSON.
+    """
+
+    def register(function: F) -> F:
+        made = Tool.from_function(
+            function, name=name, description=description, approve=approve, thread=thread, timeout=timeout
+        )
+        _REGISTRY[made.name] = made
+        return function
+
+    return register if function is None else register(function)

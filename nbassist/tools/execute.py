@@ -1,0 +1,189 @@
+"""One call whose arguments are valid: run it, keep what it shows, and turn every way it can end into one answer."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import signal
+import threading
+import time
+import traceback
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from types import TracebackType
+from typing import Any
+
+from ..events import MimeBundle, ToolFinished
+from ..messages import ToolCall
+from . import background
+from .capture import bundle_of, capturing
+from .definition import Tool
+from .plain import draw
+from .results import clean, cut, to_text
+
+_ERROR_LIMIT = 2_000  # characters of an error's message that the model gets
+
+
+class _TimeUp(BaseException):
+    """The tool's time is up; not an Exception, so that the tool's own handlers let it pass."""
+
+
+@dataclass(frozen=True)
+class Execution:
+    """A call, ready to run."""
+
+    tool: Tool
+    call: ToolCall
+    arguments: dict[str, Any]
+    limit: int
+
+    @cached_property
+    def is_coroutine(self) -> bool:
+        """Whether the function is async and so runs on a loop."""
+        function = self.tool.function
+        candidates = (function, inspect.unwrap(function), type(function).__call__)
+        return any(inspect.iscoroutinefunction(one) or inspect.isasyncgenfunction(one) for one in candidates)
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether it runs beside the calling thread; a time limit that no signal can enforce needs that too."""
+        unenforced = self.tool.timeout is not None and not _can_interrupt()
+        return self.is_coroutine or self.tool.thread or unenforced
+
+    def here(self) -> ToolFinished:
+        """Run a plain function on this thread; a KeyboardInterrupt passes on."""
+        return self._run(self.tool.timeout, can_ask=True)
+
+    def in_thread(self) -> ToolFinished:
+        """Run a plain function on this thread, which is not the person's."""
+        return self._run(None, can_ask=False)
+
+    async def on_loop(self) -> ToolFinished:
+        """Run a coroutine on the running loop."""
+        started = time.monotonic()
+        with capturing(can_ask=False) as capture:
+            try:
+                async with asyncio.timeout(self.tool.timeout) as limit:
+                    value = await _awaited(self._called())
+                shown = _present(value, self.limit)
+            except asyncio.CancelledError:
+                raise
+            except BaseException as error:  # noqa: BLE001 - SystemExit too is an answer to the model
+                late = isinstance(error, TimeoutError) and limit.expired()
+                failure: BaseException | str = self.too_late() if late else error
+                return finished(self, time.monotonic() - started, capture.bundles(), error=failure)
+        return finished(self, time.monotonic() - started, capture.bundles(), shown=shown)
+
+    def too_late(self, *, still_runs: bool = False) -> str:
+        """One line for a call whose time is up."""
+        line = f"TimeoutError: {self.tool.name} took longer than {self.tool.timeout:g} seconds"
+        return f"{line}; it could not be stopped and may still run" if still_runs else line
+
+    def _run(self, timeout: float | None, *, can_ask: bool) -> ToolFinished:
+        started = time.monotonic()
+        with capturing(can_ask=can_ask) as capture:
+            try:
+                with _time_limit(timeout):
+                    value = self._called()
+                    if inspect.isawaitable(value) or isinstance(value, AsyncIterator):
+                        value = background.submit(_awaited(value)).result()
+                    shown = _present(value, self.limit)
+            except _TimeUp:
+                return finished(self, time.monotonic() - started, capture.bundles(), error=self.too_late())
+            except KeyboardInterrupt:
+                if can_ask:
+                    raise
+                return finished(self, time.monotonic() - started, capture.bundles(), error="KeyboardInterrupt")
+            except BaseException as error:  # noqa: BLE001 - SystemExit too is an answer to the model
+                return finished(self, time.monotonic() - started, capture.bundles(), error=error)
+        return finished(self, time.monotonic() - started, capture.bundles(), shown=shown)
+
+    def _called(self) -> Any:
+        named = dict(self.arguments)
+        positional = []
+        for name in self.tool.parameters.fields:
+            if name not in self.tool.parameters.positional or name not in named:
+                break
+            positional.append(named.pop(name))
+        return self.tool.function(*positional, **named)
+
+
+def finished(
+    item: Execution,
+    seconds: float,
+    display: tuple[MimeBundle, ...] = (),
+    *,
+    shown: tuple[str, tuple[MimeBundle, ...]] = ("", ()),
+    error: BaseException | str | None = None,
+) -> ToolFinished:
+    """Make the answer to a call; an error is a line, or what the tool raised."""
+    call = item.call
+    if error is None:
+        return ToolFinished(call.id, call.name, shown[0], None, seconds, (*display, *shown[1]))
+    if isinstance(error, str):
+        return ToolFinished(call.id, call.name, error, error, seconds, display)
+    line = clean(_one_line(error))
+    return ToolFinished(call.id, call.name, line, _first_line(line), seconds, display, clean(_traceback(error)))
+
+
+def _present(value: Any, limit: int) -> tuple[str, tuple[MimeBundle, ...]]:
+    value = draw(value)
+    return to_text(value, limit), bundle_of(value)
+
+
+async def _awaited(value: Any) -> Any:
+    if isinstance(value, AsyncIterator):
+        items = []
+        async for item in value:
+            items.append(item)
+            if len(items) == 1_000:
+                items.append("… and perhaps more: only the first 1,000 were taken")
+                break
+        return items
+    return await value if inspect.isawaitable(value) else value
+
+
+def _one_line(error: BaseException) -> str:
+    try:
+        said = str(error)
+    except Exception:  # noqa: BLE001 - the error's own code
+        said = ""
+    name = type(error).__name__
+    return cut(f"{name}: {said}" if said else name, _ERROR_LIMIT)
+
+
+def _first_line(text: str) -> str:
+    return " ".join(text.split())[:300]
+
+
+def _traceback(error: BaseException) -> str:
+    """The traceback from the tool's own first frame on."""
+    at: TracebackType | None = error.__traceback__
+    while at is not None and at.tb_frame.f_globals.get("__name__", "").startswith("nbassist.tools"):
+        at = at.tb_next
+    return "".join(traceback.format_exception(type(error), error, at))
+
+
+def _can_interrupt() -> bool:
+    return hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
+
+
+@contextmanager
+def _time_limit(seconds: float | None) -> Iterator[None]:
+    """Raise `_TimeUp` in this, the main thread, after a time: it breaks into a blocking call too."""
+    if seconds is None:
+        yield
+        return
+
+    def ring(number: int, frame: Any) -> None:
+        raise _TimeUp
+
+    before: Callable[..., Any] | int | None = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before if before is not None else signal.SIG_DFL)

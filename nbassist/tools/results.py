@@ -1,0 +1,135 @@
+"""What a tool returned: as text for the model, and as something to look at for the person; both bounded."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..events import MimeBundle
+from . import plain, tables
+
+LIMIT = 20_000
+"""Characters of a result that the model gets."""
+
+_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+
+
+@dataclass(frozen=True)
+class ToolResult:
+    """What a tool returns that wants its own say over what each of the two gets.
+
+    Parameters
+    ----------
+    text : str
+        For the model.
+    show : object, optional
+        For the person, displayed as a cell would display it; None to show the text.
+    images : tuple
+        Further objects to show, such as figures.
+    """
+
+    text: str
+    show: Any = None
+    images: tuple[Any, ...] = ()
+
+
+def to_text(value: Any, limit: int = LIMIT) -> str:
+    """Return what a model reads of a value, at most about `limit` characters.
+
+    A string is itself; plain data, dataclasses and pydantic models are JSON, cut in a way that leaves it valid; a
+    table or array is its shape, types and first rows; None is ``done, no result``; anything else is its repr. An
+    object whose class has ``_repr_llm_`` says itself what it is.
+    """
+    return clean(_text(value, limit))
+
+
+def _text(value: Any, limit: int) -> str:
+    if isinstance(value, ToolResult):
+        return cut(value.text, limit)
+    own = own_text(value)
+    if own is not None:
+        return cut(own, limit)
+    if value is None:
+        return "done, no result"
+    if isinstance(value, str):
+        return cut(str(value), limit)
+    table = tables.to_text(value, limit)
+    if table is not None:
+        return cut(table, limit)
+    if plain.is_plain(value):
+        return plain.to_json(value, limit)
+    return short_repr(value, limit)
+
+
+def to_bundle(value: Any, limit: int = LIMIT) -> MimeBundle | None:
+    """Return what a person without IPython sees of a value; None for None, which shows nothing."""
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return {"text/plain": clean(cut(value, limit))}
+    bundle: dict[str, Any] = {}
+    if not isinstance(value, type):
+        for mime, method in (
+            ("text/html", "_repr_html_"),
+            ("image/png", "_repr_png_"),
+            ("image/svg+xml", "_repr_svg_"),
+        ):
+            content = _ask(value, method)
+            if isinstance(content, str | bytes) and content:
+                bundle[mime] = content
+    return {**bundle, "text/plain": clean(_text(value, limit))}
+
+
+def own_text(value: Any) -> str | None:
+    """Return what the object's own ``_repr_llm_`` says; None where it has none, or it fails."""
+    content = None if isinstance(value, type) else _ask(value, "_repr_llm_")
+    return content if isinstance(content, str) else None
+
+
+def _ask(value: Any, method: str) -> Any:
+    call = getattr(type(value), method, None)
+    if call is None:
+        return None
+    try:
+        return call(value)
+    except Exception:  # noqa: BLE001 - the object's own code; its repr is taken in its place
+        return None
+
+
+def short_repr(value: Any, limit: int = LIMIT) -> str:
+    """Return a bounded repr without memory addresses, which say nothing and differ from run to run."""
+    try:
+        text = repr(value)
+    except Exception as error:  # noqa: BLE001 - the object's own code
+        text = f"<{type(value).__name__} object, whose repr raised {type(error).__name__}>"
+    return cut(_ADDRESS.sub("", text[: 2 * limit]), limit)
+
+
+def cut(text: str, limit: int) -> str:
+    """Cut text to `limit` characters, its beginning and end kept, with a note of what is left out."""
+    if len(text) <= limit:
+        return text
+    left = max(limit - 60, 20)
+    tail = left // 4
+    return f"{text[: left - tail]}\n[… {len(text) - left:,} of {len(text):,} characters left out …]\n{text[-tail:]}"
+
+
+def clean(text: str) -> str:
+    """Leave out terminal sequences, and replace what UTF-8 can't hold."""
+    if "\x1b" in text:
+        text = _ANSI.sub("", text).replace("\x1b", "")
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
+def bounded_bundle(bundle: Mapping[str, Any], most: int = 5_000_000) -> MimeBundle:
+    """Keep a bundle as it is, or only its text where it is over `most` bytes or characters."""
+    size = sum(
+        len(content) if isinstance(content, str | bytes) else len(repr(content)) for content in bundle.values()
+    )
+    if size <= most:
+        return dict(bundle)
+    text = str(bundle.get("text/plain", ""))
+    return {"text/plain": f"{cut(text, LIMIT)}\n[its display, {size:,} bytes, is left out]".strip()}

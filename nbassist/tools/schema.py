@@ -1,0 +1,226 @@
+"""From a function's signature to a JSON schema for the model and a pydantic model that checks its arguments."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Union
+
+from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, TypeAdapter, create_model
+from pydantic.errors import PydanticUndefinedAnnotation
+from pydantic.fields import FieldInfo
+from pydantic_core import to_jsonable_python
+
+from ..errors import ToolError
+from .docstrings import read
+from .variables import NamedVariable
+
+_Kind = inspect.Parameter
+
+
+class UnresolvedError(ToolError):
+    """An annotation names something that is not defined (yet)."""
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """What a function takes.
+
+    Parameters
+    ----------
+    schema : dict
+        JSON schema of type object, for the model.
+    model : pydantic model class
+        It checks the arguments; its fields have the names of `fields`, their aliases are those of the function.
+    fields : mapping of str to str
+        Parameter to field, in the function's order.
+    positional : frozenset of str
+        Parameters that the function takes by position only.
+    namespace : mapping
+        Where the function finds its globals; a parameter that takes a variable's name looks it up here.
+    """
+
+    schema: dict[str, Any]
+    model: type[BaseModel]
+    fields: Mapping[str, str]
+    positional: frozenset[str] = frozenset()
+    namespace: Mapping[str, Any] = field(default_factory=dict)
+
+
+def describe(function: Callable[..., Any], name: str) -> Parameters:
+    """Describe what a function takes.
+
+    Raises
+    ------
+    ToolError
+        Where it has no signature, takes ``*args`` or ``**kwargs``, or a parameter has a type that JSON can't give.
+    UnresolvedError
+        Where an annotation names what is not defined.
+    """
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        raise ToolError(f"{name} does not tell its signature: write a def that calls it") from None
+    scope = _Scope.of(function)
+    documented = read(function).parameters
+    fields: dict[str, Any] = {}
+    names: dict[str, str] = {}
+    for index, parameter in enumerate(parameters):
+        if parameter.kind in (_Kind.VAR_POSITIONAL, _Kind.VAR_KEYWORD):
+            stars = "*" if parameter.kind is _Kind.VAR_POSITIONAL else "**"
+            raise ToolError(
+                f"{name} takes {stars}{parameter.name}, which no schema can describe: name each parameter"
+            )
+        hint = _usable(scope.resolve(parameter, name), parameter, name)
+        names[parameter.name] = f"p{index}"
+        fields[f"p{index}"] = (hint, _field(hint, parameter, documented.get(parameter.name, "")))
+    model = _model(name, fields)
+    return Parameters(
+        schema=_json_schema(model, name),
+        model=model,
+        fields=names,
+        positional=frozenset(p.name for p in parameters if p.kind is _Kind.POSITIONAL_ONLY),
+        namespace=scope.globals,
+    )
+
+
+@dataclass(frozen=True)
+class _Scope:
+    """Where the names in a function's annotations are looked up: its globals, then what it closes over."""
+
+    globals: dict[str, Any]
+    closure: dict[str, Any]
+
+    @classmethod
+    def of(cls, function: Callable[..., Any]) -> _Scope:
+        inner: Any = inspect.unwrap(function)
+        inner = getattr(inner, "__func__", inner)
+        if not hasattr(inner, "__globals__"):
+            inner = inspect.unwrap(type(inner).__call__)
+        closure: dict[str, Any] = {}
+        code = getattr(inner, "__code__", None)
+        for name, cell in zip(
+            getattr(code, "co_freevars", ()), getattr(inner, "__closure__", None) or (), strict=False
+        ):
+            try:
+                closure[name] = cell.cell_contents
+            except ValueError:  # not bound yet
+                continue
+        return cls(getattr(inner, "__globals__", {}), closure)
+
+    def resolve(self, parameter: inspect.Parameter, name: str) -> Any:
+        if parameter.annotation is _Kind.empty:
+            return Any
+        holder = types.SimpleNamespace(__annotations__={"hint": parameter.annotation})
+        try:
+            hints = typing.get_type_hints(holder, self.globals, self.closure, include_extras=True)
+        except NameError as error:
+            raise UnresolvedError(
+                f"{name}: the type of {parameter.name} names {error.name!r}, which is not defined"
+            ) from error
+        except Exception as error:
+            raise ToolError(f"{name}: the type of {parameter.name} can't be read: {error}") from error
+        return hints["hint"]
+
+
+def _usable(hint: Any, parameter: inspect.Parameter, name: str) -> Any:
+    """Return the hint as pydantic takes it: classes that JSON can't give become the names of variables."""
+    if _has_schema(hint):
+        return hint
+    hint = _by_variable(hint)
+    if not _has_schema(hint):
+        raise ToolError(f"{name}: a model can't write a {_type_name(hint)}, the type of {parameter.name}")
+    return hint
+
+
+def _has_schema(hint: Any) -> bool:
+    try:
+        TypeAdapter(hint).json_schema()
+    except PydanticUndefinedAnnotation as error:
+        raise UnresolvedError(f"{_type_name(hint)} names {error.name!r}, which is not defined") from error
+    except (PydanticUserError, TypeError):
+        return False
+    return True
+
+
+def _by_variable(hint: Any) -> Any:
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if isinstance(hint, type) and origin is None:
+        return hint if _has_schema(hint) else Annotated[hint, NamedVariable(hint)]
+    if origin is Annotated:
+        return Annotated[(_by_variable(args[0]), *hint.__metadata__)]
+    if origin in (Union, types.UnionType):
+        return Union[tuple(_by_variable(arg) for arg in args)]  # noqa: UP007 - built from a list
+    if origin in (list, dict, tuple, set, frozenset):
+        return origin[tuple(arg if arg is Ellipsis else _by_variable(arg) for arg in args)]
+    return hint
+
+
+def _type_name(hint: Any) -> str:
+    return hint.__name__ if isinstance(hint, type) else str(hint).replace("typing.", "")
+
+
+def _field(hint: Any, parameter: inspect.Parameter, documented: str) -> Any:
+    settings: dict[str, Any] = {"alias": parameter.name}
+    description = _described(hint) or documented
+    if description:
+        settings["description"] = description
+    default = parameter.default
+    if default is _Kind.empty:
+        return Field(**settings)
+    if isinstance(default, FieldInfo):  # x: int = Field(3, ge=1)
+        raise_on_use = default.get_default(call_default_factory=False)
+        return Field(default=raise_on_use, **settings)
+    try:
+        json.dumps(to_jsonable_python(default), allow_nan=False)
+    except (ValueError, TypeError):  # nothing to show to the model; the function fills it in
+        return Field(default_factory=lambda: default, **settings)
+    return Field(default=default, **settings)
+
+
+def _described(hint: Any) -> str:
+    """What Annotated says: a Field's description, a Doc, or a plain string."""
+    if typing.get_origin(hint) is not Annotated:
+        return ""
+    for extra in hint.__metadata__:
+        text = extra if isinstance(extra, str) else getattr(extra, "description", None)
+        text = text or getattr(extra, "documentation", None)
+        if isinstance(text, str):
+            return text
+    return ""
+
+
+def _model(name: str, fields: dict[str, Any]) -> type[BaseModel]:
+    try:
+        return create_model(name, __config__=ConfigDict(extra="forbid"), **fields)
+    except PydanticUserError as error:
+        raise ToolError(f"{name}: {str(error).splitlines()[0]}") from error
+
+
+def _json_schema(model: type[BaseModel], name: str) -> dict[str, Any]:
+    try:
+        schema = model.model_json_schema(by_alias=True)
+    except PydanticUserError as error:
+        raise ToolError(f"{name}: {str(error).splitlines()[0]}") from error
+    return {"type": "object", "properties": {}, **_tidy(schema)}
+
+
+def _tidy(schema: Any) -> Any:
+    """Leave out titles, which repeat the names; a property called title stays."""
+    if isinstance(schema, list):
+        return [_tidy(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    tidy: dict[str, Any] = {}
+    for key, value in schema.items():
+        if key in ("properties", "$defs", "patternProperties"):
+            tidy[key] = {name: _tidy(part) for name, part in value.items()}
+        elif key in ("default", "const", "enum", "examples"):
+            tidy[key] = value
+        elif not (key == "title" and isinstance(value, str)):
+            tidy[key] = _tidy(value)
+    return tidy
