@@ -1,0 +1,199 @@
+"""`Assistant`: a prompt in, the reply out; puts a backend, a toolbox and a view together for a run."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+from .backends import Backend, connect
+from .conversation import Conversation
+from .driver import Driver
+from .events import Event
+from .reply import Reply
+from .run import Limits
+from .settings import Settings, resolve
+from .tools import Tool, Toolbox, registry
+
+if TYPE_CHECKING:
+    from .local.launcher import Endpoint
+
+__all__ = ["Assistant", "Reply", "Tools", "View"]
+
+Tools: TypeAlias = Toolbox | Iterable[Tool | Callable[..., Any]]
+
+
+class View(Protocol):
+    """Shows a run: takes each of its events once, in order, `RunEnded` last."""
+
+    def apply(self, event: Event) -> None: ...
+
+
+class Assistant:
+    """An assistant at one endpoint, with one conversation of its own.
+
+    Parameters
+    ----------
+    backend, base_url, api_key, model : str
+        Where it goes; what is empty is settled by `nbassist.settings`, and by the embedded server in the end.
+    instructions : str
+        The system prompt; may be empty.
+    tools : Toolbox or iterable of functions, optional
+        What the model may call. None for all functions marked `@tool`, at each prompt anew; an empty one for none.
+    max_turns : int
+        Requests to the model in one run; the last is asked to answer without tools.
+    parameters : mapping, optional
+        Further parameters of the model, by their names on the wire.
+    settings : Settings, optional
+        Already settled, in place of the first four.
+
+    Attributes
+    ----------
+    conversation : Conversation
+        What `ask` goes on from, unless it is given another.
+
+    Raises
+    ------
+    SettingsError
+        Where nothing usable is configured.
+    """
+
+    def __init__(
+        self,
+        *,
+        backend: str = "",
+        base_url: str = "",
+        api_key: str = "",
+        model: str = "",
+        instructions: str = "",
+        tools: Tools | None = None,
+        max_turns: int = 10,
+        parameters: Mapping[str, Any] | None = None,
+        settings: Settings | None = None,
+    ) -> None:
+        arguments = {"backend": backend, "base_url": base_url, "api_key": api_key, "model": model}
+        self.settings = resolve(arguments=arguments) if settings is None else settings
+        self.instructions = instructions
+        self.tools = tools
+        self.limits = Limits(max_turns=max_turns)
+        self.parameters = dict(parameters or {})
+        self.conversation = Conversation()
+        self._backend: Backend | None = None
+        self._endpoint: Endpoint | None = None
+
+    def __repr__(self) -> str:
+        where = self.settings.base_url or "the embedded server"
+        return f"<Assistant at {where}, {len(self.conversation)} messages>"
+
+    @property
+    def backend(self) -> Backend:
+        """The backend, connected on first use; the embedded server is started or found again at each use.
+
+        Raises
+        ------
+        LocalUnavailableError
+            Where the embedded server can't start.
+        BackendError
+            Where the endpoint has to be asked what it speaks, and does not answer.
+        """
+        if self.settings.local:
+            from .local.launcher import ensure
+
+            endpoint = ensure()
+            if self._backend is None or self._endpoint != endpoint:
+                self._backend = connect("assistants", endpoint.base_url, endpoint.token)
+                self._endpoint = endpoint
+        elif self._backend is None:
+            self._backend = connect(self.settings.backend, self.settings.base_url, self.settings.api_key)
+        return self._backend
+
+    def ask(self, prompt: str, *, view: View | None = None, **options: Any) -> Reply:
+        """Ask, run the tools that the model calls, and return when the answer is there.
+
+        Parameters
+        ----------
+        prompt : str
+            What to say to the model.
+        view : View, optional
+            Shows the run while it goes on.
+        **options
+            For this prompt alone: `conversation`, `model`, `instructions`, `tools`, `parameters`.
+
+        Returns
+        -------
+        Reply
+            Also after an interrupt, a cut or a failure in the middle: what came is in it, and `finish` says how it
+            ended.
+
+        Raises
+        ------
+        NbassistError
+            Where nothing came at all.
+        """
+        run = self._begin(prompt, options)
+        events = run.drive()
+        event = next(events, None)
+        while event is not None:
+            try:
+                if view is not None:
+                    view.apply(event)
+                event = next(events, None)
+            except KeyboardInterrupt:
+                # It came while the view was at work; the run has to hear of it all the same.
+                event = _throw_into(events)
+        return run.reply()
+
+    async def aask(self, prompt: str, *, view: View | None = None, **options: Any) -> Reply:
+        """Ask as `ask` does, on the running event loop; a cancelled task leaves a valid conversation."""
+        run = self._begin(prompt, options)
+        async for event in run.adrive():
+            if view is not None:
+                view.apply(event)
+        return run.reply()
+
+    def stream(self, prompt: str, **options: Any) -> Iterator[Event]:
+        """Ask as `ask` does, and yield each event as it happens; closing the iterator ends the run."""
+        return self._begin(prompt, options).drive()
+
+    def astream(self, prompt: str, **options: Any) -> AsyncIterator[Event]:
+        """As `stream`, on the running event loop."""
+        return self._begin(prompt, options).adrive()
+
+    def _begin(
+        self,
+        prompt: str,
+        options: Mapping[str, Any],
+    ) -> Driver:
+        chosen = _Options(**options)
+        tools = self.tools if chosen.tools is None else chosen.tools
+        if tools is None:
+            tools = registry().values()
+        return Driver(
+            prompt,
+            conversation=self.conversation if chosen.conversation is None else chosen.conversation,
+            backend=lambda: self.backend,
+            toolbox=tools if isinstance(tools, Toolbox) else Toolbox(tools),
+            limits=self.limits,
+            model=chosen.model or self.settings.model,
+            instructions=self.instructions if chosen.instructions is None else chosen.instructions,
+            parameters={**self.parameters, **(chosen.parameters or {})},
+        )
+
+
+@dataclass(frozen=True)
+class _Options:
+    """What can be said for one prompt alone; None leaves it to the assistant."""
+
+    conversation: Conversation | None = None
+    model: str = ""
+    instructions: str | None = None
+    tools: Tools | None = None
+    parameters: Mapping[str, Any] | None = None
+
+
+def _throw_into(events: Iterator[Event]) -> Event | None:
+    try:
+        event: Event = events.throw(KeyboardInterrupt())  # type: ignore[attr-defined]  # it is a generator
+    except StopIteration:
+        return None
+    return event

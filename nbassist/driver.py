@@ -1,0 +1,178 @@
+"""The drivers of a run, sync and async: they do what `run_flow` says, and differ in `await` alone.
+
+What an event, a failure or an interrupt means for the conversation stands once, in the methods that both call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from .backends import Backend
+from .conversation import Conversation
+from .errors import BackendError, ConversationError, NbassistError
+from .events import Event, RunEnded, RunStarted, ToolFinished, TurnEnded, Usage
+from .messages import Text
+from .order import Order, State
+from .reply import Recorder, Reply
+from .run import CallTools, Limits, Outcome, Submit, run_flow
+from .tools import Toolbox
+
+_INTERRUPTED = "interrupted by the person before it finished"
+
+
+class Driver:
+    """One run: its conversation, its events in order, and what an end of any kind means."""
+
+    def __init__(
+        self,
+        prompt: str,
+        *,
+        conversation: Conversation,
+        backend: Callable[[], Backend],
+        toolbox: Toolbox,
+        limits: Limits,
+        model: str,
+        instructions: str,
+        parameters: Mapping[str, Any],
+    ) -> None:
+        self._prompt = prompt
+        self._conversation = conversation
+        self._connect = backend
+        self._toolbox = toolbox
+        self._model = model
+        self._flow = run_flow(
+            conversation,
+            tools=toolbox.specs,
+            limits=limits,
+            model=model,
+            instructions=instructions,
+            parameters=parameters,
+        )
+        self._order = Order()
+        self._recorder = Recorder()
+        self._usage = Usage()
+        self._clock = 0.0
+        self._backend: Backend | None = None
+
+    def reply(self) -> Reply:
+        return self._recorder.reply()
+
+    def drive(self) -> Iterator[Event]:
+        """Run to the end on this thread; an interrupt ends it with what came, and is not raised again."""
+        yield self._start()
+        try:
+            self._backend = backend = self._connect()
+            step = next(self._flow)
+            while True:
+                if isinstance(step, Submit):
+                    ended = None
+                    for event in backend.stream(step.request):
+                        yield self._take(event)
+                        ended = event
+                    step = self._flow.send(_turn_end(ended))
+                else:
+                    for finished in self._toolbox.run(step.calls):
+                        yield self._take(_with_note(finished, step))
+                    step = self._flow.send(None)
+        except StopIteration as stop:
+            outcome: Outcome = stop.value
+        except KeyboardInterrupt:
+            outcome = self._interrupted()
+        except NbassistError as error:
+            outcome = self._failed(error)
+        except BaseException:
+            self._interrupted()
+            raise
+        yield self._end(outcome)
+
+    async def adrive(self) -> AsyncIterator[Event]:
+        """Run to the end on this event loop; a cancellation is raised again once the conversation is valid."""
+        yield self._start()
+        try:
+            self._backend = backend = await asyncio.to_thread(self._connect)
+            step = next(self._flow)
+            while True:
+                if isinstance(step, Submit):
+                    ended = None
+                    async for event in backend.astream(step.request):
+                        yield self._take(event)
+                        ended = event
+                    step = self._flow.send(_turn_end(ended))
+                else:
+                    async for finished in self._toolbox.arun(step.calls):
+                        yield self._take(_with_note(finished, step))
+                    step = self._flow.send(None)
+        except StopIteration as stop:
+            outcome: Outcome = stop.value
+        except NbassistError as error:
+            outcome = self._failed(error)
+        except BaseException:
+            self._interrupted()
+            raise
+        yield self._end(outcome)
+
+    def _start(self) -> Event:
+        self._clock = time.monotonic()
+        self._conversation.add_user(Text(self._prompt))
+        return self._take(RunStarted(self._model))
+
+    def _take(self, event: Event) -> Event:
+        self._order.check(event)
+        self._conversation.fold(event)
+        self._recorder.add(event)
+        if isinstance(event, TurnEnded):
+            self._usage += event.usage
+        return event
+
+    def _end(self, outcome: Outcome) -> Event:
+        if outcome.finish == "stopped":
+            self._stop_at_endpoint(self._conversation.cursor)
+            self._conversation.repair("not run: " + outcome.detail)
+        seconds = time.monotonic() - self._clock
+        return self._take(RunEnded(outcome.finish, outcome.usage, outcome.detail, seconds))
+
+    def _interrupted(self) -> Outcome:
+        """Leave a history that can be gone on from, and the endpoint free; more interrupts do no harm."""
+        conversation = self._conversation
+        running = conversation.active or conversation.cursor
+        wrote = conversation.repair(_INTERRUPTED)
+        dropped = not wrote and conversation.drop_prompt()
+        try:
+            self._stop_at_endpoint(running, forget=dropped)
+        except KeyboardInterrupt:
+            conversation.keep_cursor({})
+        detail = "interrupted before anything came" if dropped else "interrupted"
+        return Outcome("interrupted", self._usage, detail)
+
+    def _stop_at_endpoint(self, cursor: Mapping[str, str], *, forget: bool = False) -> None:
+        if self._backend is None or not (cursor.get("run_id") or forget):
+            return
+        try:
+            self._conversation.keep_cursor(self._backend.cancel(cursor, forget=forget))
+        except NbassistError:
+            # The endpoint can't be asked: its copy of the thread is no longer to be trusted.
+            self._conversation.keep_cursor({})
+
+    def _failed(self, error: NbassistError) -> Outcome:
+        """Keep what came before a failure; where nothing came, it is an error of the cell."""
+        running = self._conversation.active or self._conversation.cursor
+        wrote = self._conversation.repair(f"not run: {error}")
+        if self._order.state is State.WAITING or not (wrote or len(self._recorder.events()) > 1):
+            self._conversation.drop_prompt()
+            raise error
+        if isinstance(error, BackendError | ConversationError):
+            self._stop_at_endpoint(running)
+        return Outcome("failed", self._usage, str(error))
+
+
+def _turn_end(event: Event | None) -> TurnEnded:
+    return event if isinstance(event, TurnEnded) else TurnEnded("cut", detail="the stream was cut")
+
+
+def _with_note(event: ToolFinished, step: CallTools) -> ToolFinished:
+    note = step.notes.get(event.call_id)
+    return replace(event, output=f"{event.output}\n\n{note}") if note else event

@@ -1,0 +1,178 @@
+"""What a run leaves in the hands of the person: the answer, the calls, how it ended, and what it took."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
+
+from .events import (
+    Event,
+    Finish,
+    MimeBundle,
+    ReasoningDelta,
+    RefusalDelta,
+    RunEnded,
+    RunStarted,
+    TextDelta,
+    ToolArgumentsDelta,
+    ToolCallReady,
+    ToolFinished,
+    TurnStarted,
+    Usage,
+)
+
+_Joined: TypeAlias = TextDelta | RefusalDelta | ReasoningDelta | ToolArgumentsDelta
+
+
+@dataclass(frozen=True, slots=True)
+class ToolRun:
+    """One call of a tool in a run.
+
+    Parameters
+    ----------
+    name : str
+        The tool.
+    arguments : dict or str
+        As the model wrote them; the text itself where it is no JSON object.
+    output : str
+        What the model was told.
+    error : str, optional
+        One line for the person; None where the tool returned.
+    seconds : float
+        How long it ran.
+    """
+
+    name: str
+    arguments: dict[str, Any] | str
+    output: str = ""
+    error: str | None = None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Reply:
+    """The answer to one prompt.
+
+    Parameters
+    ----------
+    text : str
+        The answer, markdown: the text of the last turn that wrote any; empty where none did.
+    tool_calls : tuple of ToolRun
+        In the order in which the model made them; those that were not run have an error.
+    finish : {"completed", "incomplete", "interrupted", "failed", "stopped"}
+        How the run ended.
+    usage : Usage
+        Tokens of all turns; `usage.known` is False where the endpoint gave none.
+    detail : str
+        One line about an end that is not completed; empty otherwise.
+    model : str
+        The model that was asked for; empty for the endpoint's own choice.
+    seconds : float
+        From the prompt to the end.
+    events : tuple of Event
+        All that happened, neighbouring deltas joined: what the displays are made from.
+    """
+
+    text: str
+    tool_calls: tuple[ToolRun, ...] = ()
+    finish: Finish = "completed"
+    usage: Usage = Usage()
+    detail: str = ""
+    model: str = ""
+    seconds: float = 0.0
+    events: tuple[Event, ...] = field(default=(), repr=False)
+
+    def __str__(self) -> str:
+        return self.text
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> MimeBundle:
+        """Show the reply as the cell showed it when it ended."""
+        from .display.static import bundle
+
+        return bundle(self.events)
+
+
+class Recorder:
+    """Keep the events of one run, and make the `Reply` from them."""
+
+    def __init__(self) -> None:
+        self._events: list[Event] = []
+        self._pieces: list[str] = []
+
+    def add(self, event: Event) -> None:
+        """Take the next event; the pieces of a text are joined when something else comes."""
+        last = self._events[-1] if self._events else None
+        if isinstance(event, _Joined) and _continues(last, event):
+            self._pieces.append(event.text)
+            return
+        self._join()
+        self._events.append(event)
+        if isinstance(event, _Joined):
+            self._pieces = [event.text]
+
+    def events(self) -> tuple[Event, ...]:
+        """Return what came so far, in order."""
+        self._join()
+        return tuple(self._events)
+
+    def reply(self) -> Reply:
+        """Return the reply as it stands; whole once `RunEnded` came."""
+        events = self.events()
+        ended = next((e for e in reversed(events) if isinstance(e, RunEnded)), RunEnded("interrupted"))
+        started = next((e for e in events if isinstance(e, RunStarted)), RunStarted())
+        return Reply(
+            text=_answer(events),
+            tool_calls=tuple(_tool_runs(events)),
+            finish=ended.finish,
+            usage=ended.usage,
+            detail=ended.detail,
+            model=started.model,
+            seconds=ended.seconds,
+            events=events,
+        )
+
+    def _join(self) -> None:
+        if len(self._pieces) > 1:
+            last = self._events[-1]
+            assert isinstance(last, _Joined)
+            self._events[-1] = replace(last, text="".join(self._pieces))
+        self._pieces = []
+
+
+def _continues(last: Event | None, event: _Joined) -> bool:
+    if type(last) is not type(event):
+        return False
+    return not isinstance(event, ToolArgumentsDelta) or getattr(last, "call_id", "") == event.call_id
+
+
+def _answer(events: tuple[Event, ...]) -> str:
+    turns = [""]
+    for event in events:
+        if isinstance(event, TurnStarted):
+            turns.append("")
+        elif isinstance(event, TextDelta):
+            turns[-1] += event.text
+    return next((text for text in reversed(turns) if text.strip()), "")
+
+
+def _tool_runs(events: tuple[Event, ...]) -> Iterator[ToolRun]:
+    calls: dict[str, ToolRun] = {}
+    for event in events:
+        if isinstance(event, ToolCallReady):
+            if event.call_id in calls:  # an id that an endpoint gives again in a later turn
+                yield calls.pop(event.call_id)
+            calls[event.call_id] = ToolRun(event.name, _arguments(event.arguments), error="not run")
+        elif isinstance(event, ToolFinished):
+            run = calls[event.call_id]
+            calls[event.call_id] = replace(run, output=event.output, error=event.error, seconds=event.seconds)
+    yield from calls.values()
+
+
+def _arguments(source: str) -> dict[str, Any] | str:
+    try:
+        value = json.loads(source or "{}")
+    except (ValueError, RecursionError):
+        return source
+    return value if isinstance(value, dict) else source
