@@ -1,0 +1,173 @@
+"""What all tests share: no request leaves this machine, no setting of the developer's leaks in, a scripted endpoint."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SHARED = ROOT.parent / "shared" / "data" / "assistants"
+_LOOPBACK = ("127.", "::1", "localhost")
+
+
+@pytest.fixture(autouse=True)
+def no_real_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fail at once where a test would connect to another machine."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: Any) -> None:
+        if self.family in (socket.AF_INET, socket.AF_INET6) and not str(address[0]).startswith(_LOOPBACK):
+            raise AssertionError(f"a test tried to reach {address}")
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture(autouse=True)
+def no_settings_of_mine(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith(("NBASSIST_", "OPENAI_")) and name not in ("NBASSIST_SHOTS", "NBASSIST_TEST_MODEL"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def recordings() -> Path:
+    """The folder of recorded exchanges with the hosted Assistants API."""
+    folder = SHARED / "recorded"
+    if not folder.is_dir():
+        pytest.skip("the recordings of the hosted API are not beside this checkout")
+    return folder
+
+
+@dataclass
+class Answer:
+    """What the scripted endpoint says to one request; `cut` breaks the connection after the last piece."""
+
+    pieces: Sequence[bytes] = ()
+    status: int = 200
+    kind: str = "text/event-stream"
+    cut: bool = False
+    headers: dict[str, str] = field(default_factory=dict)
+    before: Callable[[int], None] | None = None  # called with the number of each piece before it is sent
+
+
+@dataclass
+class Asked:
+    method: str
+    path: str
+    body: Any
+    headers: dict[str, str]
+
+
+class Endpoint:
+    """An HTTP server on loopback that answers from a script and keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.answers: dict[tuple[str, str], list[Answer]] = {}
+        self.asked: list[Asked] = []
+        endpoint = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def _answer(self) -> None:
+                length = int(self.headers.get("content-length") or 0)
+                raw = self.rfile.read(length)
+                path = self.path.partition("?")[0].removeprefix("/v1")
+                endpoint.asked.append(
+                    Asked(self.command, self.path.removeprefix("/v1"), json.loads(raw or b"null"), dict(self.headers))
+                )
+                script = endpoint.answers.get((self.command, path), [])
+                answer = script.pop(0) if len(script) > 1 else script[0] if script else Answer(status=404)
+                endpoint._send(self, answer)
+
+            do_GET = do_POST = do_DELETE = _answer  # noqa: N815  the names that http.server looks for
+
+            def log_message(self, *args: Any) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
+        self._thread.start()
+        self.url = f"http://127.0.0.1:{self._server.server_port}/v1"
+
+    def on(self, method: str, path: str, *answers: Answer) -> None:
+        """Script the answers to a path, in order; the last one is given again and again."""
+        self.answers[(method, path)] = list(answers)
+
+    def json(self, method: str, path: str, *bodies: Any, status: int = 200) -> None:
+        self.on(method, path, *(Answer([json.dumps(b).encode()], status, "application/json") for b in bodies))
+
+    def bodies(self, path: str) -> list[Any]:
+        return [asked.body for asked in self.asked if asked.path.partition("?")[0] == path]
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    @staticmethod
+    def _send(handler: BaseHTTPRequestHandler, answer: Answer) -> None:
+        handler.send_response(answer.status)
+        handler.send_header("content-type", answer.kind)
+        handler.send_header("transfer-encoding", "chunked")
+        for name, value in answer.headers.items():
+            handler.send_header(name, value)
+        handler.end_headers()
+        try:
+            for number, piece in enumerate(answer.pieces):
+                if answer.before:
+                    answer.before(number)
+                if piece:
+                    handler.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+                    handler.wfile.flush()
+            if not answer.cut:
+                handler.wfile.write(b"0\r\n\r\n")
+        except OSError:
+            pass  # the client left, as some tests have it do
+        if answer.cut:
+            handler.close_connection = True
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Endpoint]:
+    made = Endpoint()
+    yield made
+    made.close()
+
+
+def chat_stream(*chunks: Any, done: bool = True) -> list[bytes]:
+    """Return the bytes of a Chat Completions stream, one piece for each chunk."""
+    pieces = [f"data: {json.dumps(chunk)}\n\n".encode() for chunk in chunks]
+    return [*pieces, b"data: [DONE]\n\n"] if done else pieces
+
+
+def chat_delta(finish: str | None = None, **delta: Any) -> dict[str, Any]:
+    return {"id": "chatcmpl-1", "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
+
+
+def chat_call(call_id: str, name: str, arguments: str, index: int = 0) -> dict[str, Any]:
+    function = {"name": name, "arguments": arguments}
+    return chat_delta(tool_calls=[{"index": index, "id": call_id, "type": "function", "function": function}])
+
+
+@pytest.fixture
+def wire() -> Any:
+    """The helpers that write a wire by hand, as one object: tests import nothing from here."""
+
+    class Wire:
+        answer = Answer
+        stream = staticmethod(chat_stream)
+        delta = staticmethod(chat_delta)
+        call = staticmethod(chat_call)
+
+    return Wire
