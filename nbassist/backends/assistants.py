@@ -11,7 +11,13 @@ import re
 from collections.abc import AsyncIterator, Generator, Iterator, Mapping
 from typing import Any
 
-from ..errors import BackendError, ConversationError, RequestRefusedError
+from ..errors import (
+    BackendError,
+    ConnectionFailedError,
+    ConversationError,
+    RequestRefusedError,
+    StreamBrokenError,
+)
 from ..events import Event, Warned
 from ..messages import Image, Message, Request, Text, ToolOutput
 from . import reading
@@ -21,6 +27,7 @@ from .transport import Call, Flow, Open, Pause, Transport, list_models
 HEADERS = {"OpenAI-Beta": "assistants=v2"}
 _TERMINAL = ("completed", "incomplete", "failed", "cancelled", "expired")
 _ACTIVE_RUN = re.compile(r"active run (run_\w+)|while a run (run_\w+) is active")
+_SUBMISSIONS = 3
 _POLL = 0.5
 """Seconds between two looks at a run."""
 _PATIENCE = 120
@@ -90,15 +97,31 @@ class AssistantsBackend:
         outputs = [part for message in request.new for part in message.parts if isinstance(part, ToolOutput)]
         decoder = AssistantsDecoder(request.cursor)
         if request.cursor.get("run_id") and outputs:
-            yield Open(
-                f"/threads/{request.cursor['thread_id']}/runs/{request.cursor['run_id']}/submit_tool_outputs",
-                {"tool_outputs": [{"tool_call_id": o.call_id, "output": o.output} for o in outputs], "stream": True},
-                decoder,
-            )
+            yield from self._submit(request.cursor, outputs, decoder)
         else:
             yield from self._start(request, decoder)
         if not decoder.ended:
             yield from self._read_on(decoder)
+
+    @staticmethod
+    def _submit(cursor: Mapping[str, str], outputs: list[ToolOutput], decoder: AssistantsDecoder) -> Flow:
+        """Answer all calls in one request; where the answer to it is lost, the run says whether they arrived."""
+        run = f"/threads/{cursor['thread_id']}/runs/{cursor['run_id']}"
+        body = {"tool_outputs": [{"tool_call_id": o.call_id, "output": o.output} for o in outputs], "stream": True}
+        for attempt in range(_SUBMISSIONS):
+            try:
+                yield Open(f"{run}/submit_tool_outputs", body, decoder)
+                return
+            except (StreamBrokenError, ConnectionFailedError):
+                status = reading.mapping((yield Call("GET", run))).get("status")
+                if status != "requires_action":
+                    return
+                if attempt == _SUBMISSIONS - 1:
+                    raise
+            except RequestRefusedError as error:
+                if "do not accept tool outputs" not in str(error):  # it expired, or was cancelled, meanwhile
+                    raise
+                return
 
     def _start(self, request: Request, decoder: AssistantsDecoder) -> Flow:
         body = run_body(request)

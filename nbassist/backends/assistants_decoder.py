@@ -103,7 +103,8 @@ class AssistantsDecoder:
         kind, data = reading.text(body.get("event")), reading.mapping(body.get("data"))
         if not kind.startswith("thread."):
             raise ServerFailedError(f"the endpoint reports: {reading.error_message(data or body) or 'an error'}")
-        events: list[Event] = []
+        # The stream that answers tool outputs begins in the middle of a run that is known.
+        events = self._begin() if self.cursor.get("run_id") else []
         handler = self._handlers.get(kind)
         if handler is not None:
             handler(data, events)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+import weakref
 from collections.abc import AsyncIterator, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
@@ -114,6 +115,8 @@ class Transport:
         self._http: dict[str, Any] = {
             "follow_redirects": False,
             "trust_env": urlsplit(base_url).hostname not in _LOOPBACK,
+            # Without TLS there is no need for the certificates, which take longer to load than the request.
+            "verify": not base_url.startswith("http://"),
         }
         self._client: openai.OpenAI | None = None
 
@@ -272,6 +275,7 @@ class Transport:
     def _sync(self) -> openai.OpenAI:
         if self._client is None:
             self._client = openai.OpenAI(**self._options, http_client=openai.DefaultHttpxClient(**self._http))
+            weakref.finalize(self, self._client.close)
         return self._client
 
 
