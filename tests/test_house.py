@@ -1,0 +1,119 @@
+"""The house's rules: which room may import which, what is imported when, and that importing does nothing."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "nbassist"
+# Each room, and what it may import of ours: arrows point down only.
+GROUND = {"errors", "events", "messages"}
+ALLOWED = {
+    "errors": set(),
+    "events": {"errors"},
+    "messages": {"errors", "events"},
+    "order": {"errors", "events"},
+    "settings": {"errors"},
+    "conversation": GROUND,
+    "tools": GROUND,
+    "backends": GROUND,
+    "display": GROUND,
+    "run": GROUND | {"conversation"},
+    "reply": GROUND | {"display"},
+    "driver": GROUND | {"conversation", "run", "order", "reply", "tools", "backends"},
+    "local": GROUND | {"backends"},
+    "assistant": GROUND | {"conversation", "run", "driver", "reply", "settings", "tools", "backends", "local"},
+    "magics": GROUND
+    | {"conversation", "run", "reply", "settings", "tools", "backends", "display", "assistant", "local"},
+    "__main__": GROUND | {"local", "settings", "__init__"},
+    "__init__": {"assistant", "tools", "magics"},
+}
+HEAVY = ("openai", "anywidget", "ipywidgets", "pydantic", "sqlalchemy", "starlette", "markdown_it", "nh3", "pygments")
+FOREIGN = {
+    "IPython": {"magics", "display", "tools"},
+    "ipywidgets": {"display"},
+    "openai": {"backends", "local"},
+    "starlette": {"local"},
+    "xllamacpp": {"local"},
+}
+
+
+def room(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> list[tuple[int, str]]:
+    """Return (line, dotted name) of each import in `path`; ours begin with `nbassist`."""
+    package = ["nbassist", *path.relative_to(PACKAGE).parts[:-1]]
+    found: list[tuple[int, str]] = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found += [(node.lineno, alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            found += [(node.lineno, f"{module}.{alias.name}") for alias in node.names]
+    return found
+
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_arrows_point_down_only(path: Path) -> None:
+    here = room(path)
+    for line, name in imports(path):
+        parts = name.split(".")
+        if parts[0] == "nbassist":
+            is_room = (PACKAGE / f"{parts[1]}.py").exists() or (PACKAGE / parts[1]).is_dir()
+            there = parts[1] if is_room else "__init__"
+            assert there == here or there in ALLOWED[here] | {"__init__"}, f"line {line}: {here} imports {there}"
+        elif parts[0] in FOREIGN:
+            assert here in FOREIGN[parts[0]], f"line {line}: {here} imports {parts[0]}"
+
+
+def test_one_module_of_tools_alone_knows_ipython() -> None:
+    knowing = [p.name for p in (PACKAGE / "tools").glob("*.py") if any(n.startswith("IPython") for _, n in imports(p))]
+    assert knowing == ["capture.py"]
+
+
+def test_only_the_launcher_of_local_is_imported_in_the_kernel() -> None:
+    for path in FILES:
+        if room(path) in ("assistant", "magics"):
+            for line, name in imports(path):
+                if name.startswith("nbassist.local"):
+                    assert name.startswith("nbassist.local.launcher"), f"{path.name}:{line}"
+
+
+def python(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_loading_the_extension_imports_nothing_heavy() -> None:
+    loaded = python(
+        "import sys; from IPython.testing.globalipapp import start_ipython; shell = start_ipython();"
+        "before = set(sys.modules);"
+        "shell.extension_manager.load_extension('nbassist');"
+        f"print(sorted(m for m in set(sys.modules) - before if m.split('.')[0] in {HEAVY!r}))"
+    )
+    assert loaded.splitlines()[-1] == "[]"
+
+
+def test_importing_the_package_imports_nothing_but_itself() -> None:
+    assert python("import sys, nbassist; print([m for m in sys.modules if m.startswith('nbassist')])") == "['nbassist']"
+
+
+@pytest.mark.parametrize("name", ["assistant", "tools", "display", "magics", "settings", "backends", "local.launcher"])
+def test_importing_prints_nothing_and_opens_no_socket(name: str) -> None:
+    said = python(
+        "import socket, os\n"
+        "def refuse(*a, **k): raise SystemExit('a socket at import')\n"
+        f"socket.socket.connect = refuse; socket.socket.bind = refuse\nimport nbassist.{name}"
+    )
+    assert said == ""
