@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from nbassist import Assistant, Reply
-from nbassist.events import Event, TextDelta, ToolFinished, TurnEnded, Warned
+from nbassist.backends.assistants_decoder import AssistantsDecoder
+from nbassist.events import Event, TextDelta, ToolCallReady, ToolFinished, TurnEnded, Warned
 
 
 class Recording:
@@ -88,12 +89,13 @@ def cuts(text: str) -> list[int]:
 
 
 @pytest.mark.parametrize("clean", [False, True], ids=["connection lost", "ended cleanly"])
-@pytest.mark.parametrize("which", [0, 1])
+@pytest.mark.parametrize(
+    ("name", "which"), [("StreamingRunWorks", 0), ("StreamingToolCall", 0), ("StreamingToolCall", 1)]
+)
 def test_cut_anywhere_the_run_is_read_on_by_polling_and_nothing_is_told_twice(
-    recording: Recording, endpoint: Any, wire: Any, which: int, clean: bool
+    recordings: Path, endpoint: Any, wire: Any, name: str, which: int, clean: bool
 ) -> None:
-    if which >= len(recording.texts):
-        pytest.skip("this recording has one stream only")
+    recording = Recording(recordings / f"{name}.json")
     text = recording.texts[which]
     state = recording.runs["action" if which == 0 and recording.runs["action"] else "end"]
     endpoint.json("GET", f"/threads/{recording.thread}/runs/{recording.run}", state)
@@ -139,3 +141,23 @@ def test_the_order_of_events_as_a_program_sees_it(recordings: Path, endpoint: An
     assert finished.output == "warm and sunny"
     ended: list[Event] = [e for e in events if isinstance(e, TurnEnded)]
     assert [e.reason for e in ended if isinstance(e, TurnEnded)] == ["tool_calls", "stop"]
+
+
+def test_what_is_read_by_polling_gives_the_same_events_as_a_stream(recordings: Path) -> None:
+    entries = json.loads((recordings / "FunctionToolsWork.json").read_text(encoding="utf-8"))["Entries"]
+    bodies = [entry["ResponseBody"] for entry in entries]
+    action = next(b for b in bodies if b.get("status") == "requires_action")
+    decoder = AssistantsDecoder({"thread_id": action["thread_id"], "run_id": action["id"]})
+    events = decoder.feed({"event": "thread.run.polled", "data": action})
+    ready = next(e for e in events if isinstance(e, ToolCallReady))
+    assert (ready.name, ready.arguments) == ("get_favorite_food_for_day_of_week", '{"day_of_week":"Thursday"}')
+    decoder = AssistantsDecoder({"thread_id": action["thread_id"], "run_id": action["id"]})
+    answer = bodies[-1]["data"][0]
+    events = decoder.feed({"event": "thread.message.completed", "data": answer})
+    events += decoder.feed(
+        {"event": "thread.run.polled", "data": next(b for b in bodies if b.get("status") == "completed")}
+    )
+    assert TextDelta("You should eat tacos on Thursday! \U0001f32e") in events
+    ended = events[-1]
+    assert isinstance(ended, TurnEnded)
+    assert (ended.reason, ended.usage.input_tokens, ended.usage.output_tokens) == ("stop", 627, 34)
