@@ -6,7 +6,8 @@ import asyncio
 import os
 import threading
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from contextvars import copy_context
 from typing import Any, TypeVar
 
@@ -41,6 +42,8 @@ def in_thread(function: Callable[[], T]) -> Future[T]:
     context = copy_context()
 
     def work() -> None:
+        if not future.set_running_or_notify_cancel():
+            return
         try:
             future.set_result(context.run(function))
         except BaseException as error:  # noqa: BLE001 - handed to whoever waits
@@ -54,17 +57,13 @@ def _start(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T], f
     task = loop.create_task(coroutine)
 
     def finish(task: asyncio.Task[T]) -> None:
-        if future.done():
-            return
-        if task.cancelled():
-            future.cancel()
-            future.set_running_or_notify_cancel()
-            return
-        error = task.exception()
-        if error is None:
-            future.set_result(task.result())
-        else:
-            future.set_exception(error)
+        with suppress(InvalidStateError):  # given up in the meantime
+            if task.cancelled():
+                future.cancel()
+            elif (error := task.exception()) is not None:
+                future.set_exception(error)
+            else:
+                future.set_result(task.result())
 
     def stop(future: Future[T]) -> None:
         if future.cancelled():

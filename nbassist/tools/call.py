@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -18,17 +18,9 @@ from ..messages import ToolCall, ToolSpec
 from . import background
 from .definition import Approval, Ask, Mistakes, Tool
 from .execute import Execution, finished
-from .results import LIMIT
+from .results import LIMIT, clean
 
 _GRACE = 2.0  # seconds that a coroutine has, after its time is up, to be cancelled
-
-
-@dataclass(frozen=True)
-class _Refused:
-    """A call that does not run: `output` tells the model, `error` the person."""
-
-    output: str
-    error: str
 
 
 class Toolbox:
@@ -44,9 +36,7 @@ class Toolbox:
         Characters of a result that the model gets.
     """
 
-    def __init__(
-        self, tools: Iterable[Tool | Callable[..., Any]] = (), ask: Ask | None = None, *, limit: int = LIMIT
-    ):
+    def __init__(self, tools: Iterable[Tool | Callable[..., Any]] = (), ask: Ask | None = None, *, limit: int = LIMIT):
         made = [tool if isinstance(tool, Tool) else Tool.from_function(tool) for tool in tools]
         self.tools: dict[str, Tool] = {tool.name: tool for tool in made}
         self.ask = ask
@@ -89,64 +79,74 @@ class Toolbox:
         """Answer calls: one `ToolFinished` for each, in their order.
 
         All arguments are checked and all approvals asked first. Then coroutines start together on one background
-        loop, functions marked `thread` in threads, and plain functions run on the calling thread one after another.
+        loop, functions marked `thread` in threads, and plain functions run on the calling thread one after another,
+        without waiting for the others.
 
         Raises
         ------
         KeyboardInterrupt
-            As it comes; what runs elsewhere is cancelled, and the calls not yet answered stay so.
+            As it comes, after the answers that stand already; what runs elsewhere is cancelled.
         """
         prepared = [self._prepare(call) for call in calls]
-        elsewhere = {i: _start(item) for i, item in enumerate(prepared) if _is_elsewhere(item)}
+        done = {i: item for i, item in enumerate(prepared) if isinstance(item, ToolFinished)}
+        here = deque((i, item) for i, item in _executions(prepared) if not item.is_elsewhere)
+        elsewhere: dict[int, _Started] = {}
         try:
-            for index, (call, item) in enumerate(zip(calls, prepared, strict=True)):
-                if isinstance(item, _Refused):
-                    yield ToolFinished(call.id, call.name, item.output, item.error)
-                elif index in elsewhere:
-                    yield _wait(item, *elsewhere[index])
-                else:
-                    yield item.here()
+            for i, item in _executions(prepared):
+                if item.is_elsewhere:
+                    elsewhere[i] = _Started(item)
+            for index in range(len(prepared)):
+                while index not in done:
+                    if index in elsewhere and (elsewhere[index].future.done() or not here):
+                        done[index] = elsewhere[index].wait()
+                    else:
+                        first, item = here.popleft()
+                        done[first] = item.here()
+                yield done.pop(index)
+        except KeyboardInterrupt:
+            done |= {i: started.wait() for i, started in elsewhere.items() if started.future.done()}
+            yield from (done[index] for index in sorted(done))
+            raise
         finally:
-            for future, _ in elsewhere.values():
-                future.cancel()
+            for started in elsewhere.values():
+                started.future.cancel()
 
     async def arun(self, calls: Sequence[ToolCall]) -> AsyncIterator[ToolFinished]:
         """Answer calls as `run` does, with coroutines on the running loop; plain functions hold it up."""
         prepared = [self._prepare(call) for call in calls]
-        tasks: dict[int, asyncio.Future[ToolFinished]] = {}
-        for index, item in enumerate(prepared):
-            if isinstance(item, Execution) and item.is_coroutine:
-                tasks[index] = asyncio.ensure_future(item.on_loop())
-            elif isinstance(item, Execution) and _is_elsewhere(item):
-                tasks[index] = asyncio.ensure_future(_waited(item))
+        done = {i: item for i, item in enumerate(prepared) if isinstance(item, ToolFinished)}
+        tasks = {i: asyncio.ensure_future(_elsewhere(item)) for i, item in _executions(prepared) if item.is_elsewhere}
         try:
-            for index, (call, item) in enumerate(zip(calls, prepared, strict=True)):
-                if isinstance(item, _Refused):
-                    yield ToolFinished(call.id, call.name, item.output, item.error)
-                elif index in tasks:
-                    yield await tasks[index]
-                else:
-                    yield item.here()
+            for index, item in _executions(prepared):
+                if index not in tasks:
+                    await asyncio.sleep(0)  # let the coroutines start, and go on between two plain functions
+                    done[index] = item.here()
+            for index in range(len(prepared)):
+                yield done[index] if index in done else await tasks[index]
         finally:
             for task in tasks.values():
                 task.cancel()
 
-    def _prepare(self, call: ToolCall) -> Execution | _Refused:
+    def _prepare(self, call: ToolCall) -> Execution | ToolFinished:
+        """Check a call: it is ready to run, or its answer stands already."""
         tool = self.tools.get(call.name)
         if tool is None:
-            return _Refused(f"There is no tool {call.name!r}; {self._known(call.name)}.", f"no tool {call.name!r}")
+            return _refused(
+                call, f"There is no tool {call.name!r}; {self._known(call.name)}.", f"no tool {call.name!r}"
+            )
         arguments = tool.arguments(call.arguments)
-        if isinstance(arguments, Mistakes):
-            return _mistaken(arguments)
-        if _needs_approval(tool, arguments):
+        if not isinstance(arguments, Mistakes) and _needs_approval(tool, arguments):
             approval = self.ask(tool, call, arguments) if self.ask else Approval(False, "no one is here to allow it")
             if not approval.allowed:
-                comment = f": {approval.comment}" if approval.comment else "."
-                return _Refused(f"This call was not allowed{comment}", f"not allowed{comment}".rstrip("."))
+                comment = f": {approval.comment}" if approval.comment else ""
+                return _refused(call, f"This call was not allowed{comment or '.'}", f"not allowed{comment}")
             if approval.arguments is not None:
                 arguments = tool.arguments(approval.arguments)
-                if isinstance(arguments, Mistakes):
-                    return _mistaken(arguments)
+        if isinstance(arguments, Mistakes):
+            lines = "\n".join(f"- {line}" for line in arguments.lines)
+            return _refused(
+                call, f"The tool was not run, its arguments are wrong:\n{lines}", f"wrong arguments: {arguments}"
+            )
         return Execution(tool, call, arguments, self.limit)
 
     def _known(self, name: str) -> str:
@@ -156,9 +156,12 @@ class Toolbox:
         return f"known tools: {', '.join(self.tools)}" + (f" (did you mean {near[0]}?)" if near else "")
 
 
-def _mistaken(mistakes: Mistakes) -> _Refused:
-    lines = "\n".join(f"- {line}" for line in mistakes.lines)
-    return _Refused(f"The tool was not run, its arguments are wrong:\n{lines}", f"wrong arguments: {mistakes}")
+def _refused(call: ToolCall, output: str, error: str) -> ToolFinished:
+    return ToolFinished(call.id, call.name, clean(output), clean(error))
+
+
+def _executions(prepared: Sequence[Execution | ToolFinished]) -> Iterator[tuple[int, Execution]]:
+    return ((index, item) for index, item in enumerate(prepared) if isinstance(item, Execution))
 
 
 def _needs_approval(tool: Tool, arguments: dict[str, Any]) -> bool:
@@ -170,31 +173,40 @@ def _needs_approval(tool: Tool, arguments: dict[str, Any]) -> bool:
         return True
 
 
-def _is_elsewhere(item: Execution | _Refused) -> bool:
-    return isinstance(item, Execution) and item.is_elsewhere
+class _Started:
+    """A call that runs beside the calling thread."""
+
+    def __init__(self, item: Execution) -> None:
+        self.item = item
+        self.started = time.monotonic()
+        self.future: Future[ToolFinished]
+        if item.is_coroutine:
+            self.future = background.submit(item.on_loop())
+        else:
+            self.future = background.in_thread(item.in_thread)
+
+    def wait(self) -> ToolFinished:
+        """Wait for the answer; where the time is up and it can't be stopped, go on without it."""
+        timeout = self.item.tool.timeout
+        if timeout is None:
+            return self.future.result()
+        left = self.started + timeout + (_GRACE if self.item.is_coroutine else 0.0) - time.monotonic()
+        try:
+            return self.future.result(max(left, 0.0))
+        except TimeoutError:
+            self.future.cancel()
+            return self.given_up()
+
+    def given_up(self) -> ToolFinished:
+        """The answer to a call that is left to run on."""
+        return finished(self.item, time.monotonic() - self.started, error=self.item.too_late(still_runs=True))
 
 
-def _start(item: Execution | _Refused) -> tuple[Future[ToolFinished], float]:
-    assert isinstance(item, Execution)
-    future = background.submit(item.on_loop()) if item.is_coroutine else background.in_thread(item.in_thread)
-    return future, time.monotonic()
-
-
-def _wait(item: Execution, future: Future[ToolFinished], started: float) -> ToolFinished:
-    timeout = item.tool.timeout
-    if timeout is None:
-        return future.result()
-    left = started + timeout + (_GRACE if item.is_coroutine else 0.0) - time.monotonic()
+async def _elsewhere(item: Execution) -> ToolFinished:
+    if item.is_coroutine:
+        return await item.on_loop()
+    started = _Started(item)
     try:
-        return future.result(max(left, 0.0))
+        return await asyncio.wait_for(asyncio.wrap_future(started.future), item.tool.timeout)
     except TimeoutError:
-        future.cancel()
-        return finished(item, time.monotonic() - started, error=item.too_late(still_runs=True))
-
-
-async def _waited(item: Execution) -> ToolFinished:
-    future, started = _start(item)
-    try:
-        return await asyncio.wait_for(asyncio.wrap_future(future), item.tool.timeout)
-    except TimeoutError:
-        return finished(item, time.monotonic() - started, error=item.too_late(still_runs=True))
+        return started.given_up()

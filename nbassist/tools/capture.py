@@ -10,6 +10,7 @@ from __future__ import annotations
 import builtins
 import sys
 import threading
+import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -36,7 +37,7 @@ class Capture:
         self._size = 0
         self._dropped = 0
         self._wait = False
-        self._others = {thread.ident for thread in threading.enumerate()}
+        self._others = weakref.WeakSet(threading.enumerate())
 
     def bundles(self) -> tuple[MimeBundle, ...]:
         """Return what was kept, in order: each stretch of print as text/plain, each display as its bundle."""
@@ -93,8 +94,9 @@ class Capture:
             self._parts.clear()
             self._ids.clear()
 
-    def owns_thread(self, ident: int | None) -> bool:
-        return ident not in self._others
+    def owns_thread(self, thread: threading.Thread) -> bool:
+        """Whether a thread without a context of its own began after the call did."""
+        return thread not in self._others
 
 
 @contextmanager
@@ -109,8 +111,7 @@ def capturing(*, can_ask: bool = True) -> Iterator[Capture]:
     capture = Capture(can_ask=can_ask)
     with _lock:
         _active.append(capture)
-        if len(_active) == 1:
-            _stand_ins.install()
+        _install()
     token = _current.set(capture)
     try:
         yield capture
@@ -119,7 +120,7 @@ def capturing(*, can_ask: bool = True) -> Iterator[Capture]:
         with _lock:
             _active.remove(capture)
             if not _active:
-                _stand_ins.remove()
+                _remove()
 
 
 def bundle_of(value: Any) -> tuple[MimeBundle, ...]:
@@ -146,7 +147,7 @@ def _found() -> Capture | None:
     if thread is threading.main_thread():
         return None
     with _lock:  # a thread that a tool started has an empty context
-        owners = [capture for capture in _active if capture.owns_thread(thread.ident)]
+        owners = [capture for capture in _active if capture.owns_thread(thread)]
     return owners[-1] if owners else None
 
 
@@ -190,12 +191,12 @@ class _Publisher:
     """Stands in for the shell's display publisher."""
 
     def __init__(self, publisher: Any) -> None:
-        self.__dict__["_publisher"] = publisher
+        self.__dict__["publisher"] = publisher
 
     def publish(self, data: Any, metadata: Any = None, *args: Any, **kwargs: Any) -> None:
         capture = _found()
         if capture is None:
-            self._publisher.publish(data, metadata, *args, **kwargs)
+            self.publisher.publish(data, metadata, *args, **kwargs)
             return
         display_id = str((kwargs.get("transient") or {}).get("display_id", ""))
         capture.publish(data, display_id, update=bool(kwargs.get("update")))
@@ -203,61 +204,58 @@ class _Publisher:
     def clear_output(self, wait: bool = False) -> None:
         capture = _found()
         if capture is None:
-            self._publisher.clear_output(wait)
+            self.publisher.clear_output(wait)
         else:
             capture.clear(wait)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._publisher, name)
+        return getattr(self.publisher, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        setattr(self._publisher, name, value)
+        setattr(self.publisher, name, value)
 
 
-class _StandIns:
-    """Puts the stand-ins in place and takes them away again, each only where it still stands."""
+class _Input:
+    """Stands in for `input`."""
 
-    def __init__(self) -> None:
-        self.stdout: Any = None
-        self.stderr: Any = None
-        self.publisher: Any = None
-        self.input: Any = None
-        self.real_input: Any = None
-        self.shell: Any = None
+    def __init__(self, real: Any) -> None:
+        self.real = real
 
-    def install(self) -> None:
-        self.stdout, self.stderr = _Stream(sys.stdout), _Stream(sys.stderr)
-        sys.stdout, sys.stderr = self.stdout, self.stderr
-        real = self.real_input = builtins.input
-        self.input = builtins.input = lambda prompt="", /: _ask(real, prompt)
-        self.shell = _shell()
-        if self.shell is not None:
-            self.publisher = _Publisher(self.shell.display_pub)
-            self.shell.display_pub = self.publisher
-
-    def remove(self) -> None:
-        for name, stand_in in (("stdout", self.stdout), ("stderr", self.stderr)):
-            if getattr(sys, name) is stand_in:
-                setattr(sys, name, stand_in.stream)
-        if builtins.input is self.input:
-            builtins.input = self.real_input
-        if self.shell is not None and self.shell.display_pub is self.publisher:
-            self.shell.display_pub = self.publisher._publisher
-        self.shell = self.publisher = None
+    def __call__(self, prompt: object = "", /) -> str:
+        capture = _found()
+        if capture is not None and not (capture.can_ask and _someone_is_there()):
+            raise EOFError("no one can answer input() here")
+        token = _current.set(None)  # the question belongs to the person, not to the call's panel
+        try:
+            return str(self.real(prompt))
+        finally:
+            _current.reset(token)
 
 
-_stand_ins = _StandIns()
+def _install() -> None:
+    """Put the stand-ins in place, each where it does not stand yet: a call given up may have left its own."""
+    if not isinstance(sys.stdout, _Stream):
+        sys.stdout = _Stream(sys.stdout)
+    if not isinstance(sys.stderr, _Stream):
+        sys.stderr = _Stream(sys.stderr)
+    if not isinstance(builtins.input, _Input):
+        builtins.input = _Input(builtins.input)
+    shell = _shell()
+    if shell is not None and not isinstance(shell.display_pub, _Publisher):
+        shell.display_pub = _Publisher(shell.display_pub)
 
 
-def _ask(real: Any, prompt: object) -> str:
-    capture = _found()
-    if capture is not None and not (capture.can_ask and _someone_is_there()):
-        raise EOFError("no one can answer input() here")
-    token = _current.set(None)  # the question belongs to the person, not to the call's panel
-    try:
-        return str(real(prompt))
-    finally:
-        _current.reset(token)
+def _remove() -> None:
+    """Take the stand-ins away; what a tool put in their place and left there stays."""
+    if isinstance(sys.stdout, _Stream):
+        sys.stdout = sys.stdout.stream
+    if isinstance(sys.stderr, _Stream):
+        sys.stderr = sys.stderr.stream
+    if isinstance(builtins.input, _Input):
+        builtins.input = builtins.input.real
+    shell = _shell()
+    if shell is not None and isinstance(shell.display_pub, _Publisher):
+        shell.display_pub = shell.display_pub.publisher
 
 
 def _someone_is_there() -> bool:

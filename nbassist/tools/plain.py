@@ -7,6 +7,7 @@ import datetime
 import decimal
 import enum
 import fractions
+import io
 import json
 import math
 import pathlib
@@ -36,9 +37,7 @@ def is_plain(value: Any) -> bool:
     if isinstance(value, type):
         return False
     return (
-        isinstance(
-            value, (*_ATOMS, *_WRITTEN, *_CONTAINERS, *_VIEWS, enum.Enum, bytes, bytearray, datetime.timedelta)
-        )
+        isinstance(value, (*_ATOMS, *_WRITTEN, *_CONTAINERS, *_VIEWS, enum.Enum, bytes, bytearray, datetime.timedelta))
         or dataclasses.is_dataclass(value)
         or _is_pydantic(value)
         or _is_scalar(value)
@@ -47,7 +46,7 @@ def is_plain(value: Any) -> bool:
 
 def draw(value: Any, most: int = _DRAWN) -> Any:
     """Turn an iterator into the list of what it gives, at most `most` and then a note; others are returned."""
-    if not isinstance(value, Iterator):
+    if not isinstance(value, Iterator) or isinstance(value, io.IOBase):
         return value
     items = list(islice(value, most))
     if len(items) == most and next(value, items) is not items:
@@ -130,7 +129,7 @@ class _Writer:
             return self._mapping(value, depth)
         if isinstance(value, Iterator):
             return f"<{type(value).__name__}, not read>"
-        if isinstance(value, Sequence | Set | deque | _VIEWS):
+        if isinstance(value, (Sequence, Set, deque, *_VIEWS)):
             return self._sequence(value, depth)
         return self._string(_described(value))
 

@@ -56,12 +56,13 @@ def _text(value: Any, limit: int) -> str:
         return "done, no result"
     if isinstance(value, str):
         return cut(str(value), limit)
-    table = tables.to_text(value, limit)
-    if table is not None:
-        return cut(table, limit)
     if plain.is_plain(value):
-        return plain.to_json(value, limit)
-    return short_repr(value, limit)
+        try:
+            return plain.to_json(value, limit)
+        except Exception:  # noqa: BLE001 - the object's own code, such as a property; its repr is taken instead
+            return short_repr(value, limit)
+    table = tables.to_text(value, limit)
+    return short_repr(value, limit) if table is None else cut(table, limit)
 
 
 def to_bundle(value: Any, limit: int = LIMIT) -> MimeBundle | None:
@@ -126,9 +127,7 @@ def clean(text: str) -> str:
 
 def bounded_bundle(bundle: Mapping[str, Any], most: int = 5_000_000) -> MimeBundle:
     """Keep a bundle as it is, or only its text where it is over `most` bytes or characters."""
-    size = sum(
-        len(content) if isinstance(content, str | bytes) else len(repr(content)) for content in bundle.values()
-    )
+    size = sum(len(content) if isinstance(content, str | bytes) else len(repr(content)) for content in bundle.values())
     if size <= most:
         return dict(bundle)
     text = str(bundle.get("text/plain", ""))

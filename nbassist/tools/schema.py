@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Union
 
+import typing_extensions
 from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, TypeAdapter, create_model
 from pydantic.errors import PydanticUndefinedAnnotation
 from pydantic.fields import FieldInfo
@@ -72,9 +73,7 @@ def describe(function: Callable[..., Any], name: str) -> Parameters:
     for index, parameter in enumerate(parameters):
         if parameter.kind in (_Kind.VAR_POSITIONAL, _Kind.VAR_KEYWORD):
             stars = "*" if parameter.kind is _Kind.VAR_POSITIONAL else "**"
-            raise ToolError(
-                f"{name} takes {stars}{parameter.name}, which no schema can describe: name each parameter"
-            )
+            raise ToolError(f"{name} takes {stars}{parameter.name}, which no schema can describe: name each parameter")
         hint = _usable(scope.resolve(parameter, name), parameter, name)
         names[parameter.name] = f"p{index}"
         fields[f"p{index}"] = (hint, _field(hint, parameter, documented.get(parameter.name, "")))
@@ -149,6 +148,8 @@ def _has_schema(hint: Any) -> bool:
 
 def _by_variable(hint: Any) -> Any:
     origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if typing.is_typeddict(hint):
+        return _typed_dict(hint)
     if isinstance(hint, type) and origin is None:
         return hint if _has_schema(hint) else Annotated[hint, NamedVariable(hint)]
     if origin is Annotated:
@@ -158,6 +159,16 @@ def _by_variable(hint: Any) -> Any:
     if origin in (list, dict, tuple, set, frozenset):
         return origin[tuple(arg if arg is Ellipsis else _by_variable(arg) for arg in args)]
     return hint
+
+
+def _typed_dict(hint: Any) -> Any:
+    """Say it again with typing_extensions: before Python 3.12 pydantic takes no other."""
+    hints = typing.get_type_hints(hint, include_extras=True)
+    keys = {
+        key: (typing_extensions.Required if key in hint.__required_keys__ else typing_extensions.NotRequired)[value]
+        for key, value in hints.items()
+    }
+    return typing_extensions.TypedDict(hint.__name__, keys)  # type: ignore[operator]
 
 
 def _type_name(hint: Any) -> str:

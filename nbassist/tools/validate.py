@@ -39,10 +39,10 @@ def read_arguments(parameters: Parameters, text: str) -> dict[str, Any] | Mistak
         checked = _check(parameters, text, data)
     except ValidationError as error:
         return Mistakes(_in_words(error, data, parameters))
+    except Exception as error:  # noqa: BLE001 - a validator of the person's own
+        return Mistakes((f"{type(error).__name__}: {error}",))
     return {
-        name: getattr(checked, field)
-        for name, field in parameters.fields.items()
-        if field in checked.model_fields_set
+        name: getattr(checked, field) for name, field in parameters.fields.items() if field in checked.model_fields_set
     }
 
 
