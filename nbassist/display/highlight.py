@@ -1,0 +1,78 @@
+"""Source code to lines of HTML with Pygments' short classes, which JupyterLab's themes colour (``.highlight``)."""
+
+from __future__ import annotations
+
+import functools
+import re
+from html import escape
+from typing import Any
+
+from pygments.lexers import get_lexer_by_name
+from pygments.token import STANDARD_TYPES
+from pygments.util import ClassNotFound
+
+_LANGUAGE = re.compile(r"[a-z0-9][a-z0-9_+#.-]*")
+_LONGEST = 200_000  # characters; beyond, or with a line beyond the next figure, code is shown without colours
+_LONGEST_LINE = 5_000
+# Names and punctuation have the text's own colour; leaving them out halves the markup.
+_PLAIN = frozenset({"", "w", "n", "nx", "p", "err", "x", "esc", "g"})
+
+
+@functools.lru_cache(maxsize=64)
+def _lexer(language: str) -> Any:
+    """Return the lexer for a fence's language, or None."""
+    try:
+        return get_lexer_by_name(language, stripnl=False, ensurenl=False)
+    except ClassNotFound:
+        return None
+
+
+def language_of(info: str) -> str:
+    """Return the language that a fence's info string names, in lower case; empty for none."""
+    word = _LANGUAGE.search(info.lower())
+    return word.group()[:40] if word else ""
+
+
+@functools.lru_cache(maxsize=1024)
+def _class_of(kind: Any) -> str:
+    while kind not in STANDARD_TYPES:
+        kind = kind.parent
+    name = STANDARD_TYPES[kind]
+    return "" if name in _PLAIN else name
+
+
+def highlight_lines(code: str, language: str) -> list[str]:
+    """Return one string of HTML for each line of `code`, without line ends, each with its tags closed.
+
+    Joined by newlines and without tags they are `code`, escaped. An unknown language, and code too long to be
+    worth it, come without tags.
+    """
+    lexer = _lexer(language) if language and len(code) <= _LONGEST else None
+    if lexer is None or max(map(len, code.split("\n"))) > _LONGEST_LINE:
+        return escape(code, quote=False).split("\n")
+    lines: list[str] = []
+    line: list[str] = []
+    run, run_class = "", ""
+
+    def flush() -> None:
+        nonlocal run
+        if run:
+            text = escape(run, quote=False)
+            line.append(f'<span class="{run_class}">{text}</span>' if run_class else text)
+            run = ""
+
+    for _, kind, value in lexer.get_tokens_unprocessed(code):
+        name = "" if value.isspace() else _class_of(kind)
+        for number, piece in enumerate(value.split("\n")):
+            if number:
+                flush()
+                lines.append("".join(line))
+                line.clear()
+            if piece:
+                if name != run_class:
+                    flush()
+                    run_class = name
+                run += piece
+    flush()
+    lines.append("".join(line))
+    return lines

@@ -1,0 +1,181 @@
+"""The live view: one widget that is patched while the reply is written, and gives way to the static reply.
+
+`apply` only puts the event in a queue. A thread of the view's own folds, paints and sends, at most 25 times a second
+and for at most about a fifth of the time, so that what came last is shown even if nothing follows, and the thread
+that streams never waits for the display.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+import time
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import traitlets
+from IPython.display import display, publish_display_data
+
+from ..events import Event, RunEnded
+from . import tap
+from .blockhtml import Cache
+from .paint import Painter
+from .segments import Transcript
+from .static import bundle_of, unfinished_bundle
+
+_HERE = Path(__file__).parent
+_INTERVAL = 0.04  # seconds between patches
+_SHARE = 4  # the thread rests this many times as long as it painted
+_RESYNC = (0.3, 1.0, 3.0)  # seconds after which the whole is sent while no browser has said that it listens
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+class LiveReply(anywidget.AnyWidget):
+    """The widget; `first` is what a browser shows until the first patch."""
+
+    _esm = (_HERE / "live.js").read_text(encoding="utf-8")
+    _css = (_HERE / "live.css").read_text(encoding="utf-8")
+    first = traitlets.Dict().tag(sync=True)
+
+
+class LiveView:
+    """A view of one run in a frontend that shows widgets.
+
+    Attributes
+    ----------
+    bundle : dict or None
+        The static reply, once the run has ended.
+    """
+
+    def __init__(self, shell: Any = None) -> None:
+        self.bundle: dict[str, str] | None = None
+        self.transcript = Transcript()
+        self._shell = shell
+        self._cache = Cache()
+        self._painter = Painter(self.transcript, self._cache)
+        self._queue: deque[Event] = deque()
+        self._wake = threading.Event()
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._widget: LiveReply | None = None
+        self._display_id = ""
+        self._sequence = 0
+        self._status: dict[str, Any] = {}
+        self._since = time.monotonic()
+        self._listening = False
+        self._sync_wanted = False
+        self._toggled: dict[str, bool] = {}
+
+    def apply(self, event: Event) -> None:
+        """Take the next event; the first puts the view in the cell, `RunEnded` turns it into the static reply."""
+        if self._widget is None and self.bundle is None:
+            self._begin()
+        self._queue.append(event)
+        self._wake.set()
+        if isinstance(event, RunEnded):
+            self.close()
+
+    def close(self) -> None:
+        """Show what there is as the static reply and close the widget; does nothing the second time."""
+        widget = self._widget
+        if widget is None:
+            return
+        try:
+            self._ended.set()
+            self._wake.set()
+            if self._thread is not None:
+                self._thread.join()
+        finally:
+            self._fold()
+            opened = [key for key, is_open in self._toggled.items() if is_open]
+            self.bundle = bundle_of(self.transcript, opened=opened, cache=self._cache)
+            publish_display_data(self.bundle, transient={"display_id": self._display_id}, update=True)  # type: ignore[no-untyped-call]
+            self._widget = None
+            tap.forget(widget.model_id)
+            widget.close()
+
+    def _begin(self) -> None:
+        self._since = time.monotonic()
+        self._widget = LiveReply(first=self._whole())
+        kernel = getattr(self._shell, "kernel", None)
+        if kernel is not None:
+            tap.listen(kernel, self._widget.model_id, self._heard)
+        view = {"version_major": 2, "version_minor": 0, "model_id": self._widget.model_id}
+        handle = display({**unfinished_bundle(), WIDGET_VIEW: view}, raw=True, display_id=True)  # type: ignore[no-untyped-call]
+        self._display_id = handle.display_id
+        run = contextvars.copy_context().run  # messages carry the cell that the context belongs to
+        self._thread = threading.Thread(target=run, args=(self._work,), name="nbassist-view", daemon=True)
+        self._thread.start()
+
+    def _heard(self, content: Any) -> None:
+        """Take a message of the browser; called on another thread."""
+        if not isinstance(content, dict):
+            return
+        if content.get("kind") == "sync":
+            self._listening = self._sync_wanted = True
+            self._wake.set()
+        elif content.get("kind") == "toggle":
+            self._toggled[str(content.get("panel"))] = bool(content.get("open"))
+
+    def _work(self) -> None:
+        resync = [self._since + seconds for seconds in _RESYNC]
+        while not self._ended.is_set():
+            self._wake.wait(0.25 if resync and not self._listening else None)
+            self._wake.clear()
+            if self._ended.is_set():
+                return
+            began = time.monotonic()
+            if resync and began > resync[0] and not self._listening:
+                resync.pop(0)
+                self._sync_wanted = True
+            self._fold()
+            self._send()
+            self._ended.wait(max(_INTERVAL, _SHARE * (time.monotonic() - began)))
+
+    def _fold(self) -> None:
+        while self._queue:
+            self.transcript.apply(self._queue.popleft())
+
+    def _send(self) -> None:
+        assert self._widget is not None
+        self._painter.paint()
+        operations = self._painter.canvas.take()
+        status = status_of(self.transcript)
+        if self._sync_wanted:
+            self._sync_wanted = False
+            self._sequence += 1
+            self._widget.send({"kind": "sync", **self._whole()})
+        elif operations or status != self._status:
+            self._sequence += 1
+            message: dict[str, Any] = {"kind": "patch", "n": self._sequence, "ops": operations}
+            if status != self._status:
+                message["status"] = status
+            self._widget.send(message)
+        self._status = status
+
+    def _whole(self) -> dict[str, Any]:
+        html, operations = self._painter.canvas.whole()
+        return {
+            "n": self._sequence,
+            "html": html,
+            "ops": operations,
+            "status": status_of(self.transcript),
+            "elapsed": round(time.monotonic() - self._since, 2),
+        }
+
+
+def status_of(transcript: Transcript) -> dict[str, Any]:
+    """Return the status line: a phase, which the style sheet knows, and its words."""
+    subject = transcript.subject
+    words = {
+        "waiting": f"Waiting for {transcript.model}" if transcript.model else "Waiting",
+        "retrying": f"Retrying {subject}",
+        "thinking": "Thinking",
+        "writing": "Writing",
+        "calling": f"Calling {subject}",
+        "running": f"Running {subject}",
+        "ended": "Done",
+    }
+    return {"phase": transcript.phase, "words": words[transcript.phase]}

@@ -1,0 +1,298 @@
+"""Markdown of a model to HTML that is safe to show anywhere.
+
+markdown-it-py parses with HTML off, so a tag in the text is text; nh3 goes over what was rendered once more. Images
+become links that say where they point, since fetching one tells its host; links keep http, https and mailto only.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any, Literal, TypeAlias
+from urllib.parse import urlsplit
+
+import nh3
+from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
+from markdown_it.token import Token
+from mdit_py_plugins.footnote import footnote_plugin
+
+from .clean import clean
+from .highlight import highlight_lines, language_of
+from .mathrules import math_plugin
+
+MathForm: TypeAlias = Literal["mathml", "tex"]
+_SCHEMES = {"http", "https", "mailto"}
+# What TeX can do beyond setting type: links, styles, classes, loading of extensions, definitions.
+_UNSAFE_TEX = ("\\href", "\\url", "\\style", "\\class", "\\cssId", "\\require", "\\unicode", "\\data", "\\def", "\\let")
+_MATHML = {
+    *("math", "mrow", "mi", "mn", "mo", "ms", "mtext", "mspace", "mfrac", "msqrt", "mroot", "mstyle", "mpadded"),
+    *("mphantom", "mfenced", "menclose", "msub", "msup", "msubsup", "munder", "mover", "munderover"),
+    *("mmultiscripts", "mtable", "mtr", "mtd", "semantics"),
+}
+_TAGS = {
+    *(
+        "p",
+        "br",
+        "hr",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "ul",
+        "ol",
+        "li",
+        "blockquote",
+        "pre",
+        "code",
+        "span",
+        "div",
+    ),
+    *("strong", "em", "s", "sup", "a", "table", "thead", "tbody", "tr", "th", "td"),
+}
+
+
+@dataclass(slots=True)
+class Definitions:
+    """What one block of a text defines for the others: link references and labels of footnotes."""
+
+    references: dict[str, Any] = field(default_factory=dict)
+    footnotes: set[str] = field(default_factory=set)
+
+    def __len__(self) -> int:
+        return len(self.references) + len(self.footnotes)
+
+    def collect(self, source: str) -> None:
+        """Add what `source` defines; the first definition of a label stands."""
+        if "]:" not in source:
+            return
+        env: dict[str, Any] = {}
+        block_parser().parse(source, env)
+        for label, target in env.get("references", {}).items():
+            self.references.setdefault(label, target)
+        self.footnotes.update(env.get("footnotes", {}).get("refs", ()))
+
+    def env(self) -> dict[str, Any]:
+        """Return an environment for the parser; footnotes are named by their label, so the number is no matter."""
+        refs = dict.fromkeys(self.footnotes, -1)
+        return {"references": dict(self.references), "footnotes": {"refs": refs, "list": {}}}
+
+
+def _good_link(url: str) -> bool:
+    try:
+        return urlsplit(url.strip()).scheme.lower() in _SCHEMES
+    except ValueError:
+        return False
+
+
+class _Html(RendererHTML):
+    """The render rules; `math_form` decides how math is written."""
+
+    math_form: MathForm = "mathml"
+
+    def text(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        return inert(tokens[idx].content)
+
+    def fence(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        lines = highlight_lines(tokens[idx].content, language_of(tokens[idx].info))
+        return code_shell("\n".join(lines), language_of(tokens[idx].info))
+
+    def code_block(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        return code_shell(escape(tokens[idx].content, quote=False), "")
+
+    def link_open(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        tokens[idx].attrs.update(rel="noopener noreferrer nofollow", target="_blank")
+        return str(self.renderToken(tokens, idx, options, env))
+
+    def image(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        token = tokens[idx]
+        alt = self.renderInlineAsText(token.children or [], options, env)
+        return image_placeholder(str(token.attrs.get("src", "")), alt)
+
+    def table_open(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        return TABLE_OPEN
+
+    def table_close(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        return TABLE_CLOSE
+
+    def th_open(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        return f'<{tokens[idx].tag} style="{tokens[idx].attrs.get("style", "text-align:left")}">'
+
+    td_open = th_open
+
+    def bullet_list_open(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        return list_open(tokens[idx])
+
+    ordered_list_open = bullet_list_open
+
+    def list_item_open(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        checked = (tokens[idx].meta or {}).get("checked")
+        if checked is None:
+            return "<li>"
+        return f'<li class="task-list-item" style="list-style:none">{"☑" if checked else "☐"} '
+
+    def math_inline(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        return math_html(tokens[idx].content, tokens[idx].markup == "$$", self.math_form)
+
+    def math_block(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        return f"<p>{math_html(tokens[idx].content, True, self.math_form)}</p>\n"
+
+    def footnote_ref(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        return f"<sup>[{escape(tokens[idx].meta['label'])}]</sup>"
+
+    def footnote_reference_open(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        label = escape(tokens[idx].meta["label"])
+        return f'<div class="nba-footnote"><sup>[{label}]</sup> '
+
+    def footnote_reference_close(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        return "</div>\n"
+
+
+class _HtmlTex(_Html):
+    math_form = "tex"
+
+
+def list_open(token: Token) -> str:
+    """Return the tag that opens a list; it says nothing of the items, which come later."""
+    start = token.attrs.get("start")
+    return f"<{token.tag}>\n" if start is None else f'<{token.tag} start="{start}">\n'
+
+
+TABLE_OPEN = '<div class="nba-scroll" style="overflow-x:auto"><table>\n'
+TABLE_CLOSE = "</table></div>\n"
+
+
+def _make(renderer: type[_Html]) -> MarkdownIt:
+    parser = MarkdownIt("commonmark", {"html": False, "tasklists": True}, renderer_cls=renderer)
+    parser.enable(["table", "strikethrough"])
+    parser.use(footnote_plugin, inline=False, move_to_end=False).use(math_plugin)
+    parser.add_render_rule("footnote_ref", renderer.footnote_ref)  # in the place of the plugin's
+    parser.validateLink = _good_link  # type: ignore[method-assign]
+    return parser
+
+
+@functools.cache
+def _parser(math_form: MathForm) -> MarkdownIt:
+    return _make(_Html if math_form == "mathml" else _HtmlTex)
+
+
+@functools.cache
+def block_parser() -> MarkdownIt:
+    """Return a parser that finds blocks only: fast, and enough to split a text."""
+    return _make(_Html).disable(["inline", "text_join"])
+
+
+_ATTRIBUTES = {
+    "a": {"href", "target", "rel"},
+    "ol": {"start"},
+    "th": {"style"},
+    "td": {"style"},
+    "li": {"style"},
+    "div": {"style"},
+    "math": {"display", "xmlns"},
+    **{tag: {"mathvariant", "stretchy", "displaystyle", "columnalign", "linethickness", "fence", "separator", "lspace",
+             "rspace", "minsize", "maxsize", "form", "accent", "columnspacing", "rowspacing", "width", "notation",
+             "open", "close", "scriptlevel", "depth", "height", "movablelimits"} for tag in _MATHML if tag != "math"},
+    "*": {"class"},
+}  # fmt: skip
+_SANITISER = nh3.Cleaner(
+    tags={*_TAGS, *_MATHML},
+    attributes={tag: set(names) for tag, names in _ATTRIBUTES.items()},
+    url_schemes=_SCHEMES,
+    filter_style_properties={"text-align", "list-style", "overflow-x"},
+    link_rel=None,
+    strip_comments=True,
+)
+
+
+def sanitise(html: str) -> str:
+    """Return `html` with nothing but the tags and attributes that this module writes."""
+    return _SANITISER.clean(html)
+
+
+_SHOWN = nh3.Cleaner(
+    tags={*_TAGS, "b", "i", "u", "small", "sub", "tfoot", "caption", "colgroup", "col", "details", "summary", "dl",
+          "dt", "dd", "kbd", "samp", "var", "mark", "section", "header", "footer", "figure", "figcaption"},
+    attributes={"*": {"class"}, "a": {"href"}, "th": {"colspan", "rowspan", "scope"}, "td": {"colspan", "rowspan"},
+                "details": {"open"}, "ol": {"start"}},
+    url_schemes=_SCHEMES,
+    clean_content_tags={"script", "style", "svg", "iframe", "template", "noscript", "object"},
+    link_rel="noopener noreferrer nofollow",
+    strip_comments=True,
+)  # fmt: skip
+
+
+def sanitise_shown(html: str) -> str:
+    """Return HTML that a tool displayed without anything that runs, loads, or reaches out of its place."""
+    return _SHOWN.clean(clean(html)).replace("$", "<span>$</span>")
+
+
+def inert(text: str) -> str:
+    r"""Escape `text`, also for MathJax, which notebooks run over HTML: no ``$``, ``\(`` or ``\begin`` begins math."""
+    escaped = escape(text, quote=False)
+    if "$" in escaped:
+        escaped = escaped.replace("$", "<span>$</span>")
+    if "\\" in escaped:
+        escaped = escaped.replace("\\", "<span>\\</span>")
+    return escaped
+
+
+def code_shell(lines: str, language: str, slot: str = "") -> str:
+    """Return a block of code around `lines` of HTML; `slot` is an attribute for the element that holds them."""
+    name = f' data-lang="{escape(language)}"' if slot and language else ""
+    return f'<div class="highlight"{name}><pre><code{slot}>{lines}</code></pre></div>\n'
+
+
+def image_placeholder(url: str, alt: str) -> str:
+    """Return what stands for a remote image: its text and its host, as a link that nothing follows by itself."""
+    host = urlsplit(url).hostname or "" if _good_link(url) else ""
+    label = escape(
+        f"{alt or 'image'} — image at {host}" if host else f"{alt or 'image'} — image not shown", quote=False
+    )
+    label = label.replace("$", "<span>$</span>").replace("\\", "<span>\\</span>")
+    if not host:
+        return f'<span class="nba-image">{label}</span>'
+    return f'<a class="nba-image" href="{escape(url)}" target="_blank" rel="noopener noreferrer nofollow">{label}</a>'
+
+
+@functools.lru_cache(maxsize=512)
+def math_html(tex: str, display: bool, form: MathForm) -> str:
+    """Return math as MathML, or as TeX between dollars for MathJax; TeX that does more than set type as code."""
+    if len(tex) > 4000 or any(command in tex for command in _UNSAFE_TEX):
+        return f"<code>{escape(tex, quote=False)}</code>"
+    mark = "$$" if display else "$"
+    if form == "tex":
+        return f'<span class="math">{mark}{escape(tex, quote=False)}{mark}</span>'
+    from latex2mathml.converter import convert
+
+    try:
+        return str(convert(tex, display="block" if display else "inline"))
+    except Exception:  # noqa: BLE001 - whatever TeX it can't read is shown as it was written
+        return f"<code>{escape(tex, quote=False)}</code>"
+
+
+class Renderer:
+    """Renders blocks of one text; `definitions` may grow while it is written."""
+
+    def __init__(self, math_form: MathForm = "mathml", definitions: Definitions | None = None) -> None:
+        self.math_form = math_form
+        self.definitions = definitions if definitions is not None else Definitions()
+        self._parser = _parser(math_form)
+
+    def html(self, source: str) -> str:
+        """Return `source` as safe HTML."""
+        tokens, env = self.parse(source)
+        return self.render(tokens, env)
+
+    def parse(self, source: str) -> tuple[list[Token], Mapping[str, Any]]:
+        """Return the tokens of `source`, with what the rest of the text defines."""
+        env = self.definitions.env()
+        return self._parser.parse(source, env), env
+
+    def render(self, tokens: Sequence[Token], env: Mapping[str, Any]) -> str:
+        """Return `tokens` as safe HTML."""
+        return sanitise(self._parser.renderer.render(tokens, self._parser.options, dict(env)))

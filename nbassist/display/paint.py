@@ -1,0 +1,249 @@
+"""Keeps a canvas in step with a transcript: what is closed is painted once, what is open again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from html import escape
+
+from . import panels, segments
+from .blockhtml import BlockHtml, Cache
+from .blocks import Block, Splitter
+from .canvas import Canvas, Slot
+from .highlight import highlight_lines, language_of
+from .mend import mend
+from .segments import Growing, Transcript
+
+_WINDOW = 40  # lines of code that are highlighted together with a new one
+_LARGE = 8000  # characters of an open end that are painted again only after a sixteenth more
+
+
+class CodePaint:
+    """A block of code that grows: each line is sent once, when it is whole."""
+
+    def __init__(self, slot: Slot, block: Block) -> None:
+        self._slot, self._language = slot, language_of(block.head)
+        self._block = block
+        self._taken = 0  # parts read
+        self._window: list[str] = []  # the last lines, as far back as highlighting looks
+        self._sent = 0  # how many of them are on the canvas
+
+    def update(self, line: str) -> None:
+        """Paint the lines that came, and `line`, the one that has no end yet."""
+        new = "".join(self._block.parts[self._taken :])
+        self._taken = len(self._block.parts)
+        if not new and not line:
+            self._slot.open("")
+            return
+        if new:
+            self._window += new.split("\n")[:-1]
+        html = highlight_lines("\n".join([*self._window, line]), self._language)
+        if new:
+            self._slot.add("".join(f"{text}\n" for text in html[self._sent : len(self._window)]))
+            self._sent = len(self._window)
+            self._shorten()
+        self._slot.open("" if set(line.strip()) <= set("`~") else html[-1])
+
+    def _shorten(self) -> None:
+        """Begin the window anew where a statement seems to begin, or in any case when it is far too long."""
+        if len(self._window) <= _WINDOW:
+            return
+        cut = len(self._window) - _WINDOW // 4
+        for at in range(len(self._window) - 1, 0, -1):
+            line = self._window[at]
+            if line[:1].strip() and line[0] not in ")]}" and not self._window[at - 1].strip():
+                cut = at
+                break
+        else:
+            if len(self._window) <= 4 * _WINDOW:
+                return
+        del self._window[:cut]
+        self._sent -= cut
+
+
+class TextPaint:
+    """A stretch of markdown."""
+
+    def __init__(self, slot: Slot, body: Growing, cache: Cache) -> None:
+        self._slot, self._body = slot, body
+        self._splitter, self._html = Splitter(), BlockHtml("mathml", cache)
+        self._read = self._done = 0
+        self._inner: Slot | None = None  # of the block that grows
+        self._code: CodePaint | None = None
+        self._parts = 0  # of the block that grows, how many are painted
+        self._loose = False
+        self._painted = 0  # length of the open end when it was last painted
+        self._defined = 0  # definitions known when the first block was painted
+        self._finished = False
+
+    def update(self) -> bool:
+        """Paint what came; return True when nothing more can."""
+        if self._finished:
+            return True
+        pieces = self._body.pieces
+        if self._read < len(pieces):
+            self._splitter.feed("".join(pieces[self._read :]))
+            self._read = len(pieces)
+        elif not self._body.closed:
+            return False
+        if self._body.closed:
+            self._splitter.finish()
+            self._finished = True
+        for block in self._splitter.closed[self._done :]:
+            self._close(block)
+        self._done = len(self._splitter.closed)
+        if self._finished:
+            self._slot.open("")
+            if len(self._html.definitions) and self._done > 1:
+                self._slot.replace("".join(self._html.whole(block) for block in self._splitter.closed))
+        else:
+            self._open()
+        return self._finished
+
+    def _close(self, block: Block) -> None:
+        if block.kind != "code":
+            self._html.definitions.collect(block.head + block.body)
+        if self._inner is None:
+            self._slot.add(self._html.whole(block))
+            return
+        self._grow(block, "")
+        if self._inner is not None:
+            self._inner.open("")
+        self._inner = self._code = None
+
+    def _open(self) -> None:
+        rest = self._splitter.rest
+        if len(rest) > _LARGE and self._painted <= len(rest) < self._painted + (self._painted >> 4):
+            return
+        self._painted = len(rest)
+        growing = self._splitter.growing
+        if growing is None:
+            shown = mend(rest)
+            self._slot.open(self._html.open_end(shown) if shown.strip() else "")
+            return
+        if self._inner is None:
+            self._begin(growing)
+        self._slot.open(self._grow(growing, rest))
+
+    def _begin(self, block: Block) -> None:
+        before, after = self._html.shell(block, "{slot}")
+        self._inner = self._slot.child((before, after))
+        self._code = CodePaint(self._inner, block) if block.kind == "code" else None
+        self._parts, self._loose = 0, block.loose
+
+    def _grow(self, block: Block, rest: str) -> str:
+        """Paint the parts of the growing block, and of the `rest` what belongs to it; return the HTML after it."""
+        assert self._inner is not None
+        if self._code is not None:
+            self._code.update(rest)
+            return ""
+        if block.loose != self._loose:
+            self._loose = block.loose
+            self._inner.replace(self._html.parts(block))
+        elif self._parts < len(block.parts):
+            self._inner.add(self._html.parts(block, self._parts))
+        self._parts = len(block.parts)
+        shown = mend(rest)
+        inner, after = "", ""
+        if shown.strip() and block.kind == "table":
+            inner, after = self._html.rows(block, shown)
+        elif shown.strip():
+            inner, after = self._html.item(shown, block.loose)
+        self._inner.open(inner)
+        return after
+
+
+class Painter:
+    """Paints a transcript onto a canvas."""
+
+    def __init__(self, transcript: Transcript, cache: Cache) -> None:
+        self.canvas = Canvas()
+        self._transcript, self._cache = transcript, cache
+        self._updates: list[Callable[[], bool]] = []  # of segments that may still change
+        self._begun = 0
+
+    def paint(self) -> None:
+        """Bring the canvas up to date."""
+        for number in range(self._begun, len(self._transcript.segments)):
+            self._updates.append(self._begin(self._transcript.segments[number], f"c{number}"))
+        self._begun = len(self._transcript.segments)
+        self._updates = [update for update in self._updates if not update()]
+
+    def _begin(self, segment: segments.Segment, key: str) -> Callable[[], bool]:
+        root = self.canvas.root
+        match segment:
+            case segments.Text():
+                slot = root.child(('<div class="nba-text"{slot}>', "</div>\n"))
+                return TextPaint(slot, segment.body, self._cache).update
+            case segments.Reasoning():
+                return self._reasoning(segment, key)
+            case segments.Call():
+                return self._call(segment, key)
+            case segments.ServerTool():
+                return self._server(segment, key)
+            case segments.Refusal():
+                slot = root.child(("<div{slot}>", "</div>\n"))
+                return _until(lambda: segment.body.closed, lambda: slot.replace(panels.refusal(segment.body.text)))
+            case segments.Image():
+                html = panels.image(segment)
+            case segments.Notice():
+                html = panels.notice(segment.text)
+        root.add(html)
+        return lambda: True
+
+    def _panel(self, kind: str, key: str, opened: bool = False) -> tuple[Slot, Slot, Slot]:
+        """Return the slots of a new panel: the panel itself, its summary, its body."""
+        before = panels.panel(kind, key, "", "", opened=opened)[0].replace("<details", "<details{slot}", 1)
+        frame = self.canvas.root.child((before.partition("<summary")[0], "</details>\n"))
+        summary_tag = "<summary" + before.partition("<summary")[2].partition(">")[0]
+        summary = frame.child((summary_tag + "{slot}>", "</summary>"))
+        body = frame.child(('<div class="nba-body"{slot}>', "</div>"))
+        return frame, summary, body
+
+    def _reasoning(self, segment: segments.Reasoning, key: str) -> Callable[[], bool]:
+        frame, summary, body = self._panel("reasoning", key, opened=True)
+        summary.replace("Reasoning")
+        text = TextPaint(body.child(("<div{slot}>", "</div>")), segment.body, self._cache)
+
+        def update() -> bool:
+            if done := text.update():
+                frame.attribute("open", None)
+            return done
+
+        return update
+
+    def _call(self, call: segments.Call, key: str) -> Callable[[], bool]:
+        _, summary, body = self._panel("call", key)
+        written = body.child(("<div{slot}>", "</div>"))
+        result = body.child(("<div{slot}>", "</div>"))
+
+        def update() -> bool:
+            summary.replace(panels.call_summary(call))
+            if call.state == "writing":
+                written.replace(f"<pre>{escape(call.arguments.text[-panels.LONGEST :], quote=False)}</pre>")
+            else:
+                written.replace(panels.call_arguments(call))
+            if call.state in ("done", "failed", "dropped"):
+                result.replace(panels.call_result(call))
+                return True
+            return False
+
+        return update
+
+    def _server(self, tool: segments.ServerTool, key: str) -> Callable[[], bool]:
+        _, summary, body = self._panel("server", key)
+
+        def update() -> bool:
+            summary.replace(panels.server_summary(tool))
+            body.replace(panels.server_body(tool))
+            return tool.state != "running"
+
+        return update
+
+
+def _until(done: Callable[[], bool], update: Callable[[], None]) -> Callable[[], bool]:
+    def step() -> bool:
+        last = done()
+        update()
+        return last
+
+    return step

@@ -1,0 +1,116 @@
+"""The finished reply as a MIME bundle that needs no kernel, no script and no style sheet."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Collection, Iterable
+from html import escape
+
+from ..events import Event
+from . import panels, segments
+from .blockhtml import Cache, markdown_html
+from .segments import Transcript
+
+OPEN = '<div class="nbassist jp-RenderedHTMLCommon" dir="auto">\n'
+CLOSE = "</div>"
+
+
+def bundle(events: Iterable[Event]) -> dict[str, str]:
+    """Return `text/html` and `text/plain` of the run that `events` tell, finished or not."""
+    return bundle_of(Transcript.of(events))
+
+
+def bundle_of(transcript: Transcript, *, opened: Collection[str] = (), cache: Cache | None = None) -> dict[str, str]:
+    """Return the bundle of a transcript.
+
+    Parameters
+    ----------
+    transcript : Transcript
+        Finished or not.
+    opened : collection of str
+        Keys of the panels that the reader has opened: ``c0`` is the panel of the first segment.
+    cache : Cache, optional
+        What the live view has rendered of the same reply.
+    """
+    return {"text/html": html_of(transcript, opened, cache), "text/plain": plain_of(transcript)}
+
+
+def html_of(transcript: Transcript, opened: Collection[str] = (), cache: Cache | None = None) -> str:
+    """Return the reply as HTML: text, panels as `<details>`, sources, footer."""
+    out = io.StringIO()
+    out.write(OPEN)
+    for number, segment in enumerate(transcript.segments):
+        key = f"c{number}"
+        out.write(_segment(segment, key in opened, cache))
+    out.write(panels.sources(transcript.citations))
+    out.write(panels.footer(transcript))
+    out.write(CLOSE)
+    return out.getvalue()
+
+
+def _segment(segment: segments.Segment, opened: bool, cache: Cache | None) -> str:
+    match segment:
+        case segments.Text():
+            return f'<div class="nba-text">{markdown_html(segment.body.text, "tex", cache)}</div>\n'
+        case segments.Reasoning():
+            if not segment.body.text.strip():
+                return ""
+            body = markdown_html(segment.body.text, "tex", cache)
+            return "".join(panels.panel("reasoning", "", "Reasoning", body, opened=opened))
+        case segments.Refusal():
+            return panels.refusal(segment.body.text)
+        case segments.Call():
+            body = panels.call_arguments(segment) + panels.call_result(segment)
+            return "".join(panels.panel("call", "", panels.call_summary(segment), body, opened=opened))
+        case segments.ServerTool():
+            body = panels.server_body(segment)
+            return "".join(panels.panel("server", "", panels.server_summary(segment), body, opened=opened))
+        case segments.Image():
+            return panels.image(segment)
+        case segments.Notice():
+            return panels.notice(segment.text)
+
+
+def plain_of(transcript: Transcript) -> str:
+    """Return the reply as plain text: its markdown, one line for each call, the footer."""
+    parts: list[str] = []
+    for segment in transcript.segments:
+        match segment:
+            case segments.Text() | segments.Refusal():
+                parts.append(segment.body.text.strip("\n"))
+            case segments.Call():
+                parts.append(call_line(segment))
+            case segments.ServerTool():
+                parts.append(f"[{segment.kind}: {segment.state}]")
+            case segments.Image():
+                parts.append(f"[image {segment.file_id or segment.media_type}]")
+            case segments.Notice():
+                parts.append(f"Note: {segment.text}")
+            case segments.Reasoning():
+                pass
+    if transcript.citations:
+        lines = (f"{n}. {c.title} {c.url}".rstrip() for n, c in enumerate(transcript.citations, 1))
+        parts.append("Sources:\n" + "\n".join(lines))
+    if transcript.detail and transcript.finish != "completed":
+        parts.append(transcript.detail)
+    if footer := panels.footer_text(transcript):
+        parts.append(f"[{footer}]")
+    return "\n\n".join(part for part in parts if part.strip())
+
+
+def call_line(call: segments.Call) -> str:
+    """Return a call on one line of plain text: name, arguments, and how it came out."""
+    head = f"{call.name}({panels.arguments_preview(call.arguments.text)})"
+    if call.state == "failed":
+        return f"[{head} failed: {call.error}]"
+    if call.state == "done":
+        output = " ".join(call.output.split())
+        return f"[{head} -> {output if len(output) <= 80 else output[:79] + '…'}]"
+    return f"[{head} {panels.STATES[call.state]}]"
+
+
+def unfinished_bundle() -> dict[str, str]:
+    """Return what stands in the cell until the reply is there, and stays if the kernel dies before."""
+    text = "The reply did not arrive: the kernel stopped, or the cell is still running."
+    html = f'{OPEN}<p class="nba-footer" style="opacity:0.7">{escape(text)}</p>{CLOSE}'
+    return {"text/html": html, "text/plain": text}

@@ -1,0 +1,117 @@
+"""Replies written by hand, played to a view as a model would write them; imported by notebooks of the tests."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from nbassist.events import (
+    CitationAdded,
+    Event,
+    ReasoningDelta,
+    RunEnded,
+    RunStarted,
+    TextDelta,
+    ToolArgumentsDelta,
+    ToolCallReady,
+    ToolCallStarted,
+    ToolFinished,
+    TurnEnded,
+    TurnStarted,
+    Usage,
+    Warned,
+)
+
+ANSWER = """There are **1,204 orders**, so yes: that is more than the target of 1,000.
+
+## How they are spread
+
+| Region | Orders | Share |
+|:-------|-------:|------:|
+| North  |    512 | 42.5% |
+| South  |    390 | 32.4% |
+| West   |    302 | 25.1% |
+
+Three things to note:
+
+1. *North* grew fastest, by about 18% since March.
+2. Orders with `status == "void"` are counted too; leave them out with the code below.
+3. The share is computed as $s_r = \\frac{n_r}{\\sum_k n_k}$, per region.
+
+```python
+import pandas as pd
+
+def valid(orders: pd.DataFrame) -> pd.DataFrame:
+    \"\"\"Drop the orders that were voided.\"\"\"
+    keep = orders["status"] != "void"
+    return orders[keep].reset_index(drop=True)
+
+print(len(valid(orders)))  # 1180
+```
+
+$$
+\\bar{x} = \\frac{1}{n}\\sum_{i=1}^{n} x_i
+$$
+
+- [x] count the orders
+- [ ] look at the void ones
+
+> A quotation, for what it is worth, with a [link](https://example.org/orders).
+
+Anything else?[^1]
+
+[^1]: Figures as of today.
+"""
+TABLE = (
+    '<table border="1" class="dataframe"><thead><tr style="text-align: right;"><th></th><th>region</th><th>orders</th>'
+    "</tr></thead><tbody><tr><th>0</th><td>North</td><td>512</td></tr><tr><th>1</th><td>South</td><td>390</td></tr>"
+    "<tr><th>2</th><td>West</td><td>302</td></tr></tbody></table>"
+)
+
+
+def tokens(text: str) -> list[str]:
+    """Cut a text as a model would write it."""
+    return re.findall(r"\s*\S{1,6}|\s+$", text)
+
+
+def call(name: str, arguments: str, output: str, call_id: str = "c1", **more: Any) -> Iterator[Event]:
+    """Give a call from its first token to its result, with the turn's end between."""
+    yield ToolCallStarted(call_id, name)
+    for piece in tokens(arguments):
+        yield ToolArgumentsDelta(call_id, piece)
+    yield ToolCallReady(call_id, name, arguments)
+    yield TurnEnded("tool_calls")
+    yield ToolFinished(call_id, name, output, **more)
+
+
+def conversation(answer: str = ANSWER) -> Iterator[Event]:
+    """Give a whole run: reasoning, a word before, two calls, of which one fails, and the answer."""
+    yield RunStarted("qwen2.5-coder-1.5b", "assistants")
+    yield TurnStarted()
+    for piece in tokens("The question needs the number of rows of `orders`. There is a tool for that."):
+        yield ReasoningDelta(piece)
+    for piece in tokens("Let me count the rows first."):
+        yield TextDelta(piece)
+    display = ({"text/html": TABLE, "text/plain": "3 rows"},)
+    yield from call("row_count", '{"table": "orders"}', "1204", seconds=0.021, display=display)
+    yield TurnStarted()
+    yield from call(
+        "describe", '{"table": "ordres", "columns": ["region", "status"]}', "KeyError: 'ordres'", "c2",
+        error="KeyError: 'ordres'", seconds=0.004, traceback="Traceback (most recent call last):\n  ...\nKeyError: 'ordres'",
+    )  # fmt: skip
+    yield TurnStarted()
+    yield Warned("the model's context is nearly full")
+    for piece in tokens(answer):
+        yield TextDelta(piece)
+    yield CitationAdded("Orders handbook", "https://example.org/handbook")
+    yield TurnEnded("stop", Usage(1180, 412, 640, known=True))
+    yield RunEnded("completed", Usage(1180, 412, 640, known=True), "", 14.2)
+
+
+def play(view: Any, events: Iterator[Event], rate: float = 200, stop_before: str = "") -> None:
+    """Play events to a view at `rate` a second; wait for a file to appear before an event of that kind."""
+    for event in events:
+        view.apply(event)
+        time.sleep(1 / rate)
