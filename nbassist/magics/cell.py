@@ -56,14 +56,20 @@ class NbAssist(Magics):
         assistant = self.session.assistant(self.session.settings(self._config()))
         assistant.limits = Limits(max_turns=self.max_turns)
         toolbox = Toolbox(registry().values())
-        return assistant.ask(
-            prompt,
-            view=make_view(display_kind(), self._shell),
-            conversation=self.session.thread(options.thread),
-            model=options.model,
-            instructions=options.system or self.system,
-            tools=toolbox if options.tools is None else toolbox.select(options.tools),
-        )
+        if options.tools is not None:
+            toolbox = toolbox.select(options.tools)
+        view = make_view(display_kind(), self._shell)
+        try:
+            return assistant.ask(
+                prompt,
+                view=view,
+                conversation=self.session.thread(options.thread),
+                model=options.model,
+                instructions=options.system or self.system,
+                tools=toolbox,
+            )
+        finally:
+            view.close()  # where an error ended the run, no event does
 
     @no_var_expand
     @line_magic("assistant")  # type: ignore[arg-type]  # its stub takes no method

@@ -41,13 +41,15 @@ class _Parser(argparse.ArgumentParser):
     """Errors in one line, with the nearest flag that there is."""
 
     def error(self, message: str) -> NoReturn:
-        unknown = message.removeprefix("unrecognized arguments: ").split(" ")[0]
-        if unknown != message and unknown.startswith("-"):
+        _, found, rest = message.partition("unrecognized arguments: ")
+        unknown = rest.split(" ")[0]
+        if found and unknown.startswith("-"):
             known = [flag for action in self._actions for flag in action.option_strings]
             near = get_close_matches(unknown, known, n=1)
-            hint = f"did you mean {near[0]}?" if near else "%%assistant? lists them"
-            raise UsageError(f"there is no flag {unknown}; {hint}")
-        if unknown != message:
+            raise UsageError(
+                f"there is no flag {unknown}; " + (f"did you mean {near[0]}?" if near else "%%assistant? lists them")
+            )
+        if found:
             raise UsageError(f"{unknown!r} stands beside the flags: the prompt belongs on the lines below")
         raise UsageError(message)
 
@@ -66,7 +68,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("-s", "--system", default="", metavar="TEXT", help="the system prompt")
     made.add_argument("--tools", metavar="A,B", help="only these tools may be called; globs are allowed")
     made.add_argument("--no-tools", action="store_true", help="no tool may be called")
-    made.add_argument("--to", type=identifier, default="", metavar="VARIABLE", help="a variable that gets the reply")
+    made.add_argument("--to", type=identifier, metavar="VARIABLE", help="a variable that gets the reply")
     return made
 
 
@@ -92,4 +94,4 @@ def parse(line: str) -> Options:
         tools = tuple(name.strip() for name in found.tools.split(",") if name.strip())
         if not tools:
             raise UsageError("--tools names no tool; --no-tools turns them all off")
-    return Options(found.model, found.thread, found.system, found.to, tools)
+    return Options(found.model, found.thread, found.system, found.to or "", tools)

@@ -1,0 +1,78 @@
+# Every command is one short line: `make` prints them. Each sets up what it needs, and is quick when run again.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+.DEFAULT_GOAL := help
+.PHONY: help demo lab test lint types unit kernel browser notebooks postgres model serve bench format clean
+
+help: ## Print what there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+demo: $(VENV)/.demo ## Set up, fetch the local model, and watch a notebook's conversation in the terminal
+	@$(BIN)/nbassist model get
+	@$(BIN)/python notebooks/play.py notebooks/quickstart.ipynb
+	@echo 'Open the same notebook in JupyterLab:  make lab'
+
+lab: $(VENV)/.demo ## Open the notebooks in JupyterLab
+	@cd notebooks && ../$(BIN)/jupyter lab quickstart.ipynb
+
+test: lint types ## Everything: lint, types, unit, kernel, browser, notebooks, PostgreSQL, the local model
+	@.ci/debian chromium postgresql tmux
+	@$(BIN)/nbassist model get
+	@$(BIN)/pytest -q
+
+lint: $(VENV)/.dev ## Check style and format
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+types: $(VENV)/.dev ## Check types
+	@$(BIN)/mypy
+
+unit: $(VENV)/.dev ## The tests that need nothing but Python
+	@$(BIN)/pytest -q -m 'not kernel and not browser and not model and not postgres and not notebooks'
+
+kernel: $(VENV)/.dev ## The tests in a real kernel and a real terminal
+	@.ci/debian tmux
+	@$(BIN)/pytest -q -m kernel
+
+browser: $(VENV)/.dev ## The tests in JupyterLab and Chromium
+	@.ci/debian chromium
+	@$(BIN)/pytest -q -m browser
+
+notebooks: $(VENV)/.dev ## Each notebook, every cell compared
+	@$(BIN)/pytest -q -m notebooks
+
+postgres: $(VENV)/.dev ## The server's store on a real PostgreSQL
+	@.ci/debian postgresql
+	@$(BIN)/pytest -q -m postgres
+
+model: $(VENV)/.dev ## The tests with the local model
+	@$(BIN)/nbassist model get
+	@$(BIN)/pytest -q -m model
+
+serve: $(VENV)/.demo ## Run the Assistants server with the local model on port 8700
+	@$(BIN)/nbassist serve --port 8700
+
+bench: $(VENV)/.dev ## The benchmarks, in their quick mode
+	@.ci/debian chromium
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script --quick || exit 1; done
+
+format: $(VENV)/.dev ## Format the code
+	@$(BIN)/ruff check --fix -q . ; $(BIN)/ruff format .
+
+clean: ## Remove the virtual environment and all caches
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "nbassist needs Python 3.11 or later: make PYTHON=python3.11 ...")'
+	@echo "making a virtual environment in $(VENV)"
+	@$(PYTHON) -m venv $(VENV) || { .ci/debian python3-venv && rm -rf $(VENV) && $(PYTHON) -m venv $(VENV); }
+
+$(VENV)/.demo: $(BIN)/python pyproject.toml
+	@echo "installing nbassist, the local server and JupyterLab into $(VENV)"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[local,demo]'
+	@touch $@
+
+$(VENV)/.dev: $(BIN)/python pyproject.toml
+	@echo "installing nbassist and what its tests need into $(VENV)"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[dev]'
+	@touch $@ $(VENV)/.demo
