@@ -112,9 +112,7 @@ def _complete(values: dict[str, str], sources: dict[str, str]) -> Settings:
         _check_installed()
         sources.setdefault("base_url", "embedded server")
     key = values.get("api_key", "")
-    return Settings(
-        backend or ("auto" if base_url else "assistants"), base_url, key, values.get("model", ""), sources
-    )
+    return Settings(backend or ("auto" if base_url else "assistants"), base_url, key, values.get("model", ""), sources)
 
 
 def _check_installed() -> None:

@@ -94,7 +94,9 @@ class LiveView:
             publish_display_data(self.bundle, transient={"display_id": self._display_id}, update=True)  # type: ignore[no-untyped-call]
             self._widget = None
             tap.forget(widget.model_id)
+            layout = widget.layout
             widget.close()
+            layout.close()  # a widget of its own, which would stay in the kernel for each run
 
     def _begin(self) -> None:
         self._since = time.monotonic()

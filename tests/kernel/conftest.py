@@ -1,0 +1,119 @@
+"""A real IPython kernel, driven as a frontend drives it."""
+
+from __future__ import annotations
+
+import os
+import queue
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jupyter_client.manager import KernelManager
+
+SETUP = """
+%load_ext nbassist
+from nbassist import tool
+
+@tool
+def row_count(table: str) -> int:
+    "Count the rows of a table."
+    return len(globals()[table])
+
+orders = list(range(12))
+people = list(range(3))
+"""
+
+
+@dataclass
+class Ran:
+    """What a cell gave: its messages in order, its displays as they stood at the end, its error."""
+
+    messages: list[dict[str, Any]] = field(default_factory=list)
+    displays: dict[str, dict[str, Any]] = field(default_factory=dict)
+    error: dict[str, Any] | None = None
+
+    @property
+    def kinds(self) -> list[str]:
+        return [m["msg_type"] for m in self.messages]
+
+    @property
+    def html(self) -> str:
+        return "".join(data.get("text/html", "") for data in self.displays.values())
+
+    @property
+    def plain(self) -> str:
+        return "".join(data.get("text/plain", "") for data in self.displays.values())
+
+    @property
+    def stdout(self) -> str:
+        return "".join(m["content"]["text"] for m in self.messages if m["msg_type"] == "stream")
+
+    @property
+    def result(self) -> str:
+        found = [m["content"]["data"]["text/plain"] for m in self.messages if m["msg_type"] == "execute_result"]
+        return found[-1] if found else ""
+
+
+class Kernel:
+    """A kernel process and a client of it."""
+
+    def __init__(self, environ: dict[str, str], folder: Path) -> None:
+        self.manager = KernelManager()
+        self.manager.start_kernel(env={**os.environ, "IPYTHONDIR": str(folder), **environ}, cwd=str(folder))
+        self.client = self.manager.client()
+        self.client.start_channels()
+        self.client.wait_for_ready(timeout=60)
+
+    def run(self, code: str, *, watch: Callable[[dict[str, Any]], None] | None = None, timeout: float = 60) -> Ran:
+        """Run a cell to its end; `watch` sees each message as it comes."""
+        request = self.client.execute(code)
+        ran = Ran()
+        deadline = time.monotonic() + timeout
+        while True:
+            assert time.monotonic() < deadline, f"the cell did not end; it gave {ran.kinds}"
+            try:
+                message = self.client.get_iopub_msg(timeout=1)
+            except queue.Empty:
+                continue
+            if message["parent_header"].get("msg_id") not in (request, None):
+                continue
+            content, kind = message["content"], message["msg_type"]
+            ran.messages.append(message)
+            if kind in ("display_data", "update_display_data"):
+                ran.displays[content["transient"].get("display_id", message["header"]["msg_id"])] = content["data"]
+            elif kind == "error":
+                ran.error = content
+            if watch is not None:
+                watch(message)
+            if kind == "status" and content["execution_state"] == "idle":
+                return ran
+
+    def close(self) -> None:
+        self.client.stop_channels()
+        self.manager.shutdown_kernel(now=True)
+        self.manager.cleanup_resources()
+
+
+@pytest.fixture
+def start_kernel(tmp_path: Path, endpoint: Any) -> Iterator[Callable[..., Kernel]]:
+    """Return a function that starts a kernel whose endpoint is the scripted one; its arguments are variables."""
+    started: list[Kernel] = []
+
+    def start(**environ: str) -> Kernel:
+        kernel = Kernel({"NBASSIST_BASE_URL": endpoint.url, "NBASSIST_BACKEND": "chat", **environ}, tmp_path)
+        started.append(kernel)
+        ran = kernel.run(SETUP)
+        assert ran.error is None, ran.error
+        return kernel
+
+    yield start
+    for kernel in started:
+        kernel.close()
+
+
+@pytest.fixture
+def kernel(start_kernel: Callable[..., Kernel]) -> Kernel:
+    return start_kernel(NBASSIST_MODEL="m", NBASSIST_API_KEY="sk-very-secret")
