@@ -1,0 +1,63 @@
+"""The errors of the API, with the texts that the hosted service gave (recorded, or quoted in public issues)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class ApiError(Exception):
+    """What a client is told in place of an answer.
+
+    Parameters
+    ----------
+    message : str
+        For the person.
+    status : int
+        Of HTTP.
+    param : str, optional
+        The parameter that is wrong, as a path: `tools[0].function.name`.
+    code : str, optional
+        A word for programs.
+    """
+
+    def __init__(self, message: str, *, status: int = 400, param: str | None = None, code: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = status
+        self.param = param
+        self.code = code
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the body: `{"error": {"message", "type", "param", "code"}}`."""
+        kind = "invalid_request_error" if self.status < 500 else "server_error"
+        return {"error": {"message": self.message, "type": kind, "param": self.param, "code": self.code}}
+
+
+def not_found(noun: str, identifier: str) -> ApiError:
+    """Refuse an id that is not there: `No run step found with id 'step_123'.`"""
+    return ApiError(f"No {noun} found with id '{identifier}'.", status=404)
+
+
+def thread_is_busy(thread_id: str, run_id: str) -> ApiError:
+    """Refuse a second run on a thread."""
+    return ApiError(f"Thread {thread_id} already has an active run {run_id}.")
+
+
+def thread_is_locked(thread_id: str, run_id: str) -> ApiError:
+    """Refuse a message while a run works on the thread."""
+    return ApiError(f"Can't add messages to {thread_id} while a run {run_id} is active.")
+
+
+def not_cancellable(status: str) -> ApiError:
+    """Refuse to cancel a run that is over."""
+    return ApiError(f"Cannot cancel run with status '{status}'.")
+
+
+def takes_no_outputs(status: str) -> ApiError:
+    """Refuse tool outputs that no run waits for."""
+    return ApiError(f'Runs in status "{status}" do not accept tool outputs.')
+
+
+def wrong_outputs(expected: list[str], got: list[str]) -> ApiError:
+    """Refuse outputs that do not answer each call once."""
+    return ApiError(f"Expected tool outputs for call_ids {expected}, got {got}")

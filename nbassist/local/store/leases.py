@@ -1,0 +1,72 @@
+"""Leases: which server works on a run, and what becomes of the runs of one that died.
+
+A lease is a name and a time. The server that holds it puts the time off again and again; once it is past, a queued
+run is taken over by another server, and one that was being worked on has failed, for what the model had said is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, or_, select, update
+
+from .endings import End, Ending, end_run
+from .schema import ACTIVE, runs
+from .turns import LeaseLostError
+
+DIED = ("server_error", "The server that worked on this run stopped before it was done.")
+
+
+def lease(owner: str | None, until: float) -> dict[str, Any]:
+    """Return the columns of a lease; those of none where `owner` is None."""
+    return {"lease_owner": owner, "lease_until": until if owner else None}
+
+
+def renew(connection: Connection, owner: str, until: float) -> list[str]:
+    """Put off the end of all leases of `owner`; return the ids of those of its runs that are to be cancelled."""
+    mine = (runs.c.lease_owner == owner, runs.c.status.in_(ACTIVE))
+    connection.execute(update(runs).where(*mine).values(lease_until=until))
+    return list(connection.execute(select(runs.c.id).where(*mine, runs.c.status == "cancelling")).scalars())
+
+
+def claim(connection: Connection, owner: str, until: float, now: float, most: int) -> Sequence[str]:
+    """Take up to `most` queued runs that no living server holds, the oldest first; return their ids."""
+    free = or_(runs.c.lease_owner.is_(None), runs.c.lease_until < now)
+    oldest = select(runs.c.id).where(runs.c.status == "queued", free).order_by(runs.c.seq).limit(most)
+    found = connection.execute(oldest.with_for_update(skip_locked=True)).scalars().all()
+    if found:
+        connection.execute(update(runs).where(runs.c.id.in_(found)).values(lease(owner, until)))
+    return found
+
+
+def sweep(connection: Connection, owner: str, now: int, working: Collection[str] = ()) -> list[Ending]:
+    """End the runs that nobody else will: whose server died, that are to be cancelled, that waited too long.
+
+    Parameters
+    ----------
+    owner : str
+        This server.
+    working : collection of str
+        The runs that it works on, which it ends itself, also where it was suspended for longer than a lease.
+    """
+    statement = select(runs.c.id, runs.c.status, runs.c.lease_owner, runs.c.lease_until, runs.c.expires_at)
+    ended = []
+    for row in connection.execute(statement.where(runs.c.status.in_(ACTIVE))).all():
+        held = row.lease_owner is not None and row.lease_until >= now and row.lease_owner != owner
+        if held or row.id in working:
+            continue
+        end: End | None = None
+        if row.status == "cancelling":
+            end = "cancelled"
+        elif row.expires_at <= now:
+            end = "expired"
+        elif row.status == "in_progress":
+            end = "failed"
+        if end:
+            try:
+                error = DIED if end == "failed" else None
+                ended.append(end_run(connection, row.id, end, now, states=(row.status,), error=error))
+            except LeaseLostError:
+                continue  # another server was faster
+    return ended

@@ -1,0 +1,122 @@
+"""Messages of a thread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, insert, select, update
+
+from ..refusals import ApiError, not_found, thread_is_locked
+from . import files, threads
+from .ids import new_id
+from .pages import PageQuery, read_page
+from .schema import messages
+
+
+def create(connection: Connection, thread_id: str, message: Mapping[str, Any], now: int) -> RowMapping:
+    """Add a client's message to a thread that no run works on.
+
+    Raises
+    ------
+    ApiError
+        Where there is no such thread, a run is active on it, or an image's file is not there.
+    """
+    threads.read(connection, thread_id, lock=True)
+    if run_id := threads.active_run(connection, thread_id):
+        raise thread_is_locked(thread_id, run_id)
+    return add(connection, thread_id, message, now)
+
+
+def add(connection: Connection, thread_id: str, message: Mapping[str, Any], now: int) -> RowMapping:
+    """Add a client's message, with `role`, `content` as the wire shows it, and `metadata`, and ask nothing."""
+    for index, part in enumerate(message["content"]):
+        if part["type"] == "image_file" and not files.exists(connection, part["image_file"]["file_id"]):
+            raise ApiError(
+                f"No file found with id '{part['image_file']['file_id']}'.",
+                param=f"content[{index}].image_file.file_id",
+            )
+    values = {
+        "id": new_id("msg"),
+        "created_at": now,
+        "thread_id": thread_id,
+        "status": "completed",
+        "completed_at": now,
+        "role": message["role"],
+        "content": message["content"],
+        "metadata": message["metadata"] or {},
+        "deleted": False,
+    }
+    return connection.execute(insert(messages).values(values).returning(messages)).mappings().one()
+
+
+def begin(connection: Connection, run: Mapping[Any, Any], message_id: str, now: int) -> RowMapping:
+    """Add the message of a run that begins to be written."""
+    values = {
+        "id": message_id,
+        "created_at": now,
+        "assistant_id": run["assistant_id"],
+        "thread_id": run["thread_id"],
+        "run_id": run["id"],
+        "status": "in_progress",
+        "role": "assistant",
+        "content": [],
+        "metadata": {},
+        "deleted": False,
+    }
+    return connection.execute(insert(messages).values(values).returning(messages)).mappings().one()
+
+
+def change(connection: Connection, message_id: str, **fields: Any) -> RowMapping | None:
+    """Change columns of a run's message; None where a client deleted it meanwhile."""
+    statement = update(messages).where(messages.c.id == message_id, ~messages.c.deleted)
+    return connection.execute(statement.values(fields).returning(messages)).mappings().one_or_none()
+
+
+def read(connection: Connection, thread_id: str, message_id: str) -> RowMapping:
+    """Return a message.
+
+    Raises
+    ------
+    ApiError
+        Of status 404, for the thread or for the message.
+    """
+    threads.read(connection, thread_id)
+    statement = select(messages).where(
+        messages.c.id == message_id, messages.c.thread_id == thread_id, ~messages.c.deleted
+    )
+    row = connection.execute(statement).mappings().one_or_none()
+    if row is None:
+        raise not_found("message", message_id)
+    return row
+
+
+def listing(
+    connection: Connection, thread_id: str, query: PageQuery, run_id: str | None
+) -> tuple[Sequence[RowMapping], bool]:
+    """Return a page of a thread's messages, of one run where `run_id` is given, and whether there are more."""
+    threads.read(connection, thread_id)
+    conditions = [messages.c.thread_id == thread_id]
+    if run_id is not None:
+        conditions.append(messages.c.run_id == run_id)
+    return read_page(connection, messages, query, *conditions)
+
+
+def modify(connection: Connection, thread_id: str, message_id: str, metadata: Mapping[str, str] | None) -> RowMapping:
+    """Put `metadata` in place of the message's."""
+    read(connection, thread_id, message_id)
+    statement = update(messages).where(messages.c.id == message_id).values(metadata=metadata or {})
+    return connection.execute(statement.returning(messages)).mappings().one()
+
+
+def delete(connection: Connection, thread_id: str, message_id: str) -> None:
+    """Delete a message; an empty row stays, for cursors."""
+    read(connection, thread_id, message_id)
+    empty = {"content": [], "metadata": {}, "deleted": True}
+    connection.execute(update(messages).where(messages.c.id == message_id).values(empty))
+
+
+def history(connection: Connection, thread_id: str) -> Sequence[RowMapping]:
+    """Return all messages of a thread, oldest first."""
+    statement = select(messages).where(messages.c.thread_id == thread_id, ~messages.c.deleted)
+    return connection.execute(statement.order_by(messages.c.seq)).mappings().all()

@@ -1,0 +1,243 @@
+"""A scripted upstream that speaks the real wire of Chat Completions, and servers on the loopback before it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+import uvicorn
+
+from nbassist.local.config import Limits, ServerConfig
+from nbassist.local.serve import serve
+from nbassist.local.upstream import UrlUpstream
+
+TOKEN = "test-token"
+
+
+def _chunk(delta: dict[str, Any] | None = None, finish: str | None = None, usage: tuple[int, int] | None = None) -> Any:
+    """One chunk of a stream; with `usage`, the last one, without choices."""
+    body: dict[str, Any] = {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "fake"}
+    if usage:
+        read, written = usage
+        return {**body, "choices": [], "usage": {"prompt_tokens": read, "completion_tokens": written}}
+    return {**body, "choices": [{"index": 0, "delta": delta or {}, "finish_reason": finish}]}
+
+
+def _says(*pieces: str, finish: str = "stop", usage: tuple[int, int] = (10, 5)) -> list[Any]:
+    """The chunks of a reply."""
+    return [*(_chunk({"content": piece}) for piece in pieces), _chunk(finish=finish), _chunk(usage=usage)]
+
+
+def _calls(*wanted: tuple[str, str, str], usage: tuple[int, int] = (20, 7), text: str = "") -> list[Any]:
+    """The chunks of calls, each an id, a name and arguments, which come in two pieces."""
+    chunks = [_chunk({"content": text})] if text else []
+    for index, (call_id, name, arguments) in enumerate(wanted):
+        function = {"name": name, "arguments": ""}
+        chunks.append(
+            _chunk({"tool_calls": [{"index": index, "id": call_id, "type": "function", "function": function}]})
+        )
+        half = len(arguments) // 2
+        chunks += [
+            _chunk({"tool_calls": [{"index": index, "function": {"arguments": piece}}]})
+            for piece in (arguments[:half], arguments[half:])
+            if piece
+        ]
+    return [*chunks, _chunk(finish="tool_calls"), _chunk(usage=usage)]
+
+
+@dataclass
+class Answer:
+    """What the upstream does with one request: chunks (or seconds to wait among them), or a status and a body."""
+
+    chunks: list[Any] = field(default_factory=list)
+    status: int = 200
+    body: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+    cut: bool = False
+
+
+class FakeUpstream:
+    """Answers requests in the order of `script`; when that is used up, with `otherwise`. It keeps all requests."""
+
+    def __init__(self) -> None:
+        self.script: list[Answer] = []
+        self.otherwise: list[Any] = _says("Hello", " there")
+        self.requests: list[dict[str, Any]] = []
+        self.headers: list[dict[str, str]] = []
+        self.left = threading.Event()
+        """Set when a client left in the middle of a stream."""
+        self.url = ""
+
+    def says(self, *pieces: str, **named: Any) -> None:
+        """Answer the next request with text in those pieces."""
+        self.script.append(Answer(_says(*pieces, **named)))
+
+    def calls(self, *wanted: tuple[str, str, str], **named: Any) -> None:
+        """Answer the next request with calls: ids, names, arguments."""
+        self.script.append(Answer(_calls(*wanted, **named)))
+
+    def streams(self, *items: Any, cut: bool = False) -> None:
+        """Answer the next request with these pieces of text, waits (seconds or a threading.Event) and raw bytes."""
+        self.script.append(
+            Answer([_chunk({"content": item}) if isinstance(item, str) else item for item in items], cut=cut)
+        )
+
+    def refuses(self, status: int, body: Any, **headers: str) -> None:
+        """Answer the next request with a status and a body."""
+        self.script.append(Answer(status=status, body=body, headers=headers))
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            return
+        body = b""
+        while True:
+            message = await receive()
+            body += message.get("body", b"")
+            if not message.get("more_body"):
+                break
+        if scope["path"].endswith("/models"):
+            listed = {"object": "list", "data": [{"id": "fake", "object": "model", "created": 1, "owned_by": "us"}]}
+            return await self._whole(send, 200, listed, {})
+        self.requests.append(json.loads(body))
+        self.headers.append({key.decode(): value.decode() for key, value in scope["headers"]})
+        answer = self.script.pop(0) if self.script else Answer(self.otherwise)
+        if answer.status != 200 or answer.body is not None:
+            return await self._whole(send, answer.status, answer.body, answer.headers)
+        await self._stream(receive, send, answer)
+
+    async def _whole(self, send: Any, status: int, body: Any, headers: dict[str, str]) -> None:
+        raw = body.encode() if isinstance(body, str) else json.dumps(body).encode()
+        kind = "text/html" if isinstance(body, str) else "application/json"
+        named = [(key.encode(), value.encode()) for key, value in {"content-type": kind, **headers}.items()]
+        await send({"type": "http.response.start", "status": status, "headers": named})
+        await send({"type": "http.response.body", "body": raw})
+
+    async def _stream(self, receive: Any, send: Any, answer: Answer) -> None:
+        gone = asyncio.create_task(receive())
+        headers = [(b"content-type", b"text/event-stream")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        for item in answer.chunks:
+            if isinstance(item, int | float):
+                await asyncio.wait([gone], timeout=item)
+            elif isinstance(item, threading.Event):
+                while not item.is_set() and not gone.done():
+                    await asyncio.wait([gone], timeout=0.01)
+            else:
+                raw = item if isinstance(item, bytes) else f"data: {json.dumps(item)}\n\n".encode()
+                await send({"type": "http.response.body", "body": raw, "more_body": True})
+            if gone.done():
+                self.left.set()
+                return
+        gone.cancel()
+        if answer.cut:
+            raise RuntimeError("cut")  # uvicorn closes the connection without the last chunk
+        await send({"type": "http.response.body", "body": b"data: [DONE]\n\n"})
+
+
+def _until(condition: Callable[[], Any], seconds: float = 20) -> Any:
+    """Wait for `condition`, and return what it gave."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.01)
+    return found
+
+
+@pytest.fixture
+def upstream() -> Iterator[FakeUpstream]:
+    fake = FakeUpstream()
+    server = uvicorn.Server(
+        uvicorn.Config(fake, port=0, log_level="critical", lifespan="off", timeout_graceful_shutdown=1)
+    )
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    _until(lambda: server.started)
+    fake.url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/v1"
+    yield fake
+    server.should_exit = True
+    thread.join()
+
+
+@dataclass
+class Running:
+    """A server that runs in a thread."""
+
+    url: str
+    config: ServerConfig
+    client: openai.OpenAI
+    stop: Callable[[], None]
+
+
+@contextmanager
+def _running(config: ServerConfig) -> Iterator[Running]:
+    """Run a server on the loopback in a thread of its own."""
+    urls: list[str] = []
+    tasks: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[None]]] = []
+    failures: list[BaseException] = []
+
+    async def main() -> None:
+        task = asyncio.create_task(serve(config, "127.0.0.1", 0, urls.append, log_level="error"))
+        tasks.append((asyncio.get_running_loop(), task))
+        try:
+            await task
+        except asyncio.CancelledError:
+            pass
+        except BaseException as error:
+            failures.append(error)
+            raise
+
+    thread = threading.Thread(target=lambda: asyncio.run(main()))
+    thread.start()
+    _until(lambda: urls or failures)
+    assert not failures, failures
+
+    def stop() -> None:
+        loop, task = tasks[0]
+        if thread.is_alive():
+            loop.call_soon_threadsafe(task.cancel)
+        thread.join()
+
+    client = openai.OpenAI(base_url=urls[0], api_key=config.token, max_retries=0)
+    try:
+        yield Running(urls[0], config, client, stop)
+    finally:
+        client.close()
+        stop()
+
+
+@pytest.fixture
+def config(upstream: FakeUpstream, tmp_path: Path) -> ServerConfig:
+    limits = Limits(sweep_seconds=0.05, lease_seconds=2.0)
+    return ServerConfig(TOKEN, f"sqlite:///{tmp_path / 'store.db'}", UrlUpstream(upstream.url, "sk-upstream"), limits)
+
+
+@pytest.fixture
+def server(config: ServerConfig) -> Iterator[Running]:
+    with _running(config) as found:
+        yield found
+
+
+@pytest.fixture
+def client(server: Running) -> openai.OpenAI:
+    return server.client
+
+
+@pytest.fixture
+def until() -> Callable[..., Any]:
+    """Wait for a condition: `until(lambda: ..., seconds=20)` returns what it gave."""
+    return _until
+
+
+@pytest.fixture
+def run_server() -> Callable[[ServerConfig], AbstractContextManager[Running]]:
+    """Run a further server: `with run_server(config) as running:`."""
+    return _running
