@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
+import os
+import pwd
+import signal
+import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import openai
 import pytest
 import uvicorn
@@ -37,15 +44,17 @@ def _says(*pieces: str, finish: str = "stop", usage: tuple[int, int] = (10, 5)) 
     return [*(_chunk({"content": piece}) for piece in pieces), _chunk(finish=finish), _chunk(usage=usage)]
 
 
-def _calls(*wanted: tuple[str, str, str], usage: tuple[int, int] = (20, 7), text: str = "") -> list[Any]:
-    """The chunks of calls, each an id, a name and arguments, which come in two pieces."""
+def _calls(
+    *wanted: tuple[str, str, str], usage: tuple[int, int] = (20, 7), text: str = "", whole: bool = False
+) -> list[Any]:
+    """The chunks of calls, each an id, a name and arguments, which come in two pieces, or `whole`."""
     chunks = [_chunk({"content": text})] if text else []
     for index, (call_id, name, arguments) in enumerate(wanted):
         function = {"name": name, "arguments": ""}
         chunks.append(
             _chunk({"tool_calls": [{"index": index, "id": call_id, "type": "function", "function": function}]})
         )
-        half = len(arguments) // 2
+        half = 0 if whole else len(arguments) // 2
         chunks += [
             _chunk({"tool_calls": [{"index": index, "function": {"arguments": piece}}]})
             for piece in (arguments[:half], arguments[half:])
@@ -214,10 +223,67 @@ def _running(config: ServerConfig) -> Iterator[Running]:
         stop()
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty store of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'store.db'}"
+    make_database: Callable[[], str] = request.getfixturevalue("postgres")
+    return make_database()
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], str]]:
+    """A real PostgreSQL in a folder of its own; the function makes an empty database in it and returns its URL."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if not found:
+        pytest.skip("PostgreSQL is not installed")
+    import psycopg
+
+    programs, numbers = found[-1].parent, itertools.count()
+    # PostgreSQL refuses to run as root, and its socket's path has to be short.
+    user: dict[str, Any] = {"user": "nobody"} if os.geteuid() == 0 else {}
+    with tempfile.TemporaryDirectory(prefix="pg") as folder:
+        if user:
+            os.chown(folder, pwd.getpwnam("nobody").pw_uid, -1)
+        data = f"{folder}/data"
+        quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder, **user}
+        subprocess.run(
+            [programs / "initdb", "-D", data, "-U", "tests", "-A", "trust", "-E", "UTF8", "--no-sync"],
+            check=True,
+            **quiet,
+        )
+        options = ["-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=60", "-k", folder]
+        server = subprocess.Popen([programs / "postgres", "-D", data, *options], **quiet)
+        try:
+            _until(lambda: Path(folder, ".s.PGSQL.5432").exists() and _connects(folder))
+
+            def make() -> str:
+                name = f"store{next(numbers)}"
+                with psycopg.connect(host=folder, user="tests", dbname="postgres", autocommit=True) as connection:
+                    connection.execute(f"CREATE DATABASE {name}")
+                return f"postgresql+psycopg://tests@/{name}?host={folder}"
+
+            yield make
+        finally:
+            server.send_signal(signal.SIGINT)
+            server.wait(timeout=30)
+
+
+def _connects(folder: str) -> bool:
+    import psycopg
+
+    try:
+        psycopg.connect(host=folder, user="tests", dbname="postgres").close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
 @pytest.fixture
-def config(upstream: FakeUpstream, tmp_path: Path) -> ServerConfig:
+def config(upstream: FakeUpstream, store_url: str) -> ServerConfig:
     limits = Limits(sweep_seconds=0.05, lease_seconds=2.0)
-    return ServerConfig(TOKEN, f"sqlite:///{tmp_path / 'store.db'}", UrlUpstream(upstream.url, "sk-upstream"), limits)
+    return ServerConfig(TOKEN, store_url, UrlUpstream(upstream.url, "sk-upstream-key"), limits)
 
 
 @pytest.fixture
@@ -241,3 +307,11 @@ def until() -> Callable[..., Any]:
 def run_server() -> Callable[[ServerConfig], AbstractContextManager[Running]]:
     """Run a further server: `with run_server(config) as running:`."""
     return _running
+
+
+@pytest.fixture
+def http(server: Running) -> Iterator[httpx2.Client]:
+    """A plain client with the token, its paths relative to `/v1/`."""
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    with httpx2.Client(base_url=server.url, headers=headers, timeout=60) as found:
+        yield found
