@@ -118,7 +118,7 @@ def _plain(source: str) -> str:
     return f'<p style="white-space:pre-wrap">{inert(source)}</p>\n'
 
 
-def markdown_html(text: str, math_form: MathForm, cache: Cache | None = None) -> str:
+def markdown_html(text: str, math_form: MathForm = "mathml", cache: Cache | None = None) -> str:
     """Return a whole text as safe HTML, block by block."""
     splitter = Splitter()
     splitter.feed(text)

@@ -18,11 +18,21 @@ from markdown_it.token import Token
 from .markdown import block_parser
 
 _PROBE = {"-": "- x\n", "*": "* x\n", "+": "+ x\n", ".": "1. x\n", ")": "1) x\n"}
+_SPACE = re.compile(r"^[ \t]+", re.MULTILINE)
 _STRETCH = 256  # characters looked at in one go
 
 
 def _grows(token: Token) -> bool:
     return token.type in ("fence", "table_open", "bullet_list_open", "ordered_list_open")
+
+
+def _dedent(space: str, indent: int) -> str:
+    """Take `indent` columns off the start of a line, as CommonMark does for a fence that is indented."""
+    column = at = 0
+    while column < indent and at < len(space):
+        column += 4 - column % 4 if space[at] == "\t" else 1
+        at += 1
+    return " " * max(0, column - indent) + space[at:]
 
 
 @dataclass(slots=True)
@@ -132,7 +142,7 @@ class Splitter:
         end = self._fence.search(lines)
         if body := lines[: end.start()] if end else lines:
             if self._indent:
-                body = re.sub(rf"^ {{1,{self._indent}}}", "", body, flags=re.MULTILINE)
+                body = _SPACE.sub(lambda space: _dedent(space.group(), self._indent), body)
             self.growing.parts.append(body)
         if end is None:
             return ""

@@ -124,6 +124,10 @@ class _Html(RendererHTML):
 
     td_open = th_open
 
+    def heading_open(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        tag = tokens[idx].tag  # smaller than the notebook's own headings, which a reply stands under
+        return f'<{tag} style="font-size:{_HEADINGS[tag]};font-weight:600;margin:18px 0 6px 0">'
+
     def bullet_list_open(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
         return list_open(tokens[idx])
 
@@ -146,10 +150,10 @@ class _Html(RendererHTML):
 
     def footnote_reference_open(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
         label = escape(tokens[idx].meta["label"])
-        return f'<div class="nba-footnote"><sup>[{label}]</sup> '
+        return f'<div class="nba-footnote" style="display:flex;gap:6px;font-size:13px"><sup>[{label}]</sup><div>'
 
     def footnote_reference_close(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
-        return "</div>\n"
+        return "</div></div>\n"
 
 
 class _HtmlTex(_Html):
@@ -162,7 +166,11 @@ def list_open(token: Token) -> str:
     return f"<{token.tag}>\n" if start is None else f'<{token.tag} start="{start}">\n'
 
 
-TABLE_OPEN = '<div class="nba-scroll" style="overflow-x:auto"><table>\n'
+# Neutral to the theme, and inline since a notebook that is not trusted keeps no style element.
+CODE_STYLE = "background:rgba(128, 128, 128, 0.09);border-radius:6px;padding:8px 12px;margin:0 0 12px 0;overflow-x:auto"
+PRE_STYLE = "background:transparent;margin:0;padding:0"
+_HEADINGS = {"h1": "1.45em", "h2": "1.25em", "h3": "1.1em", "h4": "1em", "h5": "1em", "h6": "1em"}
+TABLE_OPEN = '<div class="nba-scroll" style="overflow-x:auto"><table style="margin:0 0 12px 0">\n'
 TABLE_CLOSE = "</table></div>\n"
 
 
@@ -192,7 +200,7 @@ _ATTRIBUTES = {
     "th": {"style"},
     "td": {"style"},
     "li": {"style"},
-    "div": {"style"},
+    **{tag: {"style"} for tag in ("div", "p", "pre", "table", "h1", "h2", "h3", "h4", "h5", "h6")},
     "math": {"display", "xmlns"},
     **{tag: {"mathvariant", "stretchy", "displaystyle", "columnalign", "linethickness", "fence", "separator", "lspace",
              "rspace", "minsize", "maxsize", "form", "accent", "columnspacing", "rowspacing", "width", "notation",
@@ -203,7 +211,10 @@ _SANITISER = nh3.Cleaner(
     tags={*_TAGS, *_MATHML},
     attributes={tag: set(names) for tag, names in _ATTRIBUTES.items()},
     url_schemes=_SCHEMES,
-    filter_style_properties={"text-align", "list-style", "overflow-x"},
+    filter_style_properties={
+        *("text-align", "list-style", "overflow-x", "white-space", "background", "border-radius", "padding", "margin"),
+        *("font-size", "font-weight", "display", "gap"),
+    },
     link_rel=None,
     strip_comments=True,
 )
@@ -244,7 +255,9 @@ def inert(text: str) -> str:
 def code_shell(lines: str, language: str, slot: str = "") -> str:
     """Return a block of code around `lines` of HTML; `slot` is an attribute for the element that holds them."""
     name = f' data-lang="{escape(language)}"' if slot and language else ""
-    return f'<div class="highlight"{name}><pre><code{slot}>{lines}</code></pre></div>\n'
+    before = f'<div class="highlight" style="{CODE_STYLE}"{name}><pre style="{PRE_STYLE}"{slot}>'
+    first = "\n" if lines.startswith("\n") else ""  # HTML drops one line end after this tag
+    return f"{before}{first}{lines}</pre></div>\n"
 
 
 def image_placeholder(url: str, alt: str) -> str:

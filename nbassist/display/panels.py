@@ -18,8 +18,11 @@ from .highlight import highlight_lines
 from .markdown import image_placeholder, inert, sanitise_shown
 
 LONGEST = 20_000  # characters of an output or traceback shown in a panel
-_PANEL = "border:1px solid rgba(128,128,128,0.28);border-radius:6px;margin:8px 0;padding:0 12px;overflow-wrap:anywhere"
-_SUMMARY = "cursor:pointer;padding:5px 0;line-height:1.5"
+_PANEL = (
+    "border:1px solid rgba(128,128,128,0.28);border-radius:6px;margin:6px 0 10px 0;padding:0 12px;"
+    "overflow-wrap:anywhere"
+)
+_SUMMARY = "cursor:pointer;padding:4px 0;line-height:1.5;font-size:13px"
 _META = "float:right;opacity:0.7;margin-left:12px"
 _LABEL = "opacity:0.7;font-size:11px;letter-spacing:0.02em;margin:6px 0 2px 0"
 _PRE = "margin:0 0 8px 0;white-space:pre-wrap;overflow-wrap:anywhere;max-height:320px;overflow-y:auto"
@@ -32,7 +35,7 @@ STATES = {
     "failed": "failed",
     "dropped": "not run",
 }
-_MARKS = {"done": "✓", "failed": "✕", "dropped": "–"}
+_MARKS = {"done": ("✓", "#2f9e44"), "failed": ("✕", "#e03131"), "dropped": ("–", "")}
 _IMAGES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml")
 
 
@@ -47,7 +50,9 @@ def panel(kind: str, key: str, summary: str, body: str, *, opened: bool = False)
 
 
 def seconds_text(seconds: float) -> str:
-    """Return a duration as a person reads it: ``0.02 s``, ``3.4 s``, ``2 min 5 s``."""
+    """Return a duration as a person reads it: ``20 ms``, ``0.31 s``, ``3.4 s``, ``2 min 5 s``."""
+    if seconds < 0.0995:
+        return f"{1000 * seconds:.0f} ms"
     if seconds < 0.995:
         return f"{seconds:.2f} s"
     if seconds < 99.95:
@@ -81,10 +86,16 @@ def call_summary(call: segments.Call) -> str:
     )  # fmt: skip
     return (
         f'<span class="nba-meta" style="{_META}">{meta}</span>'
-        f'<span class="nba-mark nba-{call.state}">{_MARKS.get(call.state, "·")}</span> '
+        f"{_mark(call.state)} "
         f'<strong class="nba-name">{inert(call.name)}</strong> '
         f'<span class="nba-preview" style="opacity:0.7">{inert(preview)}</span>'
     )
+
+
+def _mark(state: str) -> str:
+    mark, colour = _MARKS.get(state, ("·", ""))
+    style = f' style="color:{colour}"' if colour else ""
+    return f'<span class="nba-mark nba-{state}"{style}>{mark}</span>'
 
 
 def call_arguments(call: segments.Call) -> str:
@@ -117,11 +128,9 @@ def call_result(call: segments.Call) -> str:
 
 def server_summary(tool: segments.ServerTool) -> str:
     """Return the one line of something that the service ran."""
-    mark = {"running": "·", "completed": "✓", "failed": "✕"}[tool.state]
-    state = {"running": "running", "completed": "", "failed": "failed"}[tool.state]
-    css = {"running": "running", "completed": "done", "failed": "failed"}[tool.state]
+    state = "done" if tool.state == "completed" else tool.state
     return (
-        f'<span class="nba-meta" style="{_META}">{state}</span><span class="nba-mark nba-{css}">{mark}</span> '
+        f'<span class="nba-meta" style="{_META}">{STATES[state]}</span>{_mark(state)} '
         f'<strong class="nba-name">{inert(tool.kind.replace("_", " "))}</strong>'
     )
 

@@ -17,11 +17,13 @@ from typing import Any
 
 import pytest
 
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --force-color-profile=srgb"
-).split()
-FOLDERS = "CONFIG_DIR DATA_DIR RUNTIME_DIR".split()
+FLAGS = [
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update", "--force-color-profile=srgb"),
+]
+FOLDERS = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_SETTINGS_DIR",
+           "JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR")  # fmt: skip
+NO_NEWS = {"fetchNews": "false", "checkForUpdates": False}
 KERNEL_IDLE = "window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
 # Running resolves only when the last cell has ended, so it is never awaited; prompts show when cells are done.
 NUMBERED = r"""() => {
@@ -47,8 +49,9 @@ class Lab:
         """Write a notebook of code cells; return its name."""
         notebook = {
             "cells": [
-                {"cell_type": "code", "id": f"c{n}", "metadata": {}, "outputs": [], "execution_count": None, "source": s}
-                for n, s in enumerate(cells)
+                {"cell_type": "code", "id": f"c{n}", "metadata": {}, "outputs": [], "execution_count": None}
+                | {"source": source}
+                for n, source in enumerate(cells)
             ],
             "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
             "nbformat": 4,
@@ -68,6 +71,7 @@ class Lab:
             page.wait_for_function(KERNEL_IDLE, timeout=120_000)
         else:
             page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=120_000)
+        page.evaluate("() => { const a = window.jupyterapp; a.shell.collapseLeft(); return 1 }")
         title = "JupyterLab Dark" if theme == "dark" else "JupyterLab Light"
         page.evaluate("theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", title)
         page.wait_for_function(
@@ -105,12 +109,14 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     pytest.importorskip("jupyterlab")
     home, folder, port = tmp_path_factory.mktemp("jupyter"), tmp_path_factory.mktemp("notebooks"), free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("JUPYTER", "NBASSIST"))}
-    environment |= {f"JUPYTER_{name}": str(home / name) for name in FOLDERS}
-    environment |= {name: str(home / name) for name in ("JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR")}
+    environment |= {name: str(home / name) for name in FOLDERS}
+    settings = home / "JUPYTERLAB_SETTINGS_DIR" / "@jupyterlab" / "apputils-extension"
+    settings.mkdir(parents=True)
+    (settings / "notification.jupyterlab-settings").write_text(json.dumps(NO_NEWS), encoding="utf-8")
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}"]
     command += ["--ServerApp.port_retries=0", "--IdentityProvider.token=", f"--ServerApp.root_dir={folder}"]
     command += ["--ServerApp.disable_check_xsrf=True"]  # so that tests may shut kernels down
-    command += ["--LabApp.expose_app_in_browser=True", "--LabApp.extension_manager=readonly", "--LabApp.news_url="]
+    command += ["--LabApp.expose_app_in_browser=True", "--LabApp.extension_manager=readonly"]
     with (home / "lab.log").open("w") as log:
         server = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
         try:
@@ -151,7 +157,7 @@ def browser() -> Iterator[Any]:
 @pytest.fixture
 def page(browser: Any) -> Iterator[Any]:
     """A fresh page; `page.requests` lists the addresses that it asked for."""
-    context = browser.new_context(viewport={"width": 1200, "height": 900})
+    context = browser.new_context(viewport={"width": 1100, "height": 1250})
     page = context.new_page()
     page.set_default_timeout(60_000)
     page.requests = []

@@ -64,6 +64,10 @@ Anything else?[^1]
 
 [^1]: Figures as of today.
 """
+TRACEBACK = """Traceback (most recent call last):
+  File "cell.py", line 3, in describe
+    return globals()[table].describe()
+KeyError: 'ordres'"""
 TABLE = (
     '<table border="1" class="dataframe"><thead><tr style="text-align: right;"><th></th><th>region</th><th>orders</th>'
     "</tr></thead><tbody><tr><th>0</th><td>North</td><td>512</td></tr><tr><th>1</th><td>South</td><td>390</td></tr>"
@@ -99,7 +103,7 @@ def conversation(answer: str = ANSWER) -> Iterator[Event]:
     yield TurnStarted()
     yield from call(
         "describe", '{"table": "ordres", "columns": ["region", "status"]}', "KeyError: 'ordres'", "c2",
-        error="KeyError: 'ordres'", seconds=0.004, traceback="Traceback (most recent call last):\n  ...\nKeyError: 'ordres'",
+        error="KeyError: 'ordres'", seconds=0.004, traceback=TRACEBACK,
     )  # fmt: skip
     yield TurnStarted()
     yield Warned("the model's context is nearly full")

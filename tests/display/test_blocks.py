@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+sys.path.insert(0, str(Path(__file__).parent))
+from display_samples import DEFINED, HOSTILE, MATH, PLAIN
+
+from nbassist.display.blockhtml import markdown_html
+from nbassist.display.blocks import Block, Splitter
+from nbassist.display.markdown import Renderer, block_parser
+
+LINES = [
+    "- a", "  - b", "* c", "1. d", "2) e", "   more", "      deep", "text", "# h", "> q", "```", "```py", "  ```",
+    "~~~", "", "", "|a|b|", "|-|-|", "| x | y |", "---", "===", "    code", "$$", "x$$", "\\[", "[a]: /u", "\tt",
+    "[^n]: note",
+    "[a] [^n]", "- ```", "- > z", "-", "1.", "***", "`x", "**y",
+]  # fmt: skip
+DOCUMENTS = st.lists(st.sampled_from(LINES), max_size=14).map("\n".join)
+
+
+def split(pieces: list[str]) -> list[tuple[object, ...]]:
+    splitter = Splitter()
+    for piece in pieces:
+        splitter.feed(piece)
+    splitter.finish()
+    return [_normal(block) for block in splitter.closed]
+
+
+def _normal(block: Block) -> tuple[object, ...]:
+    parts = (block.body,) if block.kind == "code" else tuple(block.parts)
+    return block.kind, block.head, block.loose, parts
+
+
+def at_once(text: str) -> str:
+    text = text.removesuffix("\n") + "\n"  # a last line is whole when the text ends
+    renderer = Renderer()
+    renderer.definitions.collect(text)
+    return loosely(renderer.html(text))
+
+
+def loosely(html: str) -> str:
+    """Line ends between tags are no matter; inside of code they are."""
+    return re.sub(r">\s*\n\s*<", "><", html).strip()
+
+
+@pytest.mark.parametrize("text", [PLAIN, DEFINED, MATH, *HOSTILE])
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 64])
+def test_any_cuts_give_the_same_blocks(text: str, size: int) -> None:
+    assert split([text[i : i + size] for i in range(0, len(text), size)]) == split([text])
+
+
+@given(DOCUMENTS, st.integers(1, 12))
+@settings(max_examples=300, deadline=None)
+def test_any_cuts_of_any_document_give_the_same_blocks(text: str, size: int) -> None:
+    assert split([text[i : i + size] for i in range(0, len(text), size)]) == split([text])
+
+
+@given(DOCUMENTS)
+@settings(max_examples=300, deadline=None)
+def test_blocks_rendered_apart_are_the_text_rendered_at_once(text: str) -> None:
+    assert loosely(markdown_html(text, "mathml")) == at_once(text)
+
+
+@pytest.mark.parametrize("text", [PLAIN, DEFINED, MATH])
+def test_blocks_of_a_reply_rendered_apart_are_the_reply_rendered_at_once(text: str) -> None:
+    assert loosely(markdown_html(text, "mathml")) == at_once(text)
+
+
+def test_long_blocks_grow_by_parts() -> None:
+    splitter = Splitter()
+    splitter.feed("```py\na = 1\nb = 2\n")
+    assert splitter.growing is not None
+    assert (splitter.growing.kind, splitter.growing.head, splitter.growing.body) == ("code", "py", "a = 1\nb = 2\n")
+    splitter.feed("```\n| a |\n|---|\n| 1 |\n| 2 |\n| 3")
+    assert (splitter.growing.kind, splitter.growing.parts, splitter.rest) == ("table", ["| 1 |\n", "| 2 |\n"], "| 3")
+    splitter.feed(" |\n\n- x\n- y\n- z\n")
+    assert (splitter.growing.kind, splitter.growing.parts, splitter.rest) == ("list", ["- x\n", "- y\n"], "- z\n")
+
+
+@pytest.mark.parametrize(
+    "line", ["x = 1  # a line of code\n", "| 1 | 2 |\n", "- an item\n", "words and words\n", "> q\n"]
+)
+def test_the_parser_reads_each_character_a_bounded_number_of_times(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = {"x": "```py\n", "|": "| a | b |\n|---|---|\n"}.get(line[0], "")
+    read = 0
+    parser = block_parser()
+    parse = parser.parse
+
+    def counting(source: str, env: object = None) -> object:
+        nonlocal read
+        read += len(source)
+        return parse(source, env)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(parser, "parse", counting)
+    splitter = Splitter()
+    splitter.feed(first)
+    for _ in range(4000):
+        splitter.feed(line)
+    splitter.finish()
+    assert read < 40 * 4000 * len(line)
