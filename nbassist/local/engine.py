@@ -1,0 +1,146 @@
+"""llama.cpp inside the server: an `Upstream` that loads its model at the first request."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from ..errors import LocalUnavailableError
+from .model import usable
+
+CONTEXT = 8192
+"""Tokens that a prompt and its answer may have together."""
+
+_PROMPT_CACHE = 512  # MiB for the prompts of threads that are not being answered just now
+_EXTRA: Mapping[str, Any] = {
+    "temperature": 0.2,  # a small model calls tools more reliably when it is not left to wander
+    "stop": ["\n\n\n"],  # seen: after a tool call it runs on with blank lines
+    "max_tokens": 2048,
+}
+
+
+class Engine:
+    """One model in memory, behind llama.cpp's own server on a loopback port that only this process has the key to.
+
+    Parameters
+    ----------
+    model : str
+        A path, ``hf:OWNER/NAME:FILE.gguf``, or empty for the default model; see `nbassist.local.model`.
+    threads : int
+        0 for all cores but one: llama.cpp's threads spin, and with none left over all else stands still.
+    context : int
+        Tokens of the context.
+
+    Attributes
+    ----------
+    state : {"off", "loading", "ready", "failed"}
+        How far it is.
+    api_key, default_model, extra
+        See `nbassist.local.upstream.Upstream`.
+    seconds : float
+        How long it took to load; 0 before that.
+    """
+
+    def __init__(self, model: str = "", *, threads: int = 0, context: int = CONTEXT) -> None:
+        self.state: Literal["off", "loading", "ready", "failed"] = "off"
+        self.seconds = 0.0
+        self._model = model
+        self._threads = threads or spare_cores()
+        self._context = context
+        self._key = secrets.token_urlsafe(32)
+        self._lock = threading.Lock()
+        self._server: Any = None
+
+    def __repr__(self) -> str:
+        return f"<Engine {self.default_model}, {self.state}>"
+
+    @property
+    def api_key(self) -> str:
+        """The key of this engine, made anew for each."""
+        return self._key
+
+    @property
+    def default_model(self) -> str:
+        """The name of the model: its file's, without the ending."""
+        from .model import DEFAULT
+
+        return Path((self._model or DEFAULT.name).rpartition(":")[2]).stem
+
+    @property
+    def extra(self) -> Mapping[str, Any]:
+        """Fields for every request that the client did not set."""
+        return _EXTRA
+
+    async def base_url(self) -> str:
+        """Return the engine's URL, up to and with ``/v1``; the first call loads the model, which takes seconds.
+
+        Raises
+        ------
+        ModelFileError
+            Where the model is missing, cut or altered.
+        LocalUnavailableError
+            Where llama.cpp is not installed, or can't load the model. The next call tries again.
+        """
+        if self._server is None:
+            await asyncio.to_thread(self._start)
+        return f"{self._server.listening_address}/v1"
+
+    def close(self) -> None:
+        """Stop llama.cpp and free its memory; a later `base_url` starts it again."""
+        with self._lock:
+            self._server = None
+            self.state = "off"
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._server is not None:
+                return
+            self.state, began = "loading", time.monotonic()
+            try:
+                self._server = self._load(usable(self._model))
+            except BaseException:
+                self.state = "failed"
+                raise
+            self.state, self.seconds = "ready", time.monotonic() - began
+
+    def _load(self, path: Path) -> Any:
+        try:
+            import xllamacpp
+        except ImportError as error:
+            raise LocalUnavailableError(
+                f"the engine is not installed ({error}): pip install 'nbassist[local]'"
+            ) from error
+        settings = xllamacpp.CommonParams()
+        settings.model.path = str(path)
+        settings.model_alias = {self.default_model}
+        settings.n_ctx = self._context
+        settings.n_parallel = 1
+        settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = self._threads
+        settings.cache_ram_mib = _PROMPT_CACHE
+        settings.use_jinja = True
+        settings.warmup = False  # its seconds would be waited for before the first token, not saved
+        settings.verbosity = 0
+        settings.hostnames, settings.port, settings.api_keys = ["127.0.0.1"], 0, [self._key]
+        settings.ui = settings.endpoint_slots = settings.cors_credentials = False
+        settings.cors_origins = ""
+        try:
+            return xllamacpp.Server(settings)
+        except RuntimeError as error:
+            raise LocalUnavailableError(
+                f"llama.cpp can't load {path}: it is no model that it knows, or the memory is too small ({error})"
+            ) from error
+
+
+def spare_cores() -> int:
+    """Return how many threads leave a core free: the cores that this process may use, less one, at least one."""
+    try:
+        cores = len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS and Windows
+        cores = os.cpu_count() or 2
+    return max(cores - 1, 1)
