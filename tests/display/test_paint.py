@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+sys.path.insert(0, str(Path(__file__).parent))
+from display_samples import DEFINED, HOSTILE, MATH, PLAIN
+from test_blocks import DOCUMENTS
+from test_markdown import Auditor
+
+from nbassist import events
+from nbassist.display.blockhtml import Cache, markdown_html
+from nbassist.display.canvas import Canvas, common_length
+from nbassist.display.mend import mend
+from nbassist.display.paint import Painter
+from nbassist.display.segments import Transcript
+
+Run = Callable[..., list[events.Event]]
+
+
+def painted(pieces: list[str]) -> tuple[str, int]:
+    """Paint after each piece; return the HTML that stands at the end, and how many characters were sent."""
+    transcript, sent = Transcript(), 0
+    painter = Painter(transcript, Cache())
+    for event in [*map(events.TextDelta, pieces), events.RunEnded("completed")]:
+        transcript.apply(event)
+        painter.paint()
+        sent += sum(len(str(operation)) for operation in painter.canvas.take())
+    html, ends = painter.canvas.whole()
+    assert ends == []
+    return html, sent
+
+
+def bare(html: str) -> str:
+    """Without the marks of slots, and without colours, which depend on how far the lines around are known."""
+    html = re.sub(r' data-(s|lang)="[^"]*"|</?span[^>]*>', "", html)
+    html = re.sub(r'^<div class="nba-text">(.*)</div>$', r"\1", html.strip(), flags=re.DOTALL)
+    return re.sub(r">\s*\n\s*<", "><", html).strip()
+
+
+@pytest.mark.parametrize("text", [PLAIN, DEFINED, MATH, *HOSTILE])
+@pytest.mark.parametrize("size", [1, 5, 400])
+def test_what_was_painted_piece_by_piece_is_the_whole_text(text: str, size: int) -> None:
+    html, _ = painted([text[i : i + size] for i in range(0, len(text), size)])
+    assert bare(html) == bare(markdown_html(Transcript.of([events.TextDelta(text)]).text, "mathml"))
+    assert Auditor(re.sub(r' data-s="\d+"', "", html)).bad == []
+
+
+@given(DOCUMENTS, st.integers(1, 12))
+@settings(max_examples=100, deadline=None)
+def test_what_was_painted_of_any_document_is_the_whole_text(text: str, size: int) -> None:
+    html, _ = painted([text[i : i + size] for i in range(0, len(text), size)])
+    assert bare(html) == bare(markdown_html(text, "mathml"))
+
+
+@pytest.mark.parametrize(
+    ("first", "line", "times"),
+    [
+        ("```python\n", "value = compute(value, 12)  # a line of code\n", 30),
+        ("| a | b |\n|---|---|\n", "| one | two |\n", 30),
+        ("", "- an item of a list\n", 30),
+        ("", "words of a paragraph\n", 60),
+    ],
+)
+def test_what_is_sent_grows_in_proportion_to_the_text(first: str, line: str, times: int) -> None:
+    text = first + line * 1000
+    _, sent = painted([text[i : i + 20] for i in range(0, len(text), 20)])
+    assert sent < times * len(text)
+
+
+def test_a_patch_of_the_open_end_says_only_what_changed() -> None:
+    canvas = Canvas()
+    slot = canvas.root.child(("<p{slot}>", "</p>"))
+    slot.open("one 😀 two")
+    slot.open("one 😀 three")
+    assert canvas.take()[1:] == [["open", "1", 0, "one 😀 two"], ["open", "1", 8, "hree"]]
+
+
+def test_a_copy_that_begins_late_gets_the_closed_parts_and_the_open_ends() -> None:
+    canvas = Canvas()
+    slot = canvas.root.child(("<p{slot}>", "</p>"))
+    slot.add("closed")
+    slot.open("open")
+    assert canvas.whole() == ('<p data-s="1">closed</p>', [["open", "1", 0, "open"]])
+
+
+@given(st.text("ab", max_size=20), st.text("ab", max_size=20))
+def test_the_common_length(a: str, b: str) -> None:
+    length = common_length(a, b)
+    assert a[:length] == b[:length]
+    assert length == min(len(a), len(b)) or a[length] != b[length]
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("some **bo", "some **bo**"),
+        ("some **", "some "),
+        ("`co", "`co`"),
+        ("see [the docs](https://exa", "see the docs"),
+        ("see ![alt", "see "),
+        ("text\n-", "text"),
+        ("text\n##", "text"),
+        ("text\n``", "text"),
+        ("| a | b |", ""),
+        ("| a | b |\n|--", ""),
+        ("done.\n\n1.", "done.\n"),
+        ("x **a** b", "x **a** b"),
+    ],
+)
+def test_half_a_mark_is_not_shown(written: str, shown: str) -> None:
+    assert mend(written) == shown
+
+
+def test_a_call_is_painted_while_its_arguments_are_written(run: Run) -> None:
+    transcript = Transcript()
+    painter = Painter(transcript, Cache())
+    seen = []
+    for event in run(reasoning="Hm."):
+        transcript.apply(event)
+        painter.paint()
+        seen.append(painter.canvas.whole()[0])
+    assert any("<pre>{&quot;table&quot;" in html or '<pre>{"table"' in html for html in seen)
+    assert any("nba-running" in html for html in seen)
+    assert 'open=""' in next(html for html in seen if "nba-reasoning" in html)
+    assert 'open=""' not in seen[-1]
+    assert "nba-done" in seen[-1]

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import base64
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from display_samples import HOSTILE
+from test_markdown import Auditor
+
+from nbassist import events
+from nbassist.display.static import bundle
+
+Run = Callable[..., list[events.Event]]
+
+
+def test_the_bundle_has_the_reply_its_call_and_its_footer(run: Run) -> None:
+    both = bundle(run(reasoning="Hm."))
+    assert set(both) == {"text/html", "text/plain"}
+    html, plain = both["text/html"], both["text/plain"]
+    assert html.count("<details") == 2
+    assert "There are <strong>1204</strong>." in html
+    assert "some-model · 1.5 s · 30 tokens in, 12 out · 2 turns" in html
+    assert plain == (
+        'Let me see.\n\n[row_count(table="orders") -> 1204]\n\nThere are **1204**.\n\n'
+        "[some-model · 1.5 s · 30 tokens in, 12 out · 2 turns]"
+    )
+
+
+def test_panels_are_closed_and_nothing_in_it_needs_a_script_or_a_style_sheet(run: Run) -> None:
+    html = bundle(run(reasoning="Hm."))["text/html"]
+    assert " open" not in html
+    assert Auditor(html).bad == []
+
+
+@pytest.mark.parametrize("payload", HOSTILE)
+def test_hostile_text_anywhere_is_text(run: Run, payload: str) -> None:
+    story = run(payload, reasoning=payload, name=payload, arguments=payload, output=payload, error=payload)
+    story[-1:] = [
+        events.Warned(payload),
+        events.RefusalDelta(payload),
+        events.ServerToolEvent("s", payload, "completed", payload),
+        events.ImageReady(payload, b"", payload),
+        events.CitationAdded(payload, payload, payload),
+        events.RunEnded("failed", detail=payload),
+    ]
+    both = bundle(story)
+    assert Auditor(both["text/html"]).bad == []
+    assert "\x1b" not in both["text/html"] + both["text/plain"]
+
+
+def test_what_a_tool_displayed_stands_in_its_panel(run: Run) -> None:
+    png = base64.b64encode(b"\x89PNG\r\n").decode()
+    shown = (
+        {"text/plain": "10%\r100%\x1b[0m"},
+        {"image/png": png, "text/plain": "<Figure>"},
+        {"text/html": "<table><tr><td>7</td></tr></table><script>x</script>"},
+        {"text/markdown": "**bold**"},
+        {"image/svg+xml": "<svg onload='x()'/>"},
+        {"application/x-unknown": "?"},
+    )
+    html = bundle(run(display=shown))["text/html"]
+    assert ">100%</pre>" in html
+    assert f'<img alt="&lt;Figure&gt;" src="data:image/png;base64,{png}"' in html
+    assert "<td>7</td>" in html
+    assert "<strong>bold</strong>" in html
+    assert "<script" not in html
+    assert "onload" not in html
+
+
+def test_an_image_of_the_reply_is_shown_from_its_bytes_only() -> None:
+    assert "data:image/png;base64,iVBO" in bundle([events.ImageReady("image/png", b"\x89PNG")])["text/html"]
+    assert "<img" not in bundle([events.ImageReady("text/html", b"<script>")])["text/html"]
+    assert "file-123" in bundle([events.ImageReady("image/png", file_id="file-123")])["text/plain"]
+
+
+def test_a_long_output_is_cut_with_a_note(run: Run) -> None:
+    html = bundle(run(output="x" * 1_000_000))["text/html"]
+    assert "980,000 more characters" in html
+    assert len(html) < 30_000
+
+
+@pytest.mark.parametrize(
+    ("finish", "words"),
+    [("incomplete", "Incomplete"), ("interrupted", "Interrupted"), ("failed", "Failed"), ("stopped", "Stopped")],
+)
+def test_a_run_that_did_not_complete_says_so(finish: events.Finish, words: str) -> None:
+    both = bundle([events.TextDelta("Half a"), events.RunEnded(finish, detail="this is why")])
+    for text in both.values():
+        assert words in text
+        assert "this is why" in text
+        assert "Half a" in text
+
+
+def test_events_without_an_end_give_a_bundle_too() -> None:
+    assert "Not finished" in bundle([events.TextDelta("Half")])["text/plain"]
+    assert bundle([])["text/plain"] == "[Not finished]"
+
+
+def test_retries_and_cached_tokens_are_in_the_footer() -> None:
+    plain = bundle(
+        [
+            events.RunStarted("m"),
+            events.Retrying(2, 1, "busy"),
+            events.RunEnded("completed", events.Usage(1000, 5, 900, known=True), seconds=125),
+        ]
+    )["text/plain"]
+    assert plain == "[m · 2 min 5 s · 1,000 tokens in (900 cached), 5 out · 1 retry]"

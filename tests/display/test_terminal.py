@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from display_samples import HOSTILE
+
+from nbassist import events
+from nbassist.display.terminal import TerminalView
+
+Run = Callable[..., list[events.Event]]
+
+
+def shown(story: list[events.Event], styled: bool | None = None) -> str:
+    stream = io.StringIO()
+    view = TerminalView(stream, styled)
+    for event in story:
+        view.apply(event)
+    assert view.bundle is not None
+    return stream.getvalue()
+
+
+def test_the_text_streams_and_a_call_is_an_indented_line(run: Run) -> None:
+    assert shown(run("There are **1204**.\n\n- one\n", reasoning="Hm.\nYes.")) == (
+        "  Hm.\n  Yes.\n"
+        "Let me see.\n"
+        '  ✓ row_count(table="orders")\n'
+        "    1204  (20 ms)\n"
+        "There are **1204**.\n\n- one\n"
+        "some-model · 1.5 s · 30 tokens in, 12 out · 2 turns\n"
+    )
+
+
+def test_a_piece_is_on_the_screen_before_the_next_comes() -> None:
+    stream = io.StringIO()
+    view = TerminalView(stream)
+    view.apply(events.TextDelta("Hello"))
+    assert stream.getvalue() == "Hello"
+    view.apply(events.TextDelta(", you"))
+    assert stream.getvalue() == "Hello, you"
+
+
+def test_there_are_no_control_codes_where_the_output_is_no_terminal(run: Run) -> None:
+    assert "\x1b" not in shown(run(error="failed"))
+    assert "\x1b[31m" in shown(run(error="failed"), styled=True)
+
+
+@pytest.mark.parametrize("payload", HOSTILE)
+def test_no_control_code_of_the_model_passes(run: Run, payload: str) -> None:
+    story = run(payload, reasoning=payload, name=payload, arguments=payload, output=payload, error=payload)
+    story[-1] = events.RunEnded("failed", detail=payload)
+    text = shown(story)
+    assert not any((ord(char) < 32 and char not in "\n\t") or 127 <= ord(char) < 160 for char in text)
+
+
+def test_a_failed_call_and_a_failed_run_say_why(run: Run) -> None:
+    text = shown([*run(error="KeyError: 'x'")[:-1], events.RunEnded("failed", detail="the endpoint broke")])
+    assert "✕ row_count" in text
+    assert "KeyError: 'x'" in text
+    assert "the endpoint broke\nFailed · " in text
+
+
+def test_a_terminal_that_is_not_utf8_gets_question_marks() -> None:
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding="ascii", write_through=True)
+    TerminalView(stream).apply(events.TextDelta("naïve ✓"))
+    assert raw.getvalue() == b"na?ve ?"
