@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import pwd
+import re
 import signal
 import subprocess
 import tempfile
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import jsonschema
 import openai
 import pytest
 import uvicorn
@@ -309,9 +311,84 @@ def run_server() -> Callable[[ServerConfig], AbstractContextManager[Running]]:
     return _running
 
 
+class Description:
+    """OpenAI's description of the API, against which bodies and streamed objects are held.
+
+    Where the recordings disagree with it they are right: a step has no `expired_at` (unless it expired) and no
+    `metadata`, and a run's instructions and `usage` may be null.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.source = json.loads(path.read_text())
+        found = _nullable(json.loads(path.read_text()))
+        schemas = found["components"]["schemas"]
+        schemas["RunStepObject"]["required"] = [
+            name for name in schemas["RunStepObject"]["required"] if name not in ("expired_at", "metadata")
+        ]
+        instructions = schemas["RunObject"]["properties"]["instructions"]
+        schemas["RunObject"]["properties"]["instructions"] = {"anyOf": [instructions, {"type": "null"}]}
+        self._document = found
+        self._paths = [
+            (re.compile(re.sub(r"\{\w+\}", r"[^/]+", template)), template)
+            for template in sorted(found["paths"], key=lambda path: path.count("{"))
+        ]
+
+    def check(self, pointer: str, value: Any) -> None:
+        """Hold a value against the schema at `#/…`."""
+        jsonschema.Draft202012Validator({**self._document, "$ref": pointer}).validate(value)
+
+    def check_response(self, response: httpx2.Response) -> None:
+        """Hold a JSON answer against what the description says of its path."""
+        if response.headers.get("content-type") != "application/json":
+            return
+        response.read()
+        if response.status_code >= 400:
+            return self.check("#/components/schemas/ErrorResponse", response.json())
+        path = response.request.url.path.removeprefix("/v1")
+        for pattern, template in self._paths:
+            if pattern.fullmatch(path):
+                kind = response.request.method.lower()
+                where = f"#/paths/{template.replace('/', '~1')}/{kind}/responses/200/content/application~1json/schema"
+                return self.check(where, response.json())
+        return None
+
+    def check_stream(self, stream: str) -> list[tuple[str, Any]]:
+        """Hold each event of a stream against the description; return them."""
+        found = []
+        for block in filter(None, stream.split("\n\n")):
+            name, data = (line.split(": ", 1)[1] for line in block.split("\n", 1))
+            event = {"event": name, "data": data if data == "[DONE]" else json.loads(data)}
+            self.check("#/components/schemas/AssistantStreamEvent", event)
+            found.append((name, event["data"]))
+        return found
+
+
+def _nullable(value: Any) -> Any:
+    """Write `nullable: true`, which JSON Schema does not know, as a choice."""
+    if isinstance(value, list):
+        return [_nullable(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    found = {key: _nullable(item) for key, item in value.items()}
+    if {"nullable": True} in value.get("allOf", ()):
+        found["allOf"] = [item for item in value["allOf"] if item != {"nullable": True}]
+        return {"anyOf": [found, {"type": "null"}]}
+    return {"anyOf": [found, {"type": "null"}]} if value.get("nullable") is True else found
+
+
+@pytest.fixture(scope="session")
+def description() -> Description:
+    path = Path(__file__).resolve().parents[3] / "shared/data/assistants/openapi.json"
+    if not path.is_file():
+        pytest.skip("the description of the API is not beside this checkout")
+    return Description(path)
+
+
 @pytest.fixture
-def http(server: Running) -> Iterator[httpx2.Client]:
-    """A plain client with the token, its paths relative to `/v1/`."""
+def http(server: Running, request: pytest.FixtureRequest) -> Iterator[httpx2.Client]:
+    """A plain client with the token, its paths relative to `/v1/`; each answer is held against the description."""
+    path = Path(__file__).resolve().parents[3] / "shared/data/assistants/openapi.json"
+    checks = [request.getfixturevalue("description").check_response] if path.is_file() else []
     headers = {"Authorization": f"Bearer {TOKEN}"}
-    with httpx2.Client(base_url=server.url, headers=headers, timeout=60) as found:
+    with httpx2.Client(base_url=server.url, headers=headers, timeout=60, event_hooks={"response": checks}) as found:
         yield found
