@@ -1,0 +1,68 @@
+"""A notebook run from top to bottom without a person, by nbclient."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+pytestmark = pytest.mark.kernel
+CHAT = "/chat/completions"
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+@pytest.fixture
+def run(endpoint: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Any:
+    for name, value in (("BASE_URL", endpoint.url), ("BACKEND", "chat"), ("MODEL", "m")):
+        monkeypatch.setenv(f"NBASSIST_{name}", value)
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+
+    def execute(*sources: str) -> Any:
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
+        NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+        return notebook
+
+    return execute
+
+
+SETUP = "%load_ext nbassist\nfrom nbassist import tool\n\n@tool\ndef answer() -> int:\n    'The answer.'\n    return 42"
+
+
+@pytest.mark.parametrize("display", ["auto", "live", "static"])
+def test_what_is_saved_is_the_static_reply_without_a_widget(
+    run: Any, endpoint: Any, wire: Any, monkeypatch: pytest.MonkeyPatch, display: str
+) -> None:
+    monkeypatch.setenv("NBASSIST_DISPLAY", display)
+    call = wire.stream(wire.call("a", "answer", "{}"), wire.delta("tool_calls"))
+    endpoint.on(
+        "POST", CHAT, wire.answer(call), wire.answer(wire.stream(wire.delta(content="42!"), wire.delta("stop")))
+    )
+    (output,) = run(SETUP, "%%assistant\nWhat is the answer?").cells[1].outputs
+    assert set(output["data"]) == {"text/html", "text/plain"}
+    assert "42!" in output["data"]["text/html"]
+    assert "<details" in output["data"]["text/html"]
+
+
+def test_ten_assistant_cells_run_through(run: Any, endpoint: Any, wire: Any) -> None:
+    endpoint.on("POST", CHAT, wire.answer(wire.stream(wire.delta(content="ok"), wire.delta("stop"))))
+    notebook = run(SETUP, *[f"%%assistant\n{number}" for number in range(10)])
+    assert all("ok" in cell.outputs[0]["data"]["text/plain"] for cell in notebook.cells[1:])
+    assert [m["content"] for m in endpoint.bodies(CHAT)[-1]["messages"] if m["role"] == "user"] == list("0123456789")
+
+
+def test_a_tool_that_asks_where_no_one_can_answer_is_refused_and_the_run_goes_on(
+    run: Any, endpoint: Any, wire: Any
+) -> None:
+    call = wire.stream(wire.call("a", "ask", "{}"), wire.delta("tool_calls"))
+    endpoint.on("POST", CHAT, wire.answer(call), wire.answer(wire.stream(wire.delta(content="ok"), wire.delta("stop"))))
+    run(SETUP, "@tool\ndef ask() -> str:\n    'Ask.'\n    return input('who? ')", "%%assistant\ngo")
+    assert "input" in endpoint.bodies(CHAT)[1]["messages"][-1]["content"].lower()
+
+
+def test_an_error_stops_the_notebook_with_its_one_line(run: Any, endpoint: Any, wire: Any) -> None:
+    endpoint.json("POST", CHAT, {"error": {"message": "no"}}, status=401)
+    with pytest.raises(CellExecutionError, match="refused the key"):
+        run(SETUP, "%%assistant\nhi", "never = 1")
