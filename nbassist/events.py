@@ -71,9 +71,18 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True)
 class TurnStarted:
-    """The endpoint took the request; `cursor` names what now runs there, enough for a backend to cancel it."""
+    """The endpoint took the request.
+
+    Parameters
+    ----------
+    cursor : mapping of str to str
+        What now runs there, enough for a backend to cancel it; empty where there is nothing to cancel.
+    model : str
+        The model that answers, as the endpoint names it; empty where it does not say.
+    """
 
     cursor: Mapping[str, str] = field(default_factory=dict)
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,7 @@ class Reply:
     detail : str
         One line about an end that is not completed; empty otherwise.
     model : str
-        The model that was asked for; empty for the endpoint's own choice.
+        The model that answered, as the endpoint names it; empty where it does not say.
     seconds : float
         From the prompt to the end.
     events : tuple of Event
@@ -121,14 +121,14 @@ class Recorder:
         """Return the reply as it stands; whole once `RunEnded` came."""
         events = self.events()
         ended = next((e for e in reversed(events) if isinstance(e, RunEnded)), RunEnded("interrupted"))
-        started = next((e for e in events if isinstance(e, RunStarted)), RunStarted())
+        models = [e.model for e in events if isinstance(e, RunStarted | TurnStarted) and e.model]
         return Reply(
             text=_answer(events),
             tool_calls=tuple(_tool_runs(events)),
             finish=ended.finish,
             usage=ended.usage,
             detail=ended.detail,
-            model=started.model,
+            model=models[-1] if models else "",
             seconds=ended.seconds,
             events=events,
         )

@@ -143,7 +143,7 @@ class AssistantsDecoder:
         if self.started:
             return []
         self.started = True
-        return [TurnStarted(dict(self.cursor))]
+        return [TurnStarted(dict(self.cursor), reading.text(self._run.get("model")))]
 
     def _thread(self) -> dict[str, str]:
         return {key: value for key, value in self.cursor.items() if key != "run_id"}

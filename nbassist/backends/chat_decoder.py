@@ -104,7 +104,7 @@ class ChatDecoder:
         events: list[Event] = []
         if self._seen and not self._begun:
             self._begun = True
-            events.append(TurnStarted())
+            events.append(TurnStarted(model=reading.text(data.get("model"))))
         for choice in reading.listing(data.get("choices"))[:1]:
             choice = reading.mapping(choice)
             # A whole message in place of a delta comes from servers that do not stream.

@@ -186,6 +186,7 @@ class Transcript:
     def _(self, event: events.TurnStarted) -> None:
         self._close_all()
         self.turns += 1
+        self.model = one_line(event.model) or self.model
         self._set("waiting")
 
     @apply.register
