@@ -163,19 +163,36 @@ def _until(condition: Callable[[], Any], seconds: float = 20) -> Any:
     return found
 
 
-@pytest.fixture
-def upstream() -> Iterator[FakeUpstream]:
-    fake = FakeUpstream()
+class _Switch:
+    """The ASGI application of the upstream: whichever script a test put in."""
+
+    current = FakeUpstream()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await self.current(scope, receive, send)
+
+
+@pytest.fixture(scope="session")
+def upstream_server() -> Iterator[tuple[_Switch, str]]:
+    switch = _Switch()
     server = uvicorn.Server(
-        uvicorn.Config(fake, port=0, log_level="critical", lifespan="off", timeout_graceful_shutdown=1)
+        uvicorn.Config(switch, port=0, log_level="critical", lifespan="off", timeout_graceful_shutdown=1)
     )
     thread = threading.Thread(target=server.run)
     thread.start()
     _until(lambda: server.started)
-    fake.url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/v1"
-    yield fake
+    yield switch, f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/v1"
     server.should_exit = True
     thread.join()
+
+
+@pytest.fixture
+def upstream(upstream_server: tuple[_Switch, str]) -> FakeUpstream:
+    """The model of this test."""
+    switch, url = upstream_server
+    switch.current = FakeUpstream()
+    switch.current.url = url
+    return switch.current
 
 
 @dataclass

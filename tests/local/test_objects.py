@@ -81,101 +81,99 @@ def test_a_program_that_deletes_what_it_lists_reaches_the_end(client: openai.Ope
     assert list(client.beta.assistants.list()) == []
 
 
-@pytest.mark.parametrize(
-    ("query", "message", "param"),
-    [
-        ("limit=0", "Invalid 'limit': integer below minimum value. Expected a value >= 1, but got 0 instead.", "limit"),
-        (
-            "limit=101",
-            "Invalid 'limit': integer above maximum value. Expected a value <= 100, but got 101 instead.",
-            "limit",
-        ),
-        ("limit=x", "Invalid type for 'limit': expected an integer, but got 'x' instead.", "limit"),
-        ("order=up", "Invalid value: 'up'. Supported values are: 'asc' and 'desc'.", "order"),
-        ("after=asst_no", "Invalid 'after': there is nothing with id 'asst_no' in this list.", "after"),
-        ("after=%00", "Invalid 'after': this is no id.", "after"),
-        ("offset=3", "Unknown query parameter: 'offset'.", "offset"),
-    ],
-)
-def test_a_wrong_query_is_refused_by_name(http: httpx2.Client, query: str, message: str, param: str) -> None:
-    assert error(http.get(f"/assistants?{query}")) == (400, message, param)
+WRONG_QUERIES = [
+    ("limit=0", "Invalid 'limit': integer below minimum value. Expected a value >= 1, but got 0 instead.", "limit"),
+    (
+        "limit=101",
+        "Invalid 'limit': integer above maximum value. Expected a value <= 100, but got 101 instead.",
+        "limit",
+    ),
+    ("limit=x", "Invalid type for 'limit': expected an integer, but got 'x' instead.", "limit"),
+    ("order=up", "Invalid value: 'up'. Supported values are: 'asc' and 'desc'.", "order"),
+    ("after=asst_no", "Invalid 'after': there is nothing with id 'asst_no' in this list.", "after"),
+    ("after=%00", "Invalid 'after': this is no id.", "after"),
+    ("offset=3", "Unknown query parameter: 'offset'.", "offset"),
+]
 
 
-@pytest.mark.parametrize(
-    ("path", "body", "message", "param"),
-    [
-        ("/assistants", {}, "Missing required parameter: 'model'.", "model"),
-        ("/assistants", {"model": "m", "colour": 1}, "Unknown parameter: 'colour'.", "colour"),
-        (
-            "/assistants",
-            {"model": "m", "temperature": 2.5},
-            "Invalid 'temperature': decimal above maximum value. Expected a value <= 2, but got 2.5 instead.",
-            "temperature",
-        ),
-        (
-            "/assistants",
-            {"model": "m", "tools": [TOOL, {"type": "code_interpreter"}]},
-            "'code_interpreter' is not supported by this server.",
-            "tools[1]",
-        ),
-        (
-            "/assistants",
-            {"model": "m", "tool_resources": {"file_search": {"vector_store_ids": ["vs_1"]}}},
-            "'file_search' is not supported by this server.",
-            "tool_resources",
-        ),
-        (
-            "/threads",
-            {"messages": [{"role": "system", "content": "x"}]},
-            "Invalid value: 'system'. Supported values are: 'user' and 'assistant'.",
-            "messages[0].role",
-        ),
-        (
-            "/threads",
-            {"messages": [{"role": "user", "content": "x", "attachments": [{"file_id": "f", "tools": []}]}]},
-            "'attachments' is not supported by this server.",
-            "messages[0].attachments",
-        ),
-        (
-            "/threads",
-            {"metadata": {str(n): "" for n in range(17)}},
-            "Invalid 'metadata': too many properties. Expected an object with at most 16 properties, but got an object "
-            "with 17 properties instead.",
-            "metadata",
-        ),
-        ("/threads", [], "Invalid type: expected an object, but got an array instead.", None),
-        (
-            "/threads/runs",
-            {"assistant_id": "asst_1", "max_completion_tokens": 3},
-            "Invalid 'max_completion_tokens': integer below minimum value. Expected a value >= 256, but got 3 instead.",
-            "max_completion_tokens",
-        ),
-        (
-            "/threads/runs",
-            {"assistant_id": "asst_1", "stream": "yes"},
-            "Invalid type for 'stream': expected a boolean, but got a string instead.",
-            "stream",
-        ),
-        (
-            "/threads/runs",
-            {"assistant_id": "asst_1", "response_format": {"type": "json_schema", "json_schema": {}}},
-            "Invalid 'response_format.json_schema.name': string does not match pattern. Expected a string that matches "
-            "the pattern '[a-zA-Z0-9_-]{1,64}'.",
-            "response_format.json_schema.name",
-        ),
-    ],
-)
-def test_a_wrong_body_is_refused_by_name(
-    http: httpx2.Client, path: str, body: Any, message: str, param: str | None
-) -> None:
-    assert error(http.post(path, json=body)) == (400, message, param)
+def test_a_wrong_query_is_refused_by_name(http: httpx2.Client) -> None:
+    for query, message, param in WRONG_QUERIES:
+        assert error(http.get(f"/assistants?{query}")) == (400, message, param)
 
 
-@pytest.mark.parametrize("raw", [b"{", b'{"a": NaN}', b'{"a": 1e999}', b"\xff", b"[" * 100_000, b"1" * 5000])
-def test_what_is_no_json_is_refused(http: httpx2.Client, raw: bytes) -> None:
-    status, message, _ = error(http.post("/threads", content=raw))
-    assert status == 400
-    assert "JSON" in message or "expected an object" in message
+WRONG_BODIES: list[tuple[str, Any, str, str | None]] = [
+    ("/assistants", {}, "Missing required parameter: 'model'.", "model"),
+    ("/assistants", {"model": "m", "colour": 1}, "Unknown parameter: 'colour'.", "colour"),
+    (
+        "/assistants",
+        {"model": "m", "temperature": 2.5},
+        "Invalid 'temperature': decimal above maximum value. Expected a value <= 2, but got 2.5 instead.",
+        "temperature",
+    ),
+    (
+        "/assistants",
+        {"model": "m", "tools": [TOOL, {"type": "code_interpreter"}]},
+        "'code_interpreter' is not supported by this server.",
+        "tools[1]",
+    ),
+    (
+        "/assistants",
+        {"model": "m", "tool_resources": {"file_search": {"vector_store_ids": ["vs_1"]}}},
+        "'file_search' is not supported by this server.",
+        "tool_resources",
+    ),
+    (
+        "/threads",
+        {"messages": [{"role": "system", "content": "x"}]},
+        "Invalid value: 'system'. Supported values are: 'user' and 'assistant'.",
+        "messages[0].role",
+    ),
+    (
+        "/threads",
+        {"messages": [{"role": "user", "content": "x", "attachments": [{"file_id": "f", "tools": []}]}]},
+        "'attachments' is not supported by this server.",
+        "messages[0].attachments",
+    ),
+    (
+        "/threads",
+        {"metadata": {str(n): "" for n in range(17)}},
+        "Invalid 'metadata': too many properties. Expected an object with at most 16 properties, but got an object "
+        "with 17 properties instead.",
+        "metadata",
+    ),
+    ("/threads", [], "Invalid type: expected an object, but got an array instead.", None),
+    (
+        "/threads/runs",
+        {"assistant_id": "asst_1", "max_completion_tokens": 3},
+        "Invalid 'max_completion_tokens': integer below minimum value. Expected a value >= 256, but got 3 instead.",
+        "max_completion_tokens",
+    ),
+    (
+        "/threads/runs",
+        {"assistant_id": "asst_1", "stream": "yes"},
+        "Invalid type for 'stream': expected a boolean, but got a string instead.",
+        "stream",
+    ),
+    (
+        "/threads/runs",
+        {"assistant_id": "asst_1", "response_format": {"type": "json_schema", "json_schema": {}}},
+        "Invalid 'response_format.json_schema.name': string does not match pattern. Expected a string that matches "
+        "the pattern '[a-zA-Z0-9_-]{1,64}'.",
+        "response_format.json_schema.name",
+    ),
+]
+
+
+def test_a_wrong_body_is_refused_by_name(http: httpx2.Client) -> None:
+    for path, body, message, param in WRONG_BODIES:
+        assert error(http.post(path, json=body)) == (400, message, param)
+
+
+def test_what_is_no_json_is_refused(http: httpx2.Client) -> None:
+    for raw in (b"{", b'{"a": NaN}', b'{"a": 1e999}', b"\xff", b"[" * 100_000, b"1" * 5000):
+        status, message, _ = error(http.post("/threads", content=raw))
+        assert status == 400
+        assert "JSON" in message or "expected an object" in message
 
 
 def test_text_that_no_store_holds_is_mended(http: httpx2.Client) -> None:
@@ -188,10 +186,10 @@ def test_text_that_no_store_holds_is_mended(http: httpx2.Client) -> None:
     assert message["content"][0]["text"]["value"] == "a\ufffdb\ufffdc \U0001f32e"
 
 
-@pytest.mark.parametrize("identifier", ["thread_x", "%00", "a%20b", "x" * 300])
-def test_an_id_that_is_not_there_is_404(http: httpx2.Client, identifier: str) -> None:
-    for path in (f"/threads/{identifier}", f"/threads/{identifier}/messages", f"/threads/{identifier}/runs/run_1"):
-        assert http.get(path).status_code == 404
+def test_an_id_that_is_not_there_is_404(http: httpx2.Client) -> None:
+    for identifier in ["thread_x", "%00", "a%20b", "x" * 300]:
+        for path in (f"/threads/{identifier}", f"/threads/{identifier}/messages", f"/threads/{identifier}/runs/run_1"):
+            assert http.get(path).status_code == 404
 
 
 def test_an_unknown_url_or_method_is_told(http: httpx2.Client) -> None:
