@@ -13,7 +13,8 @@ from .highlight import highlight_lines, language_of
 from .mend import mend
 from .segments import Growing, Transcript
 
-_WINDOW = 40  # lines of code that are highlighted together with a new one
+_WINDOW = 12  # lines of code that are highlighted together with a new one
+_WITHIN = ('<span class="s', '<span class="c', '<span class="d')  # strings, comments
 _LARGE = 8000  # characters of an open end that are painted again only after a sixteenth more
 
 
@@ -40,22 +41,23 @@ class CodePaint:
         if new:
             self._slot.add("".join(f"{text}\n" for text in html[self._sent : len(self._window)]))
             self._sent = len(self._window)
-            self._shorten()
+            self._shorten(html)
         self._slot.open("" if set(line.strip()) <= set("`~") else html[-1])
 
-    def _shorten(self) -> None:
-        """Begin the window anew where a statement seems to begin, or in any case when it is far too long."""
+    def _shorten(self, html: list[str]) -> None:
+        """Begin the window anew at a line that does not go on with a string or a comment from before it."""
         if len(self._window) <= _WINDOW:
             return
-        cut = len(self._window) - _WINDOW // 4
-        for at in range(len(self._window) - 1, 0, -1):
-            line = self._window[at]
-            if line[:1].strip() and line[0] not in ")]}" and not self._window[at - 1].strip():
-                cut = at
-                break
+        whole = [at for at in range(1, len(self._window)) if not html[at].startswith(_WITHIN)]
+        starts = [at for at in whole if not self._window[at - 1].strip() and self._window[at][:1].strip()]
+        if starts:
+            cut = starts[-1]
+        elif len(self._window) > 2 * _WINDOW and whole:
+            cut = min(whole[-1], len(self._window) - 4)
+        elif len(self._window) > 8 * _WINDOW:
+            cut = len(self._window) - 4
         else:
-            if len(self._window) <= 4 * _WINDOW:
-                return
+            return
         del self._window[:cut]
         self._sent -= cut
 

@@ -7,7 +7,6 @@ from typing import Any, Literal, Protocol, TypeAlias, get_args
 from ..errors import UsageError
 from ..events import Event, RunEnded
 from .segments import Transcript
-from .static import bundle_of
 
 Kind: TypeAlias = Literal["auto", "live", "static", "terminal", "plain", "none"]
 
@@ -47,6 +46,8 @@ class StaticView:
     def close(self) -> None:
         """Emit the reply; does nothing the second time."""
         if self.bundle is None:
+            from .static import bundle_of  # with all that renders: only where it is used
+
             self.bundle = bundle_of(self.transcript)
             if self._shown:
                 from IPython.display import publish_display_data
