@@ -78,11 +78,11 @@ def serve(options: argparse.Namespace) -> None:
         exit_when_idle=options.exit_when_idle,
     )
 
+    _open_store(config.store_url)
+
     def ready(base_url: str) -> None:
         _say(base_url)
         _say(f"token: {origin}")
-
-    from sqlalchemy.exc import SQLAlchemyError
 
     try:
         asyncio.run(run(config, options.host, options.port, ready, log_level=options.log_level))
@@ -90,8 +90,6 @@ def serve(options: argparse.Namespace) -> None:
         raise LocalUnavailableError(
             f"can't listen on {options.host}:{options.port}: {error.strerror or error}"
         ) from error
-    except SQLAlchemyError as error:
-        raise LocalUnavailableError(f"the store can't be opened: {getattr(error, 'orig', None) or error}") from error
     finally:
         close = getattr(upstream, "close", None)
         if close is not None:
@@ -130,6 +128,18 @@ def _store(given: str) -> str:
         file = user_data_path("nbassist", appauthor=False) / "assistants.sqlite3"
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     return f"sqlite:///{file}"
+
+
+def _open_store(url: str) -> None:
+    """Open the store once before the server does, so that what is wrong with it is one line."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from .store.database import Database
+
+    try:
+        Database(url).close()
+    except (SQLAlchemyError, ImportError) as error:
+        raise LocalUnavailableError(f"the store can't be opened: {getattr(error, 'orig', None) or error}") from error
 
 
 def _token() -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import os
 import shutil
 import subprocess
 import sys
@@ -30,12 +31,12 @@ class _FailedError(Exception):
     """A source did not give the file; the next one is tried."""
 
 
-def get(what: str = "", progress: Progress | None = None, *, within: Path | None = None) -> Path:
+def get(what: str | Model = "", progress: Progress | None = None, *, within: Path | None = None) -> Path:
     """Return the path of a model file, which is fetched where it is not there; two processes never both fetch.
 
     Parameters
     ----------
-    what : str
+    what : str or Model
         Empty for the default model, or ``hf:OWNER/NAME:FILE.gguf``.
     progress : Progress, optional
         Told how far it is, often.
@@ -47,7 +48,7 @@ def get(what: str = "", progress: Progress | None = None, *, within: Path | None
     ModelFileError
         Where no source gives it, it is cut or altered, or the disk has no room.
     """
-    model = named(what)
+    model = named(what) if isinstance(what, str) else what
     tell: Progress = progress or (lambda words, done, total, /: None)
     target = (within or folder()) / model.name
     lock = target.with_name(f".{model.name}.lock")
@@ -114,7 +115,9 @@ def _from_hugging_face(partial: Partial, model: Model) -> None:
     headers = {"User-Agent": "nbassist"} | ({"Authorization": f"Bearer {token}"} if token else {})
     if kept:
         headers["Range"] = f"bytes={kept}-"
-    request = urllib.request.Request(hf_hub_url(model.repository, model.file), headers=headers)
+    request = urllib.request.Request(
+        hf_hub_url(model.repository, model.file, endpoint=os.environ.get("HF_ENDPOINT")), headers=headers
+    )
     try:
         with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:
             kept = kept if answer.status == 206 else 0

@@ -24,7 +24,8 @@ _POLL = 0.02  # seconds
 _LOOPBACK = "127.0.0.1,localhost"
 _SECRETS = ("OPENAI_", "NBASSIST_API_KEY", "NBASSIST_SERVE_TOKEN")
 
-_children: list[subprocess.Popen[bytes]] = []
+_children: list[tuple[int, subprocess.Popen[bytes]]] = []
+"""Servers that were started here, each with the process that did: a fork can't wait for its parent's children."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +110,7 @@ def start(place: Place, idle_seconds: float) -> tuple[subprocess.Popen[bytes], S
     LocalUnavailableError
         Where it ends before that, with the last line of its log, or takes too long.
     """
-    for child in [child for child in _children if child.poll() is not None]:
-        _children.remove(child)  # reaped: it was ours, and has ended
+    _children[:] = [entry for entry in _children if entry[0] != os.getpid() or entry[1].poll() is None]
     token = secrets.token_urlsafe(32)
     said = place.log.with_suffix(".out")
     with open(_opened(said), "wb") as output, open(_opened(place.log), "wb") as log:
@@ -125,7 +125,7 @@ def start(place: Place, idle_seconds: float) -> tuple[subprocess.Popen[bytes], S
             creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
             | getattr(subprocess, "DETACHED_PROCESS", 0),
         )
-    _children.append(process)
+    _children.append((os.getpid(), process))
     try:
         return process, State(process.pid, _wait(process, said, place.log), token)
     except BaseException:
@@ -181,8 +181,8 @@ def _last_line(log: Path) -> str:
 
 
 def _lives(pid: int) -> bool:
-    for child in _children:
-        if child.pid == pid:
+    for parent, child in _children:
+        if child.pid == pid and parent == os.getpid():
             return child.poll() is None
     if os.name == "nt":  # a signal of 0 would end it there; the lease tells
         return True

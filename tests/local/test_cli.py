@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import openai
+import pytest
+
+from nbassist import __version__
+from nbassist.__main__ import main
+from nbassist.local import cli, model
+
+
+@pytest.fixture(autouse=True)
+def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("state", "data", "cache"):
+        monkeypatch.setenv(f"XDG_{name.upper()}_HOME", str(tmp_path / name))
+    monkeypatch.setattr(model, "folder", lambda: tmp_path / "models")
+    return tmp_path
+
+
+@contextmanager
+def serving(*arguments: str, **environ: str) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
+    """Run `nbassist serve`; give the process and the first two lines that it prints."""
+    command = [sys.executable, "-m", "nbassist", "serve", *arguments]
+    server = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **environ}
+    )
+    assert server.stdout is not None
+    try:
+        yield server, server.stdout.readline().strip(), server.stdout.readline().strip()
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.communicate(timeout=60)
+
+
+def test_the_version(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["--version"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out == f"nbassist {__version__}\n"
+
+
+@pytest.mark.parametrize("arguments", [[], ["nope"], ["model"], ["serve", "--port", "x"], ["serve", "--nope"]])
+def test_wrong_usage_exits_with_2(arguments, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert "usage:" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["model", "path"], 1, "run `nbassist model get`"),
+        (["model", "path", "hf:a/b:c.gguf"], 1, "run `nbassist model get hf:a/b:c.gguf`"),
+        (["model", "get", "nonsense"], 1, "names no model"),
+        (["serve", "--upstream", "nonsense"], 2, "--upstream is a URL or `local`"),
+        (["serve", "--upstream-key-env", "X"], 2, "goes with --upstream URL"),
+        (
+            ["serve", "--upstream", "http://127.0.0.1:9/v1", "--upstream-key-env", "X_Y"],
+            2,
+            "names X_Y, which is not set",
+        ),
+    ],
+)
+def test_errors_are_one_line(arguments, code, words, capsys):
+    assert main(arguments) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("nbassist: ")
+    assert words in err
+    assert err.count("\n") == 1
+
+
+def test_listing_models(own_folders, capsys):
+    assert main(["model", "list"]) == 0
+    assert "no model in" in capsys.readouterr().err
+    (own_folders / "models").mkdir()
+    (own_folders / "models" / model.DEFAULT.name).write_bytes(b"GGUF")
+    (own_folders / "models" / "other.gguf").write_bytes(b"GGUF")
+    assert main(["model", "list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.endswith("(default)") for line in lines] == [False, True]
+
+
+def test_getting_a_model_prints_its_path_and_its_progress(own_folders, capsys, monkeypatch):
+    def fetch(what, progress):
+        progress("from somewhere", 0, 2_000_000_000)
+        progress("from somewhere", 2_000_000_000, 2_000_000_000)
+        return Path("/models/m.gguf")
+
+    monkeypatch.setattr("nbassist.local.download.get", fetch)
+    assert main(["model", "get"]) == 0
+    out, err = capsys.readouterr()
+    assert out.strip() == str(Path("/models/m.gguf"))
+    assert err.splitlines() == ["from somewhere:   0% of 2.00 GB", "from somewhere: 100% of 2.00 GB"]
+
+
+def test_serve_prints_its_base_url_first_and_takes_the_token_of_the_environment(tmp_path):
+    store = str(tmp_path / "new" / "store.sqlite3")
+    arguments = ("--upstream", "http://127.0.0.1:9/v1", "--store", store)
+    with serving(*arguments, NBASSIST_SERVE_TOKEN="given") as (server, first, second):
+        assert first.startswith("http://127.0.0.1:")
+        assert first.endswith("/v1")
+        assert second == "token: that of NBASSIST_SERVE_TOKEN"
+        with openai.OpenAI(base_url=first, api_key="given", max_retries=0) as client:
+            assert client.post("/assistants", body={"model": "m"}, cast_to=object)
+        with (
+            openai.OpenAI(base_url=first, api_key="other", max_retries=0) as client,
+            pytest.raises(openai.APIStatusError),
+        ):
+            client.post("/assistants", body={"model": "m"}, cast_to=object)
+        assert (tmp_path / "new" / "store.sqlite3").exists()
+    assert server.returncode in (0, -signal.SIGTERM)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX modes")
+def test_serve_keeps_a_token_of_its_own_for_its_owner_alone(own_folders):
+    kept = []
+    for _ in range(2):
+        with serving("--upstream", "http://127.0.0.1:9/v1") as (_, _, second):
+            file = Path(second.removeprefix("token: in "))
+            assert stat.S_IMODE(file.stat().st_mode) == 0o600
+            kept.append(file.read_text())
+    assert kept[0] == kept[1]
+    assert len(kept[0]) > 30
+
+
+def test_a_port_that_is_taken_is_one_line(capfd):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        assert main(["serve", "--upstream", "http://127.0.0.1:9/v1", "--port", port]) == 1
+    err = capfd.readouterr().err
+    assert f"can't listen on 127.0.0.1:{port}" in err
+    assert "Traceback" not in err
+
+
+def test_a_store_that_cannot_be_opened_is_one_line(tmp_path):
+    (tmp_path / "store").write_bytes(b"this is no database" * 100)
+    command = [sys.executable, "-m", "nbassist", "serve", "--upstream", "http://127.0.0.1:9/v1"]
+    ended = subprocess.run(
+        [*command, "--store", str(tmp_path / "store")], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    assert ended.stderr.splitlines()[-1].startswith("nbassist: the store can't be opened")
+    assert "Traceback" not in ended.stderr
+
+
+def test_it_ends_by_itself_when_nobody_needs_it():
+    with serving("--upstream", "http://127.0.0.1:9/v1", "--exit-when-idle", "0.3") as (server, first, _):
+        assert first
+        assert server.wait(60) == 0
+
+
+def test_a_plain_path_and_the_default_are_sqlite(own_folders):
+    assert cli._store("postgresql+psycopg://h/d") == "postgresql+psycopg://h/d"
+    assert cli._store(str(own_folders / "x.db")) == f"sqlite:///{own_folders / 'x.db'}"
+    assert cli._store("").endswith("assistants.sqlite3")
