@@ -26,9 +26,8 @@ class Limits:
     lease_seconds : float
         How long a run belongs to a server that no longer says that it lives.
     sweep_seconds : float
-        How often a server renews its leases and looks for runs that expired, or whose server died.
-    flush_seconds : float
-        How often the text of a reply that is being written goes to the store.
+        How often a server renews its leases, writes what replies have grown by, for clients that poll, and looks for
+        runs that expired, or whose server died.
     """
 
     body_bytes: int = 16 * _MIB
@@ -39,7 +38,6 @@ class Limits:
     active_runs: int = 64
     lease_seconds: float = 10.0
     sweep_seconds: float = 1.0
-    flush_seconds: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from ..events import TurnEnded
 from . import wire
 from .config import Limits
 from .history import chat_body, tool_names
-from .store import leases, turns
+from .store import leases, messages, turns
 from .store.database import Database
 from .store.endings import End, end_run
 from .store.schema import runs
@@ -93,7 +93,7 @@ class Runner:
             work.task.cancel()
 
     async def keep(self) -> None:
-        """Renew leases, take over and end what is left behind, until cancelled."""
+        """Renew leases, write what replies have grown by, take over and end what is left behind, until cancelled."""
         while True:
             try:
                 await self._look_after()
@@ -117,6 +117,9 @@ class Runner:
     async def _look_after(self) -> None:
         for run_id in await self._database.write(leases.renew, self.owner, self._lease_end()):
             self.cancel(run_id)
+        turns_now = [work.turn for work in self._works.values() if work.turn is not None]
+        if texts := [text for turn in turns_now if (text := turn.unwritten())]:
+            await self._database.write(messages.write_texts, texts)
         now = time.time()
         await self._database.write(leases.sweep, self.owner, int(now), frozenset(self._works))
         room = self._limits.active_runs - len(self._works)
@@ -156,7 +159,7 @@ class Runner:
         material = await self._database.write(turns.begin, work.run_id, self.owner, int(time.time()))
         run = material.run
         tell_run(work.channel, run)
-        work.turn = turn = Turn(self._database, work.channel, run, self.owner, self._limits.flush_seconds)
+        work.turn = turn = Turn(self._database, work.channel, run, self.owner)
         used = wire.total_usage([step["usage"] for step in material.steps])
         ended: TurnEnded | None = None
         try:

@@ -6,7 +6,6 @@ text that it belongs to is written now and then, so that a client that polls see
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -31,7 +30,7 @@ class _OpenMessage:
     id: str
     step_id: str
     parts: list[tuple[str, list[str]]] = field(default_factory=list)
-    flushed_at: float = 0.0
+    grew: bool = False
 
     def content(self) -> list[dict[str, Any]]:
         joined = [(kind, "".join(pieces)) for kind, pieces in self.parts] or [("text", "")]
@@ -58,16 +57,13 @@ class Turn:
         As `turns.begin` gave it.
     owner : str
         This server, which holds the run's lease.
-    flush_seconds : float
-        How often the text of an open message is written.
     """
 
-    def __init__(self, database: Database, channel: Channel, run: RowMapping, owner: str, flush_seconds: float) -> None:
+    def __init__(self, database: Database, channel: Channel, run: RowMapping, owner: str) -> None:
         self._database = database
         self._channel = channel
         self._run = run
         self._owner = owner
-        self._flush_seconds = flush_seconds
         self._message: _OpenMessage | None = None
         self._calls: _OpenCalls | None = None
 
@@ -90,6 +86,13 @@ class Turn:
                 self._add_arguments(call_id, text)
             case ToolCallReady(call_id, _, arguments) if self._calls:
                 self._calls.calls[self._calls.index(call_id)]["function"]["arguments"] = clean(arguments)
+
+    def unwritten(self) -> tuple[str, list[dict[str, Any]]] | None:
+        """Return the id and the content of an open message that grew since the last call, or None."""
+        if self._message is None or not self._message.grew:
+            return None
+        self._message.grew = False
+        return self._message.id, self._message.content()
 
     async def ask_for_outputs(self, ended: TurnEnded) -> None:
         """Leave the run at `requires_action`, its calls whole, its lease given back."""
@@ -168,12 +171,7 @@ class Turn:
         else:
             part[kind] = text
         self._channel.tell("thread.message.delta", wire.message_delta(message.id, part))
-        now = asyncio.get_running_loop().time()
-        if now - message.flushed_at >= self._flush_seconds:
-            if message.flushed_at:
-                content = message.content()
-                await self._database.write(lambda connection: messages.change(connection, message.id, content=content))
-            message.flushed_at = asyncio.get_running_loop().time()
+        message.grew = True
 
     async def _open_message(self) -> None:
         message = _OpenMessage(new_id("msg"), new_id("step"))

@@ -203,6 +203,7 @@ class Running:
     config: ServerConfig
     client: openai.OpenAI
     stop: Callable[[], None]
+    thread: threading.Thread
 
 
 @contextmanager
@@ -236,7 +237,7 @@ def _running(config: ServerConfig) -> Iterator[Running]:
 
     client = openai.OpenAI(base_url=urls[0], api_key=config.token, max_retries=0)
     try:
-        yield Running(urls[0], config, client, stop)
+        yield Running(urls[0], config, client, stop, thread)
     finally:
         client.close()
         stop()

@@ -73,6 +73,13 @@ def change(connection: Connection, message_id: str, **fields: Any) -> RowMapping
     return connection.execute(statement.values(fields).returning(messages)).mappings().one_or_none()
 
 
+def write_texts(connection: Connection, texts: Sequence[tuple[str, Any]]) -> None:
+    """Write what open messages hold so far, each an id and a content; one that was ended meanwhile stays as it is."""
+    for message_id, content in texts:
+        still_open = (messages.c.id == message_id, messages.c.status == "in_progress", ~messages.c.deleted)
+        connection.execute(update(messages).where(*still_open).values(content=content))
+
+
 def read(connection: Connection, thread_id: str, message_id: str) -> RowMapping:
     """Return a message.
 
