@@ -41,7 +41,11 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.engine = _sqlite(url) if make_url(url).get_backend_name() == "sqlite" else _server(url)
-        upgrade(self.engine)
+        try:
+            upgrade(self.engine)
+        except BaseException:
+            self.engine.dispose()
+            raise
         alone = self.engine.dialect.name == "sqlite"
         self._writers = ThreadPoolExecutor(1 if alone else 8, "nbassist-store")
         self._readers = ThreadPoolExecutor(2, "nbassist-read") if alone else self._writers

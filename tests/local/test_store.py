@@ -1,0 +1,103 @@
+"""The store itself: its migrations, a store of a later version, one that is full."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Engine, create_engine, text
+from sqlalchemy.exc import IntegrityError
+
+from nbassist.errors import LocalError
+from nbassist.local.store import upgrade
+from nbassist.local.store.database import Database
+from nbassist.local.store.schema import metadata
+
+MIGRATIONS = Path(upgrade.__file__).parent / "migrations/versions"
+
+
+@pytest.fixture
+def engine(store_url: str) -> Iterator[Engine]:
+    found = create_engine(store_url)
+    upgrade.upgrade(found)
+    yield found
+    found.dispose()
+
+
+def test_the_migrations_make_the_tables_that_the_code_knows(engine: Engine) -> None:
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_the_newest_migration_is_the_one_that_the_server_asks_for() -> None:
+    assert max(path.name.split("_")[0] for path in MIGRATIONS.glob("[0-9]*.py")) == upgrade.HEAD
+
+
+def test_a_second_start_changes_nothing(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO threads (id, created_at, metadata) VALUES ('thread_1', 1, '{}')"))
+    upgrade.upgrade(engine)
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM threads")).scalar() == 1
+
+
+def test_a_store_of_a_later_version_is_left_alone(engine: Engine, store_url: str) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(LocalError, match="later version"):
+        Database(store_url)
+
+
+def test_the_store_itself_allows_one_active_run_on_a_thread(engine: Engine) -> None:
+    columns = (
+        "id, thread_id, assistant_id, created_at, expires_at, status, model, tools, metadata, truncation_strategy, "
+        "response_format, tool_choice, parallel_tool_calls"
+    )
+    insert = (
+        f"INSERT INTO runs ({columns}) VALUES (:id, 't', 'a', 1, 2, :status, 'm', '[]', '{{}}', '{{}}', '1', '1', true)"
+    )
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO threads (id, created_at, metadata) VALUES ('t', 1, '{}')"))
+        connection.execute(text(insert), [{"id": "1", "status": "completed"}, {"id": "2", "status": "queued"}])
+    with pytest.raises(IntegrityError), engine.begin() as connection:
+        connection.execute(text(insert), {"id": "3", "status": "requires_action"})
+
+
+def test_a_full_disk_is_told_and_nothing_acknowledged_is_lost(config: Any, run_server: Any, tmp_path: Path) -> None:
+    if not config.store_url.startswith("sqlite"):
+        pytest.skip("a size is set for SQLite alone")
+    headers = {"Authorization": "Bearer test-token"}
+    limit_pages(40)
+    try:
+        with run_server(config) as server, httpx2.Client(base_url=server.url, headers=headers) as http:
+            thread = f"/threads/{http.post('/threads').json()['id']}/messages"
+            body = {"role": "user", "content": "x" * 2000}
+            statuses = [http.post(thread, json=body).status_code for _ in range(80)]
+            assert set(statuses) == {200, 503}
+            refused = http.post(thread, json=body).json()["error"]
+            assert refused["type"] == "server_error"
+            assert refused["message"] == "The server's store can't be used just now; its log says why."
+            kept = http.get(thread, params={"limit": 100}).json()["data"]
+            assert len(kept) == statuses.count(200)
+    finally:
+        limit_pages(None)
+
+
+_CONNECT = sqlite3.connect
+
+
+def limit_pages(pages: int | None) -> None:
+    """Have each new file of SQLite end at so many pages, as a full disk would."""
+
+    def connect(*arguments: Any, **named: Any) -> sqlite3.Connection:
+        connection = _CONNECT(*arguments, **named)
+        connection.execute(f"PRAGMA max_page_count={pages}")
+        return connection
+
+    sqlite3.dbapi2.connect = sqlite3.connect = _CONNECT if pages is None else connect  # type: ignore[attr-defined]
