@@ -75,7 +75,6 @@ class Page {
     this.element.className = "nbassist nba-live jp-RenderedHTMLCommon";
     this.body = document.createElement("div");
     this.body.className = "nba-reply";
-    this.body.dir = "auto";
     this.footer = document.createElement("div");
     this.footer.className = "nba-status";
     const pulse = document.createElement("span");

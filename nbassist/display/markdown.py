@@ -7,6 +7,7 @@ become links that say where they point, since fetching one tells its host; links
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -16,6 +17,7 @@ from urllib.parse import urlsplit
 import nh3
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
+from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 from mdit_py_plugins.footnote import footnote_plugin
 
@@ -27,6 +29,9 @@ MathForm: TypeAlias = Literal["mathml", "tex"]
 _SCHEMES = {"http", "https", "mailto"}
 # What TeX can do beyond setting type: links, styles, classes, loading of extensions, definitions.
 _UNSAFE_TEX = ("\\href", "\\url", "\\style", "\\class", "\\cssId", "\\require", "\\unicode", "\\data", "\\def", "\\let")
+_FOOTNOTE = re.compile(r"\[\^([^\s\]]+)\]")
+_RTL = re.compile(r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]")
+_BLOCK_TAG = re.compile(r"<(p|li|h[1-6]|td|th|blockquote)(?=[ >])")
 _MATHML = {
     *("math", "mrow", "mi", "mn", "mo", "ms", "mtext", "mspace", "mfrac", "msqrt", "mroot", "mstyle", "mpadded"),
     *("mphantom", "mfenced", "menclose", "msub", "msup", "msubsup", "munder", "mover", "munderover"),
@@ -170,15 +175,30 @@ def list_open(token: Token) -> str:
 CODE_STYLE = "background:rgba(128, 128, 128, 0.09);border-radius:6px;padding:8px 12px;margin:0 0 12px 0;overflow-x:auto"
 PRE_STYLE = "background:transparent;margin:0;padding:0"
 _HEADINGS = {"h1": "1.45em", "h2": "1.25em", "h3": "1.1em", "h4": "1em", "h5": "1em", "h6": "1em"}
-TABLE_OPEN = '<div class="nba-scroll" style="overflow-x:auto"><table style="margin:0 0 12px 0">\n'
+TABLE_OPEN = '<div class="nba-scroll" style="overflow-x:auto"><table style="margin:0 0 12px 0;overflow-wrap:normal">\n'
 TABLE_CLOSE = "</table></div>\n"
+
+
+def _footnote_ref(state: StateInline, silent: bool) -> bool:
+    """Read ``[^label]``: a reference where the label is defined, or is a number, whose note comes at the end."""
+    match = _FOOTNOTE.match(state.src, state.pos, state.posMax)
+    if match is None:
+        return False
+    label = match.group(1)
+    if not label.isdigit() and f":{label}" not in state.env.get("footnotes", {}).get("refs", ()):
+        return False
+    if not silent:
+        state.push("footnote_ref", "", 0).meta = {"label": label}
+    state.pos = match.end()
+    return True
 
 
 def _make(renderer: type[_Html]) -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False, "tasklists": True}, renderer_cls=renderer)
     parser.enable(["table", "strikethrough"])
     parser.use(footnote_plugin, inline=False, move_to_end=False).use(math_plugin)
-    parser.add_render_rule("footnote_ref", renderer.footnote_ref)  # in the place of the plugin's
+    parser.inline.ruler.at("footnote_ref", _footnote_ref)  # in the place of the plugin's
+    parser.add_render_rule("footnote_ref", renderer.footnote_ref)
     parser.validateLink = _good_link  # type: ignore[method-assign]
     return parser
 
@@ -205,7 +225,7 @@ _ATTRIBUTES = {
     **{tag: {"mathvariant", "stretchy", "displaystyle", "columnalign", "linethickness", "fence", "separator", "lspace",
              "rspace", "minsize", "maxsize", "form", "accent", "columnspacing", "rowspacing", "width", "notation",
              "open", "close", "scriptlevel", "depth", "height", "movablelimits"} for tag in _MATHML if tag != "math"},
-    "*": {"class"},
+    "*": {"class", "dir"},
 }  # fmt: skip
 _SANITISER = nh3.Cleaner(
     tags={*_TAGS, *_MATHML},
@@ -213,7 +233,7 @@ _SANITISER = nh3.Cleaner(
     url_schemes=_SCHEMES,
     filter_style_properties={
         *("text-align", "list-style", "overflow-x", "white-space", "background", "border-radius", "padding", "margin"),
-        *("font-size", "font-weight", "display", "gap"),
+        *("font-size", "font-weight", "display", "gap", "overflow-wrap"),
     },
     link_rel=None,
     strip_comments=True,
@@ -308,4 +328,7 @@ class Renderer:
 
     def render(self, tokens: Sequence[Token], env: Mapping[str, Any]) -> str:
         """Return `tokens` as safe HTML."""
-        return sanitise(self._parser.renderer.render(tokens, self._parser.options, dict(env)))
+        html = sanitise(self._parser.renderer.render(tokens, self._parser.options, dict(env)))
+        if _RTL.search(html):  # each block runs the way its own text does
+            html = _BLOCK_TAG.sub(r'<\1 dir="auto"', html)
+        return html

@@ -74,7 +74,7 @@ class TextPaint:
         self._parts = 0  # of the block that grows, how many are painted
         self._loose = False
         self._painted = 0  # length of the open end when it was last painted
-        self._defined = 0  # definitions known when the first block was painted
+        self._referring: list[tuple[Block, str]] = []  # blocks that a later definition may change, as painted
         self._finished = False
 
     def update(self) -> bool:
@@ -95,7 +95,7 @@ class TextPaint:
         self._done = len(self._splitter.closed)
         if self._finished:
             self._slot.open("")
-            if len(self._html.definitions) and self._done > 1:
+            if len(self._html.definitions) and any(self._html.whole(block) != html for block, html in self._referring):
                 self._slot.replace("".join(self._html.whole(block) for block in self._splitter.closed))
         else:
             self._open()
@@ -105,8 +105,13 @@ class TextPaint:
         if block.kind != "code":
             self._html.definitions.collect(block.head + block.body)
         if self._inner is None:
-            self._slot.add(self._html.whole(block))
+            html = self._html.whole(block)
+            self._slot.add(html)
+            if block.kind != "code" and "[" in html:
+                self._referring.append((block, html))
             return
+        if block.kind != "code" and "[" in block.body:
+            self._referring.append((block, ""))
         self._grow(block, "")
         if self._inner is not None:
             self._inner.open("")

@@ -11,7 +11,7 @@ from . import panels, segments
 from .blockhtml import Cache, markdown_html
 from .segments import Transcript
 
-OPEN = '<div class="nbassist" dir="auto">\n'
+OPEN = '<div class="nbassist" style="overflow-wrap:anywhere">\n'
 CLOSE = "</div>"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from nbassist.events import (
@@ -114,8 +115,43 @@ def conversation(answer: str = ANSWER) -> Iterator[Event]:
     yield RunEnded("completed", Usage(1180, 412, 640, known=True), "", 14.2)
 
 
-def play(view: Any, events: Iterator[Event], rate: float = 200, stop_before: str = "") -> None:
-    """Play events to a view at `rate` a second; wait for a file to appear before an event of that kind."""
+def hostile(payloads: list[str]) -> Iterator[Event]:
+    """Give a run in which each payload stands in the text, in reasoning, and in every part of a call."""
+    yield RunStarted("some-model", "chat")
+    yield TurnStarted()
+    for number, payload in enumerate(payloads):
+        yield ReasoningDelta(payload + "\n\n")
+        yield TextDelta(f"{payload}\n\n")
+        call_id = f"h{number}"
+        yield ToolCallStarted(call_id, payload)
+        yield ToolArgumentsDelta(call_id, payload)
+        yield ToolCallReady(call_id, payload, payload)
+        shown = ({"text/html": payload}, {"text/markdown": payload}, {"text/plain": payload})
+        yield ToolFinished(call_id, payload, payload, error=payload, traceback=payload, display=shown)
+        yield CitationAdded(payload, payload)
+        yield Warned(payload)
+    yield TextDelta("the end of it")
+    yield TurnEnded("stop")
+    yield RunEnded("failed", detail=payloads[0])
+
+
+def play(view: Any, events: Iterator[Event], rate: float = 200, *, gate: str = "", thought: str = "") -> None:
+    """Play events to a view, `rate` a second.
+
+    Where they are named, wait for the file `thought` before the first text, and for `gate` before the last turn's end.
+    """
     for event in events:
+        if thought and isinstance(event, TextDelta):
+            wait_for(thought)
+            thought = ""
+        if gate and isinstance(event, TurnEnded) and event.reason == "stop":
+            wait_for(gate)
         view.apply(event)
         time.sleep(1 / rate)
+
+
+def wait_for(file: str) -> None:
+    """Wait until a file is there, for two minutes at most."""
+    deadline = time.monotonic() + 120
+    while not Path(file).exists() and time.monotonic() < deadline:
+        time.sleep(0.05)

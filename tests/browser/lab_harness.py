@@ -1,0 +1,151 @@
+"""A real JupyterLab with folders of its own, and Chromium, for tests and benchmarks."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+FLAGS = [
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update", "--force-color-profile=srgb"),
+]
+FOLDERS = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_SETTINGS_DIR",
+           "JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR")  # fmt: skip
+NO_NEWS = {"fetchNews": "false", "checkForUpdates": False}
+KERNEL_IDLE = "window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
+# Running resolves only when the last cell has ended, so it is never awaited; prompts show when cells are done.
+NUMBERED = r"""() => {
+  const cells = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].map(e => e.textContent);
+  return cells.length && cells.every(text => /\[\d+\]/.test(text));
+}"""
+
+
+def free_port() -> int:
+    """Return a port on loopback that nothing listens on."""
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Lab:
+    """A running JupyterLab: its folder of notebooks, its address, and what a person does in it."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        self.url, self.folder = url, folder
+
+    def write(self, name: str, *cells: str) -> str:
+        """Write a notebook of code cells; return its name."""
+        notebook = {
+            "cells": [
+                {"cell_type": "code", "id": f"c{n}", "metadata": {}, "outputs": [], "execution_count": None}
+                | {"source": source}
+                for n, source in enumerate(cells)
+            ],
+            "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
+            "nbformat": 4,
+            "nbformat_minor": 5,
+        }
+        (self.folder / name).write_text(json.dumps(notebook), encoding="utf-8")
+        return name
+
+    def read(self, name: str) -> dict[str, Any]:
+        """Return a notebook as it is on disk."""
+        return dict(json.loads((self.folder / name).read_text(encoding="utf-8")))
+
+    def open(self, page: Any, name: str, *, kernel: bool = True, theme: str = "light") -> None:
+        """Open a notebook; with `kernel` wait until it is idle."""
+        page.goto(f"{self.url}/lab/tree/{name}?reset")
+        if kernel:
+            page.wait_for_function(KERNEL_IDLE, timeout=120_000)
+        else:
+            page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=120_000)
+        page.evaluate("() => { const a = window.jupyterapp; a.shell.collapseLeft(); return 1 }")
+        title = "JupyterLab Dark" if theme == "dark" else "JupyterLab Light"
+        page.evaluate("theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", title)
+        page.wait_for_function(
+            "dark => (document.body.dataset.jpThemeLight === 'false') === dark", arg=theme == "dark", timeout=30_000
+        )
+
+    def start(self, page: Any) -> None:
+        """Run all cells without waiting for them."""
+        page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); return 1 }")
+
+    def run_all(self, page: Any, timeout: float = 120) -> None:
+        """Run all cells and wait until each has ended."""
+        self.start(page)
+        page.wait_for_function(NUMBERED, timeout=timeout * 1000)
+
+    def save(self, page: Any) -> None:
+        """Save the notebook."""
+        page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+
+    def shut_down(self) -> None:
+        """Shut all kernels down, so that a notebook opens without one."""
+        for session in self._request("GET", "/api/sessions"):
+            self._request("DELETE", f"/api/sessions/{session['id']}")
+
+    def _request(self, method: str, path: str) -> Any:
+        request = urllib.request.Request(self.url + path, method=method)
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            body = answer.read()
+        return json.loads(body) if body else None
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/api/status", timeout=2):
+            return True
+    except OSError:
+        return False
+
+
+@contextmanager
+def running_lab(home: Path, folder: Path) -> Iterator[Lab]:
+    """Run a JupyterLab on loopback without a token; its Jupyter folders are in `home`, its notebooks in `folder`."""
+    port = free_port()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("JUPYTER", "NBASSIST"))}
+    environment |= {name: str(home / name) for name in FOLDERS}
+    settings = home / "JUPYTERLAB_SETTINGS_DIR" / "@jupyterlab" / "apputils-extension"
+    settings.mkdir(parents=True)
+    (settings / "notification.jupyterlab-settings").write_text(json.dumps(NO_NEWS), encoding="utf-8")
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}"]
+    command += ["--ServerApp.port_retries=0", "--IdentityProvider.token=", f"--ServerApp.root_dir={folder}"]
+    command += ["--ServerApp.disable_check_xsrf=True"]  # so that tests may shut kernels down
+    command += ["--LabApp.expose_app_in_browser=True", "--LabApp.extension_manager=readonly"]
+    with (home / "lab.log").open("w") as log:
+        server = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            url = f"http://127.0.0.1:{port}"
+            deadline = time.monotonic() + 120
+            while not _answers(url):
+                if server.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError(f"JupyterLab did not start: {(home / 'lab.log').read_text()[-2000:]}")
+                time.sleep(0.2)
+            yield Lab(url, folder)
+        finally:
+            server.terminate()
+            server.wait(30)
+
+
+@contextmanager
+def running_chromium() -> Iterator[Any]:
+    """Run a Chromium without a window: Debian's where there is one, else Playwright's own."""
+    from playwright.sync_api import sync_playwright
+
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        try:
+            yield browser
+        finally:
+            browser.close()
