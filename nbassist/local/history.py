@@ -38,7 +38,7 @@ def chat_body(
     """
     run = material.run
     body: dict[str, Any] = {
-        "messages": _messages(material, prompt_tokens, shortened),
+        "messages": _with_note(_messages(material, prompt_tokens, shortened), upstream.tool_note),
         "stream": True,
         "stream_options": {"include_usage": True},
         **upstream.extra,
@@ -92,6 +92,12 @@ def _messages(material: Material, prompt_tokens: int | None, shortened: int) -> 
         left = prompt_tokens - sum(map(_estimate, system)) - sum(map(_estimate, of_run))
         earlier = _fitting(earlier, left)
     return [*system, *earlier, *of_run]
+
+
+def _with_note(messages: list[ChatMessage], note: str) -> list[ChatMessage]:
+    if note and messages and messages[-1]["role"] == "tool":
+        messages[-1] = {**messages[-1], "content": f"{messages[-1]['content']}\n\n{note}"}
+    return messages
 
 
 def _fitting(messages: list[ChatMessage], tokens: int) -> list[ChatMessage]:

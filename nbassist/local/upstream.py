@@ -39,6 +39,8 @@ class Upstream(Protocol):
         For a request that names no model; empty where there is none.
     extra : mapping
         Fields for every request, such as `stop` or `temperature`; what a client chose goes before them.
+    tool_note : str
+        What this model is told behind the outputs of its tools; empty for a model that needs no telling.
     """
 
     @property
@@ -47,6 +49,8 @@ class Upstream(Protocol):
     def default_model(self) -> str: ...
     @property
     def extra(self) -> Mapping[str, Any]: ...
+    @property
+    def tool_note(self) -> str: ...
     async def base_url(self) -> str:
         """Return the URL up to and with `/v1`; an engine starts at the first call, and raises LocalError if not."""
         ...
@@ -60,6 +64,7 @@ class UrlUpstream:
     api_key: str = field(default="", repr=False)
     default_model: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
+    tool_note: str = ""
 
     async def base_url(self) -> str:
         """Return `url`."""
