@@ -168,10 +168,8 @@ def measure(lab: Lab, browser: Any, way: str, kind: str, tokens: int) -> dict[st
         "    way.end()\nexcept ImportError:\n    open('out.txt', 'w').write('')"
     )
     page = browser.new_page(viewport={"width": 1200, "height": 900})
-    received = [0]
-    page.on(
-        "websocket", lambda ws: ws.on("framereceived", lambda frame: received.__setitem__(0, received[0] + len(frame)))
-    )
+    frames: list[int] = []
+    page.on("websocket", lambda ws: ws.on("framereceived", lambda frame: frames.append(len(frame))))
     try:
         lab.open(page, lab.write(f"{way}-{kind}-{tokens}.ipynb", cell))
         page.evaluate(WATCH, "no such text" if way == "Bare" else "The very last words of it.")
