@@ -12,6 +12,8 @@ from .ids import new_id
 from .pages import PageQuery, read_page
 from .schema import assistants
 
+_ADD = insert(assistants).returning(assistants)
+
 # What stands where a client sends null, or nothing.
 _DEFAULTS: dict[str, Any] = {"tools": [], "metadata": {}, "response_format": "auto"}
 
@@ -19,7 +21,7 @@ _DEFAULTS: dict[str, Any] = {"tools": [], "metadata": {}, "response_format": "au
 def create(connection: Connection, fields: Mapping[str, Any], now: int) -> RowMapping:
     """Add an assistant; `fields` are columns, those left out get their defaults."""
     values = {"id": new_id("asst"), "created_at": now, **_DEFAULTS, **_filled(fields)}
-    return connection.execute(insert(assistants).values(values).returning(assistants)).mappings().one()
+    return connection.execute(_ADD, values).mappings().one()
 
 
 def read(connection: Connection, assistant_id: str) -> RowMapping:

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy import Connection, RowMapping, update
 
-from . import messages, turns
-from .schema import ACTIVE, steps
-from .schema import messages as messages_table
+from . import turns
+from .schema import ACTIVE, messages, steps
 
 End = Literal["completed", "incomplete", "failed", "cancelled", "expired"]
 
@@ -66,8 +65,8 @@ def end_run(
     last_error = {"code": error[0], "message": error[1]} if error else None
     # The run first: its row is what makes sure that this happens once.
     turns.change_run(connection, run_id, owner, states, status=end)
-    ended_steps = _end_steps(connection, run_id, end, now, usage, last_error)
     ended_messages = _end_messages(connection, run_id, end, now, message_reason)
+    ended_steps = _end_steps(connection, run_id, end, now, usage, last_error)
     fields: dict[str, Any] = {
         "required_action": None,
         "last_error": last_error,
@@ -85,19 +84,19 @@ def end_run(
 def _end_steps(
     connection: Connection, run_id: str, end: End, now: int, usage: Any, last_error: Any
 ) -> list[RowMapping]:
-    statement = select(steps.c.id).where(steps.c.run_id == run_id, steps.c.status == "in_progress")
-    found = connection.execute(statement.order_by(steps.c.seq)).scalars().all()
     state = _STEP_ENDS.get(end, end)
-    time = "expired_at" if state == "expired" else _TIMES[state]
-    ended = []
-    for step_id in found:
-        fields: dict[str, Any] = {"status": state, time: now}
-        if last_error and state == "failed":
-            fields["last_error"] = {**last_error, "code": _step_code(last_error["code"])}
-        if usage and step_id == found[-1]:
-            fields["usage"] = usage
-        ended.append(turns.change_step(connection, step_id, **fields))
+    fields: dict[str, Any] = {"status": state, "expired_at" if state == "expired" else _TIMES[state]: now}
+    if last_error and state == "failed":
+        fields["last_error"] = {**last_error, "code": _step_code(last_error["code"])}
+    open_steps = update(steps).where(steps.c.run_id == run_id, steps.c.status == "in_progress")
+    ended = sorted(connection.execute(open_steps.values(fields).returning(steps)).mappings(), key=_seq)
+    if usage and ended:
+        ended[-1] = turns.change_step(connection, ended[-1]["id"], usage=usage)
     return ended
+
+
+def _seq(row: RowMapping) -> int:
+    return int(row["seq"])
 
 
 def _step_code(code: str) -> str:
@@ -105,18 +104,10 @@ def _step_code(code: str) -> str:
 
 
 def _end_messages(connection: Connection, run_id: str, end: End, now: int, reason: str | None) -> list[RowMapping]:
-    statement = select(messages_table.c.id).where(
-        messages_table.c.run_id == run_id, messages_table.c.status == "in_progress"
-    )
     reason = reason or _MESSAGE_REASONS.get(end)
+    fields: dict[str, Any] = {"status": "completed", "completed_at": now}
     if reason:
-        fields: dict[str, Any] = {
-            "status": "incomplete",
-            "incomplete_at": now,
-            "incomplete_details": {"reason": reason},
-        }
-    else:
-        fields = {"status": "completed", "completed_at": now}
-    found = connection.execute(statement.order_by(messages_table.c.seq)).scalars().all()
-    changed = [messages.change(connection, message_id, **fields) for message_id in found]
-    return [row for row in changed if row is not None]
+        fields = {"status": "incomplete", "incomplete_at": now, "incomplete_details": {"reason": reason}}
+    still_open = (messages.c.run_id == run_id, messages.c.status == "in_progress", ~messages.c.deleted)
+    statement = update(messages).where(*still_open).values(fields).returning(messages)
+    return sorted(connection.execute(statement).mappings(), key=_seq)

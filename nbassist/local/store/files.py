@@ -11,6 +11,8 @@ from .ids import new_id
 from .pages import PageQuery, read_page
 from .schema import files
 
+_ADD = insert(files).returning(files)
+
 
 def create(connection: Connection, filename: str, purpose: str, content: bytes, now: int) -> RowMapping:
     """Add a file."""
@@ -23,7 +25,7 @@ def create(connection: Connection, filename: str, purpose: str, content: bytes, 
         "content": content,
         "deleted": False,
     }
-    return connection.execute(insert(files).values(values).returning(files)).mappings().one()
+    return connection.execute(_ADD, values).mappings().one()
 
 
 def read(connection: Connection, file_id: str) -> RowMapping:

@@ -13,6 +13,8 @@ from .ids import new_id
 from .pages import PageQuery, read_page
 from .schema import messages
 
+_ADD = insert(messages).returning(messages)
+
 
 def create(connection: Connection, thread_id: str, message: Mapping[str, Any], now: int) -> RowMapping:
     """Add a client's message to a thread that no run works on.
@@ -47,7 +49,7 @@ def add(connection: Connection, thread_id: str, message: Mapping[str, Any], now:
         "metadata": message["metadata"] or {},
         "deleted": False,
     }
-    return connection.execute(insert(messages).values(values).returning(messages)).mappings().one()
+    return connection.execute(_ADD, values).mappings().one()
 
 
 def begin(connection: Connection, run: Mapping[Any, Any], message_id: str, now: int) -> RowMapping:
@@ -64,7 +66,7 @@ def begin(connection: Connection, run: Mapping[Any, Any], message_id: str, now: 
         "metadata": {},
         "deleted": False,
     }
-    return connection.execute(insert(messages).values(values).returning(messages)).mappings().one()
+    return connection.execute(_ADD, values).mappings().one()
 
 
 def change(connection: Connection, message_id: str, **fields: Any) -> RowMapping | None:

@@ -13,6 +13,8 @@ from .ids import new_id
 from .pages import PageQuery, read_page
 from .schema import runs, steps
 
+_ADD = insert(runs).returning(runs)
+
 _INHERITED = ("model", "instructions", "tools", "temperature", "top_p", "reasoning_effort", "response_format")
 _DEFAULTS: dict[str, Any] = {
     "metadata": {},
@@ -59,7 +61,7 @@ def create(
         values["instructions"] = f"{values['instructions']}\n{more}" if values["instructions"] else more
     values |= {"id": new_id("run"), "thread_id": thread_id, "status": "queued"}
     values |= {"created_at": now, "expires_at": expires_at, **lease}
-    return connection.execute(insert(runs).values(values).returning(runs)).mappings().one()
+    return connection.execute(_ADD, values).mappings().one()
 
 
 def read(connection: Connection, thread_id: str, run_id: str, *, lock: bool = False) -> RowMapping:

@@ -12,11 +12,13 @@ from ..refusals import not_found
 from .ids import new_id
 from .schema import ACTIVE, runs, threads
 
+_ADD = insert(threads).returning(threads)
+
 
 def create(connection: Connection, metadata: Mapping[str, str] | None, now: int) -> RowMapping:
     """Add a thread, empty."""
     values = {"id": new_id("thread"), "created_at": now, "metadata": metadata or {}}
-    return connection.execute(insert(threads).values(values).returning(threads)).mappings().one()
+    return connection.execute(_ADD, values).mappings().one()
 
 
 def read(connection: Connection, thread_id: str, *, lock: bool = False) -> RowMapping:

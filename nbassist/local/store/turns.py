@@ -12,6 +12,8 @@ from .. import wire
 from . import files, messages
 from .schema import runs, steps
 
+_ADD = insert(steps).returning(steps)
+
 
 class LeaseLostError(Exception):
     """The run is no longer this server's: another one took it or ended it, or its thread was deleted."""
@@ -94,7 +96,7 @@ def begin_step(connection: Connection, run: Mapping[Any, Any], step_id: str, det
         "expires_at": run["expires_at"],
         "step_details": details,
     }
-    return connection.execute(insert(steps).values(values).returning(steps)).mappings().one()
+    return connection.execute(_ADD, values).mappings().one()
 
 
 def change_step(connection: Connection, step_id: str, **fields: Any) -> RowMapping:

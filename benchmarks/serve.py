@@ -1,0 +1,158 @@
+"""The embedded server beside its bare upstream: time to the first delta, and runs (or replies) a second.
+
+    python benchmarks/serve.py [--quick] [--store URL] [--tokens N]
+
+The upstream is a scripted one in a process of its own, which streams as fast as it is read; the server runs in another.
+So the difference between the two rows of a number of clients is what the server adds: HTTP, the store, the events.
+Each client keeps its connection and sends one request after the other; what it reads is a whole stream each time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+TOKEN = "benchmark"
+UPSTREAM = """
+import asyncio, json, sys
+import uvicorn
+
+tokens = int(sys.argv[1])
+chunk = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+delta = {**chunk, "choices": [{"index": 0, "delta": {"content": "word "}, "finish_reason": None}]}
+end = {**chunk, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+usage = {**chunk, "choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": tokens}}
+event = lambda body: b"data: " + json.dumps(body).encode() + b"\\n\\n"
+piece, last = event(delta), event(end) + event(usage) + b"data: [DONE]\\n\\n"
+
+async def app(scope, receive, send):
+    while (await receive()).get("more_body"):
+        pass
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]})
+    for _ in range(tokens):
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
+    await send({"type": "http.response.body", "body": last})
+
+class Server(uvicorn.Server):
+    async def startup(self, sockets=None):
+        await super().startup(sockets)
+        print(f"http://127.0.0.1:{self.servers[0].sockets[0].getsockname()[1]}/v1", flush=True)
+
+Server(uvicorn.Config(app, port=0, log_level="critical", lifespan="off")).run()
+"""
+SERVER = """
+import asyncio, sys
+from nbassist.local.config import Limits, ServerConfig
+from nbassist.local.serve import serve
+from nbassist.local.upstream import UrlUpstream
+
+config = ServerConfig(sys.argv[1], sys.argv[2], UrlUpstream(sys.argv[3]), Limits(active_runs=256))
+asyncio.run(serve(config, "127.0.0.1", 0, lambda url: print(url, flush=True)))
+"""
+
+
+def start(program: str, *arguments: str) -> tuple[subprocess.Popen[str], str]:
+    """Start a program; return it and the URL on its first line."""
+    command = [sys.executable, "-c", program, *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1])
+    assert process.stdout is not None
+    return process, process.stdout.readline().strip()
+
+
+async def read_stream(http: httpx2.AsyncClient, path: str, body: Any, sign: str) -> float:
+    """Read a stream to its end; return the seconds until the first piece with `sign` in it."""
+    began, first = time.perf_counter(), 0.0
+    async with http.stream("POST", path, json=body) as response:
+        response.raise_for_status()
+        async for line in response.aiter_lines():
+            if not first and sign in line:
+                first = time.perf_counter() - began
+    return first
+
+
+async def measure(clients: int, seconds: float, once: Callable[[], Awaitable[float]]) -> dict[str, float]:
+    """Have so many clients call `once` again and again; return the rate and the times to the first delta."""
+    await once()  # connections and caches
+    firsts: list[float] = []
+    began = time.perf_counter()
+
+    async def client() -> None:
+        while time.perf_counter() - began < seconds:
+            firsts.append(await once())
+
+    await asyncio.gather(*(client() for _ in range(clients)))
+    took = time.perf_counter() - began
+    firsts.sort()
+    return {
+        "per_second": round(len(firsts) / took, 1),
+        "first_delta_ms_median": round(statistics.median(firsts) * 1000, 1),
+        "first_delta_ms_p95": round(firsts[int(len(firsts) * 0.95)] * 1000, 1),
+        "count": len(firsts),
+    }
+
+
+async def compare(upstream: str, server: str, clients: list[int], seconds: float) -> list[dict[str, Any]]:
+    """Measure both, one after the other, for each number of clients."""
+    rows: list[dict[str, Any]] = []
+    limits = httpx2.Limits(max_connections=None, max_keepalive_connections=256)
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    async with httpx2.AsyncClient(timeout=120, limits=limits, headers=headers) as http:
+        made = await http.post(f"{server}/assistants", json={"model": "m"})
+        assistant = made.json()["id"]
+        chat = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "Hi"}]}
+        thread = {"messages": [{"role": "user", "content": "Hi"}]}
+        run = {"assistant_id": assistant, "stream": True, "thread": thread}
+        ways: list[tuple[str, str, Any, str]] = [
+            ("upstream alone", f"{upstream}/chat/completions", chat, '"word '),
+            ("passed through", f"{server}/chat/completions", chat, '"word '),
+            ("runs", f"{server}/threads/runs", run, "thread.message.delta"),
+        ]
+        for number in clients:
+            for name, path, body, sign in ways:
+                found = await measure(
+                    number, seconds, lambda path=path, body=body, sign=sign: read_stream(http, path, body, sign)
+                )
+                rows.append({"clients": number, "way": name, **found})
+                print(
+                    f"{number:>3} clients  {name:<15} {found['per_second']:>7} a second   first delta "
+                    f"{found['first_delta_ms_median']:>7} ms (95%: {found['first_delta_ms_p95']} ms)"
+                )
+    return rows
+
+
+def main() -> None:
+    """Run the benchmark, print a table, and as the last line the same as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="two seconds for each row in place of ten")
+    parser.add_argument("--store", default="", help="URL of the store; a new SQLite file by default")
+    parser.add_argument("--tokens", type=int, default=100, help="deltas in each reply")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        store = options.store or f"sqlite:///{folder}/store.db"
+        processes = []
+        try:
+            model, upstream = start(UPSTREAM, str(options.tokens))
+            processes.append(model)
+            ours, server = start(SERVER, TOKEN, store, upstream)
+            processes.append(ours)
+            rows = asyncio.run(compare(upstream, server, [1, 16, 64], 2.0 if options.quick else 10.0))
+        finally:
+            for process in processes:
+                process.terminate()
+                process.wait()
+    print(json.dumps(rows))
+
+
+if __name__ == "__main__":
+    main()
