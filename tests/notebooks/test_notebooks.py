@@ -24,7 +24,7 @@ NOTEBOOKS = HERE.parent.parent / "notebooks"
 @pytest.fixture
 def server(endpoint: Any, tmp_path: Path) -> Iterator[str]:
     """A server as the person would start it, with the scripted endpoint in the model's place."""
-    command = "-m nbassist serve --port 0 --upstream".split()
+    command = ["-m", "nbassist", "serve", "--port", "0", "--upstream"]
     process = subprocess.Popen(
         [sys.executable, *command, endpoint.url, "--store", f"sqlite:///{tmp_path}/store.db"],
         env={**os.environ, "NBASSIST_SERVE_TOKEN": "token"},
