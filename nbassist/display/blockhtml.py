@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from .blocks import Block, Splitter
 from .highlight import highlight_lines, language_of
-from .markdown import TABLE_CLOSE, Definitions, MathForm, Renderer, code_shell, list_open
+from .markdown import TABLE_CLOSE, Definitions, MathForm, Renderer, code_shell, inert, list_open
 
 _LONGEST = 60_000  # characters of one block or part; more is shown as plain text
 
@@ -113,18 +113,19 @@ class BlockHtml:
 
 
 def _plain(source: str) -> str:
-    from .markdown import inert
-
     return f'<p style="white-space:pre-wrap">{inert(source)}</p>\n'
 
 
 def markdown_html(text: str, math_form: MathForm = "mathml", cache: Cache | None = None) -> str:
-    """Return a whole text as safe HTML, block by block."""
-    splitter = Splitter()
-    splitter.feed(text)
-    splitter.finish()
-    html = BlockHtml(math_form, cache)
-    for block in splitter.closed:
-        if block.kind != "code":
-            html.definitions.collect(block.head + block.body)
-    return "".join(html.whole(block) for block in splitter.closed)
+    """Return a whole text as safe HTML, block by block; a text that can't be rendered is shown as it is."""
+    try:
+        splitter = Splitter()
+        splitter.feed(text)
+        splitter.finish()
+        html = BlockHtml(math_form, cache)
+        for block in splitter.closed:
+            if block.kind != "code":
+                html.definitions.collect(block.head + block.body)
+        return "".join(html.whole(block) for block in splitter.closed)
+    except Exception:  # noqa: BLE001 - a reply must not be lost to a mistake of a parser or a lexer
+        return _plain(text)

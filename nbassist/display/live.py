@@ -8,6 +8,7 @@ that streams never waits for the display.
 from __future__ import annotations
 
 import contextvars
+import logging
 import threading
 import time
 from collections import deque
@@ -25,6 +26,7 @@ from .paint import Painter
 from .segments import Transcript
 from .static import bundle_of, unfinished_bundle
 
+_log = logging.getLogger(__name__)
 _HERE = Path(__file__).parent
 _INTERVAL = 0.04  # seconds between patches
 _SHARE = 4  # the thread rests this many times as long as it painted
@@ -132,8 +134,12 @@ class LiveView:
             if resync and began > resync[0] and not self._listening:
                 resync.pop(0)
                 self._sync_wanted = True
-            self._fold()
-            self._send()
+            try:
+                self._fold()
+                self._send()
+            except Exception:  # noqa: BLE001 - the run goes on, and the static reply is rendered apart
+                _log.warning("the live view stopped", exc_info=True)
+                return
             self._ended.wait(max(_INTERVAL, _SHARE * (time.monotonic() - began)))
 
     def _fold(self) -> None:

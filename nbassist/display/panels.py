@@ -93,7 +93,7 @@ def call_summary(call: segments.Call) -> str:
 
 
 def _mark(state: str) -> str:
-    mark, colour = _MARKS.get(state, ("·", ""))
+    mark, colour = _MARKS.get(state, ("●", ""))
     style = f' style="color:{colour}"' if colour else ""
     return f'<span class="nba-mark nba-{state}"{style}>{mark}</span>'
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from html import escape
 
 from ..events import Event
@@ -40,18 +40,27 @@ def html_of(transcript: Transcript, opened: Collection[str] = (), cache: Cache |
     out = io.StringIO()
     out.write(OPEN)
     for number, segment in enumerate(transcript.segments):
-        key = f"c{number}"
-        out.write(_segment(segment, key in opened, cache))
+        if isinstance(segment, segments.Text):
+            text = _with_references(segment.body.text, transcript.citations)
+            out.write(f'<div class="nba-text">{markdown_html(text, "tex", cache)}</div>\n')
+        else:
+            out.write(_segment(segment, f"c{number}" in opened, cache))
     out.write(panels.sources(transcript.citations))
     out.write(panels.footer(transcript))
     out.write(CLOSE)
     return out.getvalue()
 
 
+def _with_references(text: str, citations: Sequence[segments.Citation]) -> str:
+    """Put a reference to the list of sources in the place of each marker, such as 【4:0†source】."""
+    for number, citation in enumerate(citations, 1):
+        if citation.marker:
+            text = text.replace(citation.marker, f"[^{number}]")
+    return text
+
+
 def _segment(segment: segments.Segment, opened: bool, cache: Cache | None) -> str:
     match segment:
-        case segments.Text():
-            return f'<div class="nba-text">{markdown_html(segment.body.text, "tex", cache)}</div>\n'
         case segments.Reasoning():
             if not segment.body.text.strip():
                 return ""
@@ -69,6 +78,8 @@ def _segment(segment: segments.Segment, opened: bool, cache: Cache | None) -> st
             return panels.image(segment)
         case segments.Notice():
             return panels.notice(segment.text)
+        case _:
+            return ""
 
 
 def plain_of(transcript: Transcript) -> str:

@@ -109,3 +109,26 @@ def test_retries_and_cached_tokens_are_in_the_footer() -> None:
         ]
     )["text/plain"]
     assert plain == "[m · 2 min 5 s · 1,000 tokens in (900 cached), 5 out · 1 retry]"
+
+
+def test_markers_of_citations_become_references_to_the_sources() -> None:
+    html = bundle(
+        [
+            events.TextDelta("So it is【4:0†a.md】."),
+            events.CitationAdded("a.md", "", "【4:0†a.md】"),
+            events.RunEnded("completed"),
+        ]
+    )["text/html"]
+    assert "So it is<sup>[1]</sup>." in html
+    assert "<li>a.md</li>" in html
+
+
+def test_a_text_that_the_parser_fails_on_is_shown_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    from nbassist.display import blockhtml
+
+    def fail(*args: object) -> None:
+        raise RecursionError
+
+    monkeypatch.setattr(blockhtml.Splitter, "finish", fail)
+    html = bundle([events.TextDelta("**kept** <b>"), events.RunEnded("completed")])["text/html"]
+    assert "**kept** &lt;b&gt;" in html
