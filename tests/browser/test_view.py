@@ -198,3 +198,21 @@ def test_narrow_windows_long_words_and_right_to_left_text(lab_with_script: Any, 
     wait_static(page)
     assert page.evaluate(overflow, ".nbassist") <= 1
     shots(page, "narrow-2-static")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_contrast_and_structure_pass_axe(lab_with_script: Any, page: Any, theme: str) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    lab = lab_with_script
+    (lab.folder / "go").unlink(missing_ok=True)
+    name = lab.write(f"axe-{theme}.ipynb", SETUP + "play(view, conversation(), 300, gate='go')")
+    lab.open(page, name, theme=theme)
+    lab.start(page)
+    page.wait_for_selector(".nba-live >> text=Figures as of today.")
+    for root in (".nba-live", ".nbassist"):
+        page.evaluate("root => document.querySelectorAll(root + ' details').forEach(d => d.open = true)", root)
+        broken = axe.run(page, context=root).response["violations"]
+        # The empty corner of a DataFrame's table is pandas' own.
+        assert [rule for rule in broken if rule["id"] != "empty-table-header"] == []
+        (lab.folder / "go").touch()
+        wait_static(page)
