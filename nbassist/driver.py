@@ -145,7 +145,7 @@ class Driver:
             self._stop_at_endpoint(running, forget=dropped)
         except KeyboardInterrupt:
             conversation.keep_cursor({})
-        detail = "interrupted before anything came" if dropped else "interrupted"
+        detail = "before anything came: the prompt is taken back" if dropped else ""
         return Outcome("interrupted", self._usage, detail)
 
     def _stop_at_endpoint(self, cursor: Mapping[str, str], *, forget: bool = False) -> None:
