@@ -30,7 +30,14 @@ _log = logging.getLogger(__name__)
 _HERE = Path(__file__).parent
 _INTERVAL = 0.04  # seconds between patches
 _SHARE = 4  # the thread rests this many times as long as it painted
-_RESYNC = (0.3, 1.0, 3.0, 8.0, 20.0, 60.0)  # seconds after which the whole is sent while no browser has said that it listens
+_RESYNC = (
+    0.3,
+    1.0,
+    3.0,
+    8.0,
+    20.0,
+    60.0,
+)  # seconds after which the whole is sent while no browser has said that it listens
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 

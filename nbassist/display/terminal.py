@@ -10,11 +10,11 @@ from typing import Any, TextIO
 
 from ..events import Event, RunEnded
 from . import panels, segments
+from .ansi import BOLD, DIM, END, GREEN, RED, MarkdownStyler
 from .clean import clean
 from .segments import Growing, Transcript
 from .static import bundle_of
 
-_DIM, _BOLD, _RED, _GREEN, _END = "\x1b[2m", "\x1b[1m", "\x1b[31m", "\x1b[32m", "\x1b[0m"
 _INDENT = "  "
 
 
@@ -42,6 +42,7 @@ class TerminalView:
         self._done = 0  # segments written whole
         self._read = 0  # pieces written of the one after
         self._at_start = True
+        self._styler: MarkdownStyler | None = None
 
     def apply(self, event: Event) -> None:
         """Take the next event and write what it adds."""
@@ -59,11 +60,11 @@ class TerminalView:
         self.bundle = bundle_of(self.transcript)
         self._new_line()
         if self.transcript.detail and self.transcript.finish != "completed":
-            self._line(self.transcript.detail, _RED if self.transcript.finish == "failed" else _BOLD)
+            self._line(self.transcript.detail, RED if self.transcript.finish == "failed" else BOLD)
         for number, citation in enumerate(self.transcript.citations, 1):
-            self._line(f"[{number}] {citation.title} {citation.url}".rstrip(), _DIM)
+            self._line(f"[{number}] {citation.title} {citation.url}".rstrip(), DIM)
         if footer := panels.footer_text(self.transcript):
-            self._line(footer, _DIM)
+            self._line(footer, DIM)
         self._stream.flush()
 
     def _write_segments(self) -> None:
@@ -81,15 +82,15 @@ class TerminalView:
             case segments.Text() | segments.Refusal():
                 return self._grow(segment.body, "", "")
             case segments.Reasoning():
-                return self._grow(segment.body, _DIM, _INDENT)
+                return self._grow(segment.body, DIM, _INDENT)
             case segments.Call():
                 return self._call(segment)
             case segments.ServerTool():
-                self._line(f"{_INDENT}{segment.kind.replace('_', ' ')}", _DIM)
+                self._line(f"{_INDENT}{segment.kind.replace('_', ' ')}", DIM)
             case segments.Image():
-                self._line(f"{_INDENT}[image {segment.file_id or segment.media_type}]", _DIM)
+                self._line(f"{_INDENT}[image {segment.file_id or segment.media_type}]", DIM)
             case segments.Notice():
-                self._line(f"{_INDENT}! {segment.text}", _BOLD)
+                self._line(f"{_INDENT}! {segment.text}", BOLD)
         return True
 
     def _grow(self, body: Growing, style: str, indent: str) -> bool:
@@ -98,12 +99,24 @@ class TerminalView:
             new = new.lstrip("\n")
         if new:
             self._read = len(body.pieces)
-            text = new.replace("\n", "\n" + indent) if indent else new
+            text = new.replace("\n", "\n" + indent) if indent else self._style(new)
             self._put((indent if self._at_start else "") + text, style)
             self._at_start = new.endswith("\n")
         if body.closed:
+            self._put(self._style("", final=True), "")
             self._new_line()
         return body.closed
+
+    def _style(self, text: str, final: bool = False) -> str:
+        """Return text of the reply in the terminal's styles, or as it is where there are none."""
+        if not self._styled:
+            return text
+        self._styler = self._styler or MarkdownStyler()
+        text = self._styler.feed(text, final=final)
+        if final:
+            self._styler = None
+            text += END
+        return text
 
     def _call(self, call: segments.Call) -> bool:
         if call.state in ("writing", "ready", "running"):
@@ -112,11 +125,11 @@ class TerminalView:
         for bundle in call.display:
             if isinstance(plain := bundle.get("text/plain"), str):
                 for line in clean(plain).rstrip("\n").split("\n")[:40]:
-                    self._line(f"{_INDENT * 2}{line}", _DIM)
+                    self._line(f"{_INDENT * 2}{line}", DIM)
         summary = call.error or " ".join(call.output.split())
         if summary:
             cut = summary if len(summary) <= 100 else summary[:99] + "…"
-            self._line(f"{_INDENT * 2}{cut}  ({panels.seconds_text(call.seconds)})", _DIM)
+            self._line(f"{_INDENT * 2}{cut}  ({panels.seconds_text(call.seconds)})", DIM)
         return True
 
     def _new_line(self) -> None:
@@ -131,7 +144,7 @@ class TerminalView:
 
     def _put(self, text: str, style: str) -> None:
         if self._styled and style:
-            text = f"{style}{text}{_END}"
+            text = f"{style}{text}{END}"
         try:
             self._stream.write(text)
         except UnicodeEncodeError:  # a terminal that is not UTF-8
@@ -144,7 +157,7 @@ def _mark(call: segments.Call) -> str:
 
 
 def _color(call: segments.Call) -> str:
-    return {"done": _GREEN, "failed": _RED}.get(call.state, _DIM)
+    return {"done": GREEN, "failed": RED}.get(call.state, DIM)
 
 
 def _understands(stream: Any) -> bool:
