@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import LocalUnavailableError
-from .model import usable
+from .model import DEFAULT, usable
 
 CONTEXT = 8192
 """Tokens that a prompt and its answer may have together."""
 
+_TEMPLATE = Path(__file__).with_name("template.jinja")
 _PROMPT_CACHE = 512  # MiB for the prompts of threads that are not being answered just now
 _EXTRA: Mapping[str, Any] = {
     "temperature": 0.2,  # a small model calls tools more reliably when it is not left to wander
@@ -71,8 +72,6 @@ class Engine:
     @property
     def default_model(self) -> str:
         """The name of the model: its file's, without the ending."""
-        from .model import DEFAULT
-
         return Path((self._model or DEFAULT.name).rpartition(":")[2]).stem
 
     @property
@@ -132,6 +131,9 @@ class Engine:
         settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = self._threads
         settings.cache_ram_mib = _PROMPT_CACHE
         settings.use_jinja = True
+        if path.name == DEFAULT.name:
+            settings.chat_template = _TEMPLATE.read_text(encoding="utf-8")
+            settings.force_pure_content_parser = True  # its calls come as text, which our own decoder reads
         settings.warmup = False  # its seconds would be waited for before the first token, not saved
         settings.verbosity = 0
         settings.hostnames, settings.port, settings.api_keys = ["127.0.0.1"], 0, [self._key]

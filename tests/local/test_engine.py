@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from nbassist.errors import LocalUnavailableError, ModelFileError
-from nbassist.local.engine import Engine, spare_cores
+from nbassist.local.engine import _TEMPLATE, Engine, spare_cores
 from nbassist.local.model import DEFAULT, locate
 from nbassist.local.upstream import Upstream
 
@@ -159,3 +159,56 @@ def test_the_real_engine_writes_and_takes_a_prompt_it_knows_from_its_cache(engin
     first, second = (ask(engine, "/v1/chat/completions", body) for _ in range(2))
     assert "5" in first["choices"][0]["message"]["content"]
     assert second["timings"]["cache_n"] > first["timings"]["cache_n"]
+
+
+TOOL = {
+    "type": "function",
+    "function": {
+        "name": "row_count",
+        "description": "Count the rows of a table in this notebook.",
+        "parameters": {"type": "object", "properties": {"table": {"type": "string"}}, "required": ["table"]},
+    },
+}
+CALLED = [
+    {"role": "user", "content": "How many rows has the table orders?"},
+    {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [
+            {"id": "c1", "type": "function", "function": {"name": "row_count", "arguments": '{"table": "orders"}'}}
+        ],
+    },
+    {"role": "tool", "tool_call_id": "c1", "content": "37"},
+]
+
+
+def test_the_template_writes_calls_and_results_as_the_model_was_trained_on_them_and_asks_for_the_answer():
+    jinja2 = pytest.importorskip("jinja2")
+    environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True)
+    environment.filters["tojson"] = json.dumps
+    template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
+    written = template.render(messages=CALLED, tools=[TOOL], add_generation_prompt=True)
+    assert written.startswith(
+        "<|im_start|>system\nYou are an assistant in a Jupyter notebook. Answer briefly.\n\n# Tools"
+    )
+    assert f"<tools>\n{json.dumps(TOOL)}\n</tools>" in written
+    assert written.endswith(
+        "<|im_start|>user\nHow many rows has the table orders?<|im_end|>\n"
+        '<|im_start|>assistant\n<tool_call>\n{"name": "row_count", "arguments": {"table": "orders"}}\n</tool_call>'
+        "<|im_end|>\n<|im_start|>user\n<tool_response>\n37\n</tool_response>\nAnswer my question from this result, in "
+        "words. Call a function again only if you still need something else.<|im_end|>\n<|im_start|>assistant\n"
+    )
+    own = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}]
+    assert template.render(messages=own, tools=None, add_generation_prompt=True) == (
+        "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"
+    )
+
+
+@pytest.mark.model
+def test_the_real_model_calls_a_tool_and_answers_from_its_result(engine):
+    body = {**engine.extra, "tools": [TOOL], "temperature": 0}
+    wish = ask(engine, "/v1/chat/completions", {**body, "messages": CALLED[:1]})["choices"][0]["message"]
+    assert '"row_count"' in json.dumps(wish).replace("\\", "")
+    answer = ask(engine, "/v1/chat/completions", {**body, "messages": CALLED})["choices"][0]["message"]["content"]
+    assert "37" in answer
+    assert "row_count" not in answer
