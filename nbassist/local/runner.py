@@ -115,13 +115,17 @@ class Runner:
         await asyncio.gather(*(work.task for work in works if work.task), return_exceptions=True)
 
     async def _look_after(self) -> None:
-        for run_id in await self._database.write(leases.renew, self.owner, self._lease_end()):
-            self.cancel(run_id)
+        working = list(self._works)
+        if working:
+            for run_id in await self._database.write(leases.renew, self.owner, working, self._lease_end()):
+                self.cancel(run_id)
         turns_now = [work.turn for work in self._works.values() if work.turn is not None]
         if texts := [text for turn in turns_now if (text := turn.unwritten())]:
             await self._database.write(messages.write_texts, texts)
         now = time.time()
-        await self._database.write(leases.sweep, self.owner, int(now), frozenset(self._works))
+        if not await self._database.read(leases.any_left, now):
+            return
+        await self._database.write(leases.sweep, int(now), frozenset(self._works))
         room = self._limits.active_runs - len(self._works)
         if room > 0:
             for run_id in await self._database.write(leases.claim, self.owner, self._lease_end(), now, room):

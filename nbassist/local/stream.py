@@ -19,10 +19,7 @@ def encode(name: str, data: Mapping[str, Any]) -> bytes:
 
 
 class Channel:
-    """What one stream tells, kept until its last listener left; the run's task writes and never waits for a listener.
-
-    `to_close` is called once, at the end; it says that nothing more will come.
-    """
+    """What one stream tells, kept until its last listener left; the run's task tells and never waits for a listener."""
 
     def __init__(self) -> None:
         self._events: list[bytes] = []

@@ -247,7 +247,7 @@ async def sse_data(response: httpx2.Response) -> AsyncIterator[Any]:
             if data == b"[DONE]":
                 return
             if data:
-                yield json.loads(data)
+                yield json.loads(data.decode())
     data = _event_data(rest)
     if data and data != b"[DONE]":
         yield json.loads(data)

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from sqlalchemy import create_engine, text
 
 from nbassist.local.config import Limits
 
@@ -106,20 +107,20 @@ def test_outputs_have_to_answer_each_call_once(http: httpx2.Client, upstream: An
     until(lambda: http.get(path).json()["status"] == "completed")
 
 
-def test_a_run_that_nobody_answers_expires(
-    http: httpx2.Client, upstream: Any, config: Any, run_server: Any, until: Any
-) -> None:
-    short = replace(config, limits=Limits(run_seconds=1, sweep_seconds=0.05))
-    with run_server(short) as other:
-        upstream.calls(("call_a", "f", "{}"))
-        thread, body = begin(http, tools=[TOOL])
-        run = other.client.post(f"{thread}/runs", body=body, cast_to=object)
-        path = f"{thread}/runs/{run['id']}"
-        until(lambda: http.get(path).json()["status"] == "expired")
-        step = http.get(f"{path}/steps").json()["data"][0]
-        assert step["status"] == "expired"
-        assert step["expired_at"] is not None
-        assert is_free(http, thread)
+def test_a_run_that_nobody_answers_expires(http: httpx2.Client, upstream: Any, config: Any, until: Any) -> None:
+    upstream.calls(("call_a", "f", "{}"))
+    thread, body = begin(http, tools=[TOOL])
+    path = f"{thread}/runs/{http.post(f'{thread}/runs', json=body).json()['id']}"
+    until(lambda: http.get(path).json()["status"] == "requires_action")
+    engine = create_engine(config.store_url)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE runs SET expires_at = expires_at - 601"))
+    engine.dispose()
+    until(lambda: http.get(path).json()["status"] == "expired")
+    step = http.get(f"{path}/steps").json()["data"][0]
+    assert step["status"] == "expired"
+    assert step["expired_at"] is not None
+    assert is_free(http, thread)
 
 
 def test_a_stream_of_a_run_that_takes_too_long_ends_as_expired(

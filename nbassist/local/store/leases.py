@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, or_, select, update
+from sqlalchemy import ColumnElement, Connection, or_, select, update
 
 from .endings import End, Ending, end_run
 from .schema import ACTIVE, runs
@@ -23,40 +23,50 @@ def lease(owner: str | None, until: float) -> dict[str, Any]:
     return {"lease_owner": owner, "lease_until": until if owner else None}
 
 
-def renew(connection: Connection, owner: str, until: float) -> list[str]:
-    """Put off the end of all leases of `owner`; return the ids of those of its runs that are to be cancelled."""
-    mine = (runs.c.lease_owner == owner, runs.c.status.in_(ACTIVE))
+def renew(connection: Connection, owner: str, working: Collection[str], until: float) -> list[str]:
+    """Put off the end of the leases of those runs that `owner` works on; return which of them are to be cancelled."""
+    if not working:
+        return []
+    mine = (runs.c.id.in_(working), runs.c.lease_owner == owner)
     connection.execute(update(runs).where(*mine).values(lease_until=until))
     return list(connection.execute(select(runs.c.id).where(*mine, runs.c.status == "cancelling")).scalars())
 
 
+def any_left(connection: Connection, now: float) -> bool:
+    """Return whether there is a run that no living server holds: a glance, so that an idle server writes nothing."""
+    return (
+        connection.execute(select(runs.c.seq).where(runs.c.status.in_(ACTIVE), _nobodys(now)).limit(1)).first()
+        is not None
+    )
+
+
+def _nobodys(now: float) -> ColumnElement[bool]:
+    return or_(runs.c.lease_owner.is_(None), runs.c.lease_until < now)
+
+
 def claim(connection: Connection, owner: str, until: float, now: float, most: int) -> Sequence[str]:
     """Take up to `most` queued runs that no living server holds, the oldest first; return their ids."""
-    free = or_(runs.c.lease_owner.is_(None), runs.c.lease_until < now)
-    oldest = select(runs.c.id).where(runs.c.status == "queued", free).order_by(runs.c.seq).limit(most)
+    oldest = select(runs.c.id).where(runs.c.status == "queued", _nobodys(now)).order_by(runs.c.seq).limit(most)
     found = connection.execute(oldest.with_for_update(skip_locked=True)).scalars().all()
     if found:
         connection.execute(update(runs).where(runs.c.id.in_(found)).values(lease(owner, until)))
     return found
 
 
-def sweep(connection: Connection, owner: str, now: int, working: Collection[str] = ()) -> list[Ending]:
+def sweep(connection: Connection, now: int, working: Collection[str] = ()) -> list[Ending]:
     """End the runs that nobody else will: whose server died, that are to be cancelled, that waited too long.
 
     Parameters
     ----------
-    owner : str
-        This server.
     working : collection of str
-        The runs that it works on, which it ends itself, also where it was suspended for longer than a lease.
+        The runs that this server works on, which it ends itself, also where it was suspended for longer than a lease.
     """
-    statement = select(runs.c.id, runs.c.status, runs.c.lease_owner, runs.c.lease_until, runs.c.expires_at)
+    statement = select(runs.c.id, runs.c.status, runs.c.expires_at).where(runs.c.status.in_(ACTIVE), _nobodys(now))
     ended = []
-    for row in connection.execute(statement.where(runs.c.status.in_(ACTIVE))).all():
-        held = row.lease_owner is not None and row.lease_until >= now and row.lease_owner != owner
-        if held or row.id in working:
-            continue
+    for row in connection.execute(statement).all():
         end: End | None = None
+        if row.id in working:
+            continue
         if row.status == "cancelling":
             end = "cancelled"
         elif row.expires_at <= now:
