@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from .blocks import Block, Splitter
 from .highlight import highlight_lines, language_of
-from .markdown import TABLE_CLOSE, Definitions, MathForm, Renderer, code_shell, inert, list_open
+from .markdown import TABLE_CLOSE, Definitions, MathForm, Renderer, code_shell, list_open
+from .safe import inert
 
 _LONGEST = 60_000  # characters of one block or part; more is shown as plain text
 

@@ -23,8 +23,8 @@ from ..events import Event, RunEnded
 from . import tap
 from .blockhtml import Cache
 from .paint import Painter
-from .segments import Transcript
 from .static import bundle_of, unfinished_bundle
+from .transcript import Transcript, status_of
 
 _log = logging.getLogger(__name__)
 _HERE = Path(__file__).parent
@@ -179,18 +179,3 @@ class LiveView:
             "status": status_of(self.transcript),
             "elapsed": round(time.monotonic() - self._since, 2),
         }
-
-
-def status_of(transcript: Transcript) -> dict[str, Any]:
-    """Return the status line: a phase, which the style sheet knows, and its words."""
-    subject = transcript.subject
-    words = {
-        "waiting": f"Waiting for {transcript.model}" if transcript.model else "Waiting",
-        "retrying": f"Retrying {subject}",
-        "thinking": "Thinking",
-        "writing": "Writing",
-        "calling": f"Calling {subject}",
-        "running": f"Running {subject}",
-        "ended": "Done",
-    }
-    return {"phase": transcript.phase, "words": words[transcript.phase]}

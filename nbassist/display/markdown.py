@@ -12,53 +12,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any, Literal, TypeAlias
-from urllib.parse import urlsplit
 
-import nh3
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 from mdit_py_plugins.footnote import footnote_plugin
 
-from .clean import clean
 from .highlight import highlight_lines, language_of
 from .mathrules import math_plugin
+from .safe import good_link, image_placeholder, inert, sanitise
 
 MathForm: TypeAlias = Literal["mathml", "tex"]
-_SCHEMES = {"http", "https", "mailto"}
 # What TeX can do beyond setting type: links, styles, classes, loading of extensions, definitions.
 _UNSAFE_TEX = ("\\href", "\\url", "\\style", "\\class", "\\cssId", "\\require", "\\unicode", "\\data", "\\def", "\\let")
 _FOOTNOTE = re.compile(r"\[\^([^\s\]]+)\]")
 _RTL = re.compile(r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]")
 _BLOCK_TAG = re.compile(r"<(p|li|h[1-6]|td|th|blockquote)(?=[ >])")
-_MATHML = {
-    *("math", "mrow", "mi", "mn", "mo", "ms", "mtext", "mspace", "mfrac", "msqrt", "mroot", "mstyle", "mpadded"),
-    *("mphantom", "mfenced", "menclose", "msub", "msup", "msubsup", "munder", "mover", "munderover"),
-    *("mmultiscripts", "mtable", "mtr", "mtd", "semantics"),
-}
-_TAGS = {
-    *(
-        "p",
-        "br",
-        "hr",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "ul",
-        "ol",
-        "li",
-        "blockquote",
-        "pre",
-        "code",
-        "span",
-        "div",
-    ),
-    *("strong", "em", "s", "sup", "a", "table", "thead", "tbody", "tr", "th", "td"),
-}
 
 
 @dataclass(slots=True)
@@ -85,13 +55,6 @@ class Definitions:
         """Return an environment for the parser; footnotes are named by their label, so the number is no matter."""
         refs = dict.fromkeys(self.footnotes, -1)
         return {"references": dict(self.references), "footnotes": {"refs": refs, "list": {}}}
-
-
-def _good_link(url: str) -> bool:
-    try:
-        return urlsplit(url.strip()).scheme.lower() in _SCHEMES
-    except ValueError:
-        return False
 
 
 class _Html(RendererHTML):
@@ -199,7 +162,7 @@ def _make(renderer: type[_Html]) -> MarkdownIt:
     parser.use(footnote_plugin, inline=False, move_to_end=False).use(math_plugin)
     parser.inline.ruler.at("footnote_ref", _footnote_ref)  # in the place of the plugin's
     parser.add_render_rule("footnote_ref", renderer.footnote_ref)
-    parser.validateLink = _good_link  # type: ignore[method-assign]
+    parser.validateLink = good_link  # type: ignore[method-assign]
     return parser
 
 
@@ -214,82 +177,12 @@ def block_parser() -> MarkdownIt:
     return _make(_Html).disable(["inline", "text_join"])
 
 
-_ATTRIBUTES = {
-    "a": {"href", "target", "rel"},
-    "ol": {"start"},
-    "th": {"style"},
-    "td": {"style"},
-    "li": {"style"},
-    **{tag: {"style"} for tag in ("div", "p", "pre", "table", "h1", "h2", "h3", "h4", "h5", "h6")},
-    "math": {"display", "xmlns"},
-    **{tag: {"mathvariant", "stretchy", "displaystyle", "columnalign", "linethickness", "fence", "separator", "lspace",
-             "rspace", "minsize", "maxsize", "form", "accent", "columnspacing", "rowspacing", "width", "notation",
-             "open", "close", "scriptlevel", "depth", "height", "movablelimits"} for tag in _MATHML if tag != "math"},
-    "*": {"class", "dir"},
-}  # fmt: skip
-_SANITISER = nh3.Cleaner(
-    tags={*_TAGS, *_MATHML},
-    attributes={tag: set(names) for tag, names in _ATTRIBUTES.items()},
-    url_schemes=_SCHEMES,
-    filter_style_properties={
-        *("text-align", "list-style", "overflow-x", "white-space", "background", "border-radius", "padding", "margin"),
-        *("font-size", "font-weight", "display", "gap", "overflow-wrap"),
-    },
-    link_rel=None,
-    strip_comments=True,
-)
-
-
-def sanitise(html: str) -> str:
-    """Return `html` with nothing but the tags and attributes that this module writes."""
-    return _SANITISER.clean(html)
-
-
-_SHOWN = nh3.Cleaner(
-    tags={*_TAGS, "b", "i", "u", "small", "sub", "tfoot", "caption", "colgroup", "col", "details", "summary", "dl",
-          "dt", "dd", "kbd", "samp", "var", "mark", "section", "header", "footer", "figure", "figcaption"},
-    attributes={"*": {"class"}, "a": {"href"}, "th": {"colspan", "rowspan", "scope"}, "td": {"colspan", "rowspan"},
-                "details": {"open"}, "ol": {"start"}},
-    url_schemes=_SCHEMES,
-    clean_content_tags={"script", "style", "svg", "iframe", "template", "noscript", "object"},
-    link_rel="noopener noreferrer nofollow",
-    strip_comments=True,
-)  # fmt: skip
-
-
-def sanitise_shown(html: str) -> str:
-    """Return HTML that a tool displayed without anything that runs, loads, or reaches out of its place."""
-    return _SHOWN.clean(clean(html)).replace("$", "<span>$</span>")
-
-
-def inert(text: str) -> str:
-    r"""Escape `text`, also for MathJax, which notebooks run over HTML: no ``$``, ``\(`` or ``\begin`` begins math."""
-    escaped = escape(text, quote=False)
-    if "$" in escaped:
-        escaped = escaped.replace("$", "<span>$</span>")
-    if "\\" in escaped:
-        escaped = escaped.replace("\\", "<span>\\</span>")
-    return escaped
-
-
 def code_shell(lines: str, language: str, slot: str = "") -> str:
     """Return a block of code around `lines` of HTML; `slot` is an attribute for the element that holds them."""
     name = f' data-lang="{escape(language)}"' if slot and language else ""
     before = f'<div class="highlight" style="{CODE_STYLE}"{name}><pre style="{PRE_STYLE}"{slot}>'
     first = "\n" if lines.startswith("\n") else ""  # HTML drops one line end after this tag
     return f"{before}{first}{lines}</pre></div>\n"
-
-
-def image_placeholder(url: str, alt: str) -> str:
-    """Return what stands for a remote image: its text and its host, as a link that nothing follows by itself."""
-    host = urlsplit(url).hostname or "" if _good_link(url) else ""
-    label = escape(
-        f"{alt or 'image'} — image at {host}" if host else f"{alt or 'image'} — image not shown", quote=False
-    )
-    label = label.replace("$", "<span>$</span>").replace("\\", "<span>\\</span>")
-    if not host:
-        return f'<span class="nba-image">{label}</span>'
-    return f'<a class="nba-image" href="{escape(url)}" target="_blank" rel="noopener noreferrer nofollow">{label}</a>'
 
 
 @functools.lru_cache(maxsize=512)

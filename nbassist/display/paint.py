@@ -11,7 +11,8 @@ from .blocks import Block, Splitter
 from .canvas import Canvas, Slot
 from .highlight import highlight_lines, language_of
 from .mend import mend
-from .segments import Growing, Transcript
+from .segments import Growing
+from .transcript import Transcript
 
 _WINDOW = 12  # lines of code that are highlighted together with a new one
 _WITHIN = ('<span class="s', '<span class="c', '<span class="d')  # strings, comments

@@ -15,7 +15,8 @@ from typing import Any
 from . import segments
 from .clean import clean, settle
 from .highlight import highlight_lines
-from .markdown import image_placeholder, inert, sanitise_shown
+from .safe import image_placeholder, inert, sanitise_shown
+from .transcript import Transcript
 
 LONGEST = 20_000  # characters of an output or traceback shown in a panel
 _PANEL = (
@@ -174,7 +175,7 @@ def sources(citations: list[segments.Citation]) -> str:
     return f'<div class="nba-sources">{_label("Sources")}<ol style="margin:0 0 8px 0">{"".join(items)}</ol></div>\n'
 
 
-def footer_text(transcript: segments.Transcript) -> str:
+def footer_text(transcript: Transcript) -> str:
     """Return the last line: how it ended where that is worth saying, model, seconds, tokens, turns."""
     words = {
         "completed": "",
@@ -200,7 +201,7 @@ def footer_text(transcript: segments.Transcript) -> str:
     return " · ".join(parts)
 
 
-def footer(transcript: segments.Transcript) -> str:
+def footer(transcript: Transcript) -> str:
     """Return the footer, and above it in full what went wrong, if anything did."""
     trouble = ""
     if transcript.detail and transcript.finish != "completed":

@@ -9,7 +9,7 @@ from html import escape
 from ..events import Event
 from . import panels, segments
 from .blockhtml import Cache, markdown_html
-from .segments import Transcript
+from .transcript import Transcript
 
 OPEN = '<div class="nbassist" style="overflow-wrap:anywhere">\n'
 CLOSE = "</div>"

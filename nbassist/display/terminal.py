@@ -12,8 +12,9 @@ from ..events import Event, RunEnded
 from . import panels, segments
 from .ansi import BOLD, DIM, END, GREEN, RED, MarkdownStyler
 from .clean import clean
-from .segments import Growing, Transcript
+from .segments import Growing
 from .static import bundle_of
+from .transcript import Transcript, status_of
 
 _INDENT = "  "
 
@@ -43,6 +44,7 @@ class TerminalView:
         self._read = 0  # pieces written of the one after
         self._at_start = True
         self._styler: MarkdownStyler | None = None
+        self._status = ""  # the line that says what goes on; the next output takes its place
 
     def apply(self, event: Event) -> None:
         """Take the next event and write what it adds."""
@@ -59,6 +61,8 @@ class TerminalView:
             return
         self.bundle = bundle_of(self.transcript)
         self._new_line()
+        if self._status:
+            self._put(END, "")
         if self.transcript.detail and self.transcript.finish != "completed":
             self._line(self.transcript.detail, RED if self.transcript.finish == "failed" else BOLD)
         for number, citation in enumerate(self.transcript.citations, 1):
@@ -74,7 +78,16 @@ class TerminalView:
                 break
             self._done += 1
             self._read = 0
+        self._show_status()
         self._stream.flush()
+
+    def _show_status(self) -> None:
+        """On a terminal, say what is waited for, on a line of its own that goes again."""
+        words = status_of(self.transcript)["words"] + "…"
+        quiet = self.transcript.phase in ("writing", "thinking", "ended")
+        if self._styled and self._at_start and not quiet and words != self._status:
+            self._put(f"{_INDENT}{words}", DIM)
+            self._status = words
 
     def _write(self, segment: segments.Segment) -> bool:
         """Write what is new of a segment; return whether it is whole."""
@@ -143,6 +156,9 @@ class TerminalView:
         self._put("\n", "")
 
     def _put(self, text: str, style: str) -> None:
+        if self._status and text:
+            self._stream.write("\r\x1b[K")
+            self._status = ""
         if self._styled and style:
             text = f"{style}{text}{END}"
         try:

@@ -6,7 +6,7 @@ from typing import Any, Literal, Protocol, TypeAlias, get_args
 
 from ..errors import UsageError
 from ..events import Event, RunEnded
-from .segments import Transcript
+from .transcript import Transcript
 
 Kind: TypeAlias = Literal["auto", "live", "static", "terminal", "plain", "none"]
 

@@ -14,7 +14,7 @@ from display_samples import HOSTILE, MATH
 
 from nbassist.display.blockhtml import markdown_html
 from nbassist.display.highlight import highlight_lines, language_of
-from nbassist.display.markdown import sanitise_shown
+from nbassist.display.safe import sanitise_shown
 
 FORBIDDEN = {"script", "img", "iframe", "style", "link", "svg", "form", "base", "object", "embed", "input", "button"}
 

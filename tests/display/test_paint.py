@@ -19,7 +19,7 @@ from nbassist.display.blockhtml import Cache, markdown_html
 from nbassist.display.canvas import Canvas, common_length
 from nbassist.display.mend import mend
 from nbassist.display.paint import Painter
-from nbassist.display.segments import Transcript
+from nbassist.display.transcript import Transcript
 
 Run = Callable[..., list[events.Event]]
 

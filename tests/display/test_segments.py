@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from nbassist import events
 from nbassist.display import segments
-from nbassist.display.segments import Transcript
+from nbassist.display.transcript import Transcript
 
 Run = Callable[..., list[events.Event]]
 

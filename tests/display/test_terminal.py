@@ -70,3 +70,14 @@ def test_a_terminal_that_is_not_utf8_gets_question_marks() -> None:
     stream = io.TextIOWrapper(raw, encoding="ascii", write_through=True)
     TerminalView(stream).apply(events.TextDelta("naïve ✓"))
     assert raw.getvalue() == b"na?ve ?"
+
+
+def test_a_terminal_says_what_is_waited_for_until_it_comes() -> None:
+    stream = io.StringIO()
+    view = TerminalView(stream, styled=True)
+    view.apply(events.RunStarted("some-model"))
+    assert stream.getvalue().endswith("Waiting for some-model…\x1b[0m")
+    view.apply(events.TextDelta("Hello"))
+    assert stream.getvalue().endswith("\r\x1b[KHello")
+    view.apply(events.ToolCallStarted("1", "row_count"))
+    assert stream.getvalue().endswith("Hello\x1b[0m\n\x1b[2m  Calling row_count…\x1b[0m")

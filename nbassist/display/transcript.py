@@ -1,0 +1,249 @@
+"""Folds the events of a run into what a reader sees: segments, a status and a footer. No IO, no markup.
+
+Every text is clean (`nbassist.display.clean`) from here on, and none of it is trusted to be anything but text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import singledispatchmethod
+from typing import Literal, TypeAlias, TypeVar
+
+from .. import events
+from ..events import Event, Finish, Usage
+from .clean import clean, one_line
+from .segments import Call, Citation, Growing, Image, Notice, Reasoning, Refusal, Segment, ServerTool, Text
+
+S = TypeVar("S", Text, Reasoning, Refusal)
+Phase: TypeAlias = Literal["waiting", "retrying", "thinking", "writing", "calling", "running", "ended"]
+
+
+class Transcript:
+    """What a run shows, in order; `apply` takes its events, each once.
+
+    Attributes
+    ----------
+    segments : list of Segment
+        In the order in which they began; it only ever grows.
+    citations : list of Citation
+        Each source once.
+    phase, subject : Phase, str
+        What goes on, and with what: a tool's name while one is called or run, a reason while retrying.
+    turns : int
+        Requests to the model that began.
+    retries : int
+        Requests that went out again.
+    finish : Finish or None
+        None until the run ended.
+    """
+
+    def __init__(self) -> None:
+        self.segments: list[Segment] = []
+        self.citations: list[Citation] = []
+        self.phase: Phase = "waiting"
+        self.subject = ""
+        self.model = ""
+        self.backend = ""
+        self.turns = 0
+        self.retries = 0
+        self.usage = Usage()
+        self.finish: Finish | None = None
+        self.detail = ""
+        self.seconds = 0.0
+        self._calls: dict[str, Call] = {}
+        self._server: dict[str, ServerTool] = {}
+        self._turn_usage = Usage()
+
+    @classmethod
+    def of(cls, events_: Iterable[Event]) -> Transcript:
+        """Fold all of `events_`."""
+        transcript = cls()
+        for event in events_:
+            transcript.apply(event)
+        return transcript
+
+    @property
+    def text(self) -> str:
+        """The reply, its stretches apart by a blank line."""
+        texts = (s.body.text.strip("\n") for s in self.segments if isinstance(s, Text | Refusal))
+        return "\n\n".join(text for text in texts if text.strip())
+
+    @singledispatchmethod
+    def apply(self, event: Event) -> None:
+        """Take the next event; kinds that are not known are passed over."""
+
+    @apply.register
+    def _(self, event: events.RunStarted) -> None:
+        self.model, self.backend = one_line(event.model), one_line(event.backend)
+
+    @apply.register
+    def _(self, event: events.TurnStarted) -> None:
+        self._close_all()
+        self.turns += 1
+        self.model = one_line(event.model) or self.model
+        self._set("waiting")
+
+    @apply.register
+    def _(self, event: events.TextDelta) -> None:
+        body = self._growing(Text).body
+        body.add(event.text)
+        self._set("writing")
+
+    @apply.register
+    def _(self, event: events.RefusalDelta) -> None:
+        self._growing(Refusal).body.add(event.text)
+        self._set("writing")
+
+    @apply.register
+    def _(self, event: events.ReasoningDelta) -> None:
+        self._growing(Reasoning).body.add(event.text)
+        self._set("thinking")
+
+    @apply.register
+    def _(self, event: events.ToolCallStarted) -> None:
+        self._close_texts()
+        call = Call(event.call_id, one_line(event.name, 100))
+        self._calls[event.call_id] = call
+        self.segments.append(call)
+        self._set("calling", call.name)
+
+    @apply.register
+    def _(self, event: events.ToolArgumentsDelta) -> None:
+        if call := self._calls.get(event.call_id):
+            call.arguments.add(event.text)
+
+    @apply.register
+    def _(self, event: events.ToolCallReady) -> None:
+        call = self._call(event.call_id, event.name)
+        call.name = one_line(event.name, 100)
+        arguments = clean(event.arguments)
+        call.arguments.close()
+        if call.arguments.text != arguments:  # what stands now is what is run, whatever came before
+            call.arguments = Growing()
+            call.arguments.add(event.arguments)
+            call.arguments.close()
+        call.state = "ready"
+
+    @apply.register
+    def _(self, event: events.ToolFinished) -> None:
+        call = self._call(event.call_id, event.name)
+        call.arguments.close()
+        call.state = "failed" if event.error is not None else "done"
+        call.output, call.traceback = clean(event.output), clean(event.traceback)
+        call.error = one_line(event.error, 1000) if event.error is not None else ""
+        call.seconds, call.display = event.seconds, event.display
+        self._run_next()
+
+    @apply.register
+    def _(self, event: events.ServerToolEvent) -> None:
+        tool = self._server.get(event.call_id)
+        if tool is None:
+            self._close_texts()
+            tool = self._server[event.call_id] = ServerTool(event.call_id, one_line(event.kind, 60))
+            self.segments.append(tool)
+        tool.body.add(event.text)
+        tool.state = event.state
+        if event.state != "running":
+            tool.body.close()
+            self._set("waiting")
+        else:
+            self._set("running", tool.kind.replace("_", " "))
+
+    @apply.register
+    def _(self, event: events.ImageReady) -> None:
+        self._close_texts()
+        self.segments.append(Image(one_line(event.media_type, 60), event.data, one_line(event.file_id, 100)))
+
+    @apply.register
+    def _(self, event: events.CitationAdded) -> None:
+        citation = Citation(one_line(event.title), one_line(event.url, 2000), clean(event.marker))
+        if citation not in self.citations:
+            self.citations.append(citation)
+
+    @apply.register
+    def _(self, event: events.TurnEnded) -> None:
+        self._close_all()
+        self._turn_usage += event.usage
+        self._run_next()
+
+    @apply.register
+    def _(self, event: events.Retrying) -> None:
+        self.retries += 1
+        self._set("retrying", f"in {event.seconds:.0f} s: {one_line(event.detail)}")
+
+    @apply.register
+    def _(self, event: events.Warned) -> None:
+        self.segments.append(Notice(one_line(event.text, 1000)))
+
+    @apply.register
+    def _(self, event: events.RunEnded) -> None:
+        self._close_all()
+        for call in self._calls.values():
+            if call.state in ("writing", "ready", "running"):
+                call.state = "dropped"
+        self.usage = event.usage if event.usage.known else self._turn_usage
+        self.finish, self.detail, self.seconds = event.finish, one_line(event.detail, 1000), event.seconds
+        self._set("ended")
+
+    def _set(self, phase: Phase, subject: str = "") -> None:
+        self.phase, self.subject = phase, subject
+
+    def _growing(self, kind: type[S]) -> S:
+        """Return the stretch that is being written, or begin one; a notice in between does not break it."""
+        for last in reversed(self.segments):
+            if isinstance(last, Notice):
+                continue
+            if type(last) is kind and not last.body.closed:
+                return last
+            break
+        self._close_texts()
+        segment = kind()
+        self.segments.append(segment)
+        return segment
+
+    def _call(self, call_id: str, name: str) -> Call:
+        call = self._calls.get(call_id)
+        if call is None:
+            self.apply(events.ToolCallStarted(call_id, name))
+            call = self._calls[call_id]
+        return call
+
+    def _run_next(self) -> None:
+        """Tools run one after another: the first that is ready runs now."""
+        if any(call.state == "running" for call in self._calls.values()):
+            return
+        for call in self._calls.values():
+            if call.state == "ready":
+                call.state = "running"
+                self._set("running", call.name)
+                return
+        self._set("waiting")
+
+    def _close_texts(self) -> None:
+        for segment in reversed(self.segments):
+            if isinstance(segment, Text | Reasoning | Refusal):
+                if segment.body.closed:
+                    return
+                segment.body.close()
+
+    def _close_all(self) -> None:
+        self._close_texts()
+        for call in self._calls.values():
+            call.arguments.close()
+        for tool in self._server.values():
+            tool.body.close()
+
+
+def status_of(transcript: Transcript) -> dict[str, str]:
+    """Return what goes on: a phase, which the style sheet knows, and its words for the person."""
+    subject = transcript.subject
+    words = {
+        "waiting": f"Waiting for {transcript.model}" if transcript.model else "Waiting",
+        "retrying": f"Retrying {subject}",
+        "thinking": "Thinking",
+        "writing": "Writing",
+        "calling": f"Calling {subject}",
+        "running": f"Running {subject}",
+        "ended": "Done",
+    }
+    return {"phase": transcript.phase, "words": words[transcript.phase]}
