@@ -16,26 +16,8 @@ _MATHML = {
     *("mmultiscripts", "mtable", "mtr", "mtd", "semantics"),
 }
 _TAGS = {
-    *(
-        "p",
-        "br",
-        "hr",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "ul",
-        "ol",
-        "li",
-        "blockquote",
-        "pre",
-        "code",
-        "span",
-        "div",
-    ),
-    *("strong", "em", "s", "sup", "a", "table", "thead", "tbody", "tr", "th", "td"),
+    *("p", "br", "hr", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "li", "blockquote", "pre", "code", "span"),
+    *("div", "strong", "em", "s", "sup", "a", "table", "thead", "tbody", "tr", "th", "td"),
 }
 _ATTRIBUTES = {
     "a": {"href", "target", "rel"},
