@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,9 @@ def main() -> int:
     os.environ["NBASSIST_DISPLAY"] = "plain"
     notebook = nbformat.read(path, as_version=4)
     try:
-        Player(notebook, timeout=1800, resources={"metadata": {"path": str(path.parent)}}).execute()
+        Player(notebook, timeout=1800, resources={"metadata": {"path": str(path.parent)}}).execute(
+            stderr=subprocess.DEVNULL  # its start-up notes are not part of the conversation
+        )
     except CellExecutionError as error:
         _write("\n" + _CONTROL.sub("", f"{error.ename}: {error.evalue}") + "\n")
         return 1
