@@ -17,7 +17,7 @@ from ..events import ToolFinished
 from ..messages import ToolCall, ToolSpec
 from . import background
 from .definition import Approval, Ask, Mistakes, Tool
-from .execute import Execution, finished
+from .execute import Execution
 from .results import LIMIT, clean
 
 _GRACE = 2.0  # seconds that a coroutine has, after its time is up, to be cancelled
@@ -199,7 +199,7 @@ class _Started:
 
     def given_up(self) -> ToolFinished:
         """The answer to a call that is left to run on."""
-        return finished(self.item, time.monotonic() - self.started, error=self.item.too_late(still_runs=True))
+        return self.item.given_up(time.monotonic() - self.started)
 
 
 async def _elsewhere(item: Execution) -> ToolFinished:

@@ -94,6 +94,14 @@ class Capture:
             self._parts.clear()
             self._ids.clear()
 
+    def stop(self) -> None:
+        """Capture no more threads: the call ended, or was given up and runs on unheard."""
+        with _lock:
+            if self in _active:
+                _active.remove(self)
+                if not _active:
+                    _remove()
+
     def owns_thread(self, thread: threading.Thread) -> bool:
         """Whether a thread without a context of its own began after the call did."""
         return thread not in self._others
@@ -117,10 +125,7 @@ def capturing(*, can_ask: bool = True) -> Iterator[Capture]:
         yield capture
     finally:
         _current.reset(token)
-        with _lock:
-            _active.remove(capture)
-            if not _active:
-                _remove()
+        capture.stop()
 
 
 def bundle_of(value: Any) -> tuple[MimeBundle, ...]:

@@ -10,7 +10,7 @@ import time
 import traceback
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from types import TracebackType
 from typing import Any
@@ -18,7 +18,7 @@ from typing import Any
 from ..events import MimeBundle, ToolFinished
 from ..messages import ToolCall
 from . import background
-from .capture import bundle_of, capturing
+from .capture import Capture, bundle_of, capturing
 from .definition import Tool
 from .plain import draw
 from .results import clean, cut, to_text
@@ -38,6 +38,7 @@ class Execution:
     call: ToolCall
     arguments: dict[str, Any]
     limit: int
+    captures: list[Capture] = field(default_factory=list, compare=False)
 
     @cached_property
     def is_coroutine(self) -> bool:
@@ -64,6 +65,7 @@ class Execution:
         """Run a coroutine on the running loop."""
         started = time.monotonic()
         with capturing(can_ask=False) as capture:
+            self.captures.append(capture)
             try:
                 async with asyncio.timeout(self.tool.timeout) as limit:
                     value = await _awaited(self._called())
@@ -76,6 +78,13 @@ class Execution:
                 return finished(self, time.monotonic() - started, capture.bundles(), error=failure)
         return finished(self, time.monotonic() - started, capture.bundles(), shown=shown)
 
+    def given_up(self, seconds: float) -> ToolFinished:
+        """The answer to a call that could not be stopped and is left to run on, with what it showed so far."""
+        for capture in self.captures:
+            capture.stop()
+        shown = tuple(bundle for capture in self.captures for bundle in capture.bundles())
+        return finished(self, seconds, shown, error=self.too_late(still_runs=True))
+
     def too_late(self, *, still_runs: bool = False) -> str:
         """One line for a call whose time is up."""
         line = f"TimeoutError: {self.tool.name} took longer than {self.tool.timeout:g} seconds"
@@ -84,6 +93,7 @@ class Execution:
     def _run(self, timeout: float | None, *, can_ask: bool) -> ToolFinished:
         started = time.monotonic()
         with capturing(can_ask=can_ask) as capture:
+            self.captures.append(capture)
             try:
                 with _time_limit(timeout):
                     value = self._called()

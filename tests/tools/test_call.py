@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import signal
+import sys
 import threading
 import time
 from typing import Any
@@ -15,6 +16,7 @@ from nbassist.errors import ToolError
 from nbassist.events import ToolFinished
 from nbassist.messages import ToolCall
 from nbassist.tools import Approval, Tool, Toolbox
+from nbassist.tools.capture import _Stream
 
 
 def calls(*pairs: tuple[str, dict[str, Any] | str]) -> list[ToolCall]:
@@ -228,12 +230,15 @@ def test_a_call_given_up_while_it_prints_does_not_spoil_the_next_panel():
     let_go = threading.Event()
 
     def f() -> None:
+        print("so far")
         let_go.wait(60)
 
     def g() -> None:
         print("shown")
 
-    answers(Toolbox([Tool.from_function(f, thread=True, timeout=0.01)]), ("f", ""))
+    [given_up] = answers(Toolbox([Tool.from_function(f, thread=True, timeout=0.5)]), ("f", ""))
+    assert given_up.display == ({"text/plain": "so far\n"},)
+    assert not isinstance(sys.stdout, _Stream)
     assert answers(Toolbox([g]), ("g", ""))[0].display == ({"text/plain": "shown\n"},)
     let_go.set()
 
