@@ -217,9 +217,10 @@ def main() -> None:
                 elif way == "Bare":
                     idle[tokens] = row["kernel"]
                 else:
+                    lag = f"{row['lag']:.2f}" if row["lag"] < 1000 else "never"  # within five minutes
                     kernel = row["kernel"] - idle.get(tokens, 0)
                     print(
-                        f"{WAYS[way]:38}{kind:8}{tokens:8,}{kernel:10.2f}{row['KB']:9,.0f}{row['lag']:8.2f}"
+                        f"{WAYS[way]:38}{kind:8}{tokens:8,}{kernel:10.2f}{row['KB']:9,.0f}{lag:>8}"
                         f"{row['long'] / 1000:8.2f}{row['longest']:12.0f}",
                         flush=True,
                     )

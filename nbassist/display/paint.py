@@ -160,6 +160,24 @@ class TextPaint:
         return after
 
 
+class PlainPaint:
+    """Plain text that grows, up to what a panel shows of it."""
+
+    def __init__(self, slot: Slot, body: Growing) -> None:
+        self._parent, self._body = slot, body
+        self._slot: Slot | None = None
+        self._read = self._shown = 0
+
+    def update(self) -> None:
+        """Paint what came."""
+        new = "".join(self._body.pieces[self._read :])[: panels.LONGEST - self._shown]
+        self._read, self._shown = len(self._body.pieces), self._shown + len(new)
+        if new and self._slot is None:
+            self._slot = self._parent.child((f'<pre style="{panels.PRE}"{{slot}}>', "</pre>"))
+        if new and self._slot is not None:
+            self._slot.add(escape(new, quote=False))
+
+
 class Painter:
     """Paints a transcript onto a canvas."""
 
@@ -221,15 +239,18 @@ class Painter:
 
     def _call(self, call: segments.Call, key: str) -> Callable[[], bool]:
         _, summary, body = self._panel("call", key)
-        written = body.child(("<div{slot}>", "</div>"))
+        arguments = body.child(("<div{slot}>", "</div>"))
         result = body.child(("<div{slot}>", "</div>"))
+        written: PlainPaint | None = PlainPaint(arguments, call.arguments)
 
         def update() -> bool:
+            nonlocal written
             summary.replace(panels.call_summary(call))
-            if call.state == "writing":
-                written.replace(f"<pre>{escape(call.arguments.text[-panels.LONGEST :], quote=False)}</pre>")
-            else:
-                written.replace(panels.call_arguments(call))
+            if written is not None and call.state == "writing":
+                written.update()
+            elif written is not None:
+                written = None
+                arguments.replace(panels.call_arguments(call))
             if call.state in ("done", "failed", "dropped"):
                 result.replace(panels.call_result(call))
                 return True
@@ -239,10 +260,11 @@ class Painter:
 
     def _server(self, tool: segments.ServerTool, key: str) -> Callable[[], bool]:
         _, summary, body = self._panel("server", key)
+        written = PlainPaint(body, tool.body)
 
         def update() -> bool:
             summary.replace(panels.server_summary(tool))
-            body.replace(panels.server_body(tool))
+            written.update()
             return tool.state != "running"
 
         return update

@@ -26,7 +26,7 @@ _PANEL = (
 _SUMMARY = "cursor:pointer;padding:4px 0;line-height:1.5;font-size:13px"
 _META = "float:right;opacity:0.7;margin-left:12px"
 _LABEL = "opacity:0.7;font-size:11px;letter-spacing:0.02em;margin:6px 0 2px 0"
-_PRE = "margin:0 0 8px 0;white-space:pre-wrap;overflow-wrap:anywhere;max-height:320px;overflow-y:auto"
+PRE = "margin:0 0 8px 0;white-space:pre-wrap;overflow-wrap:anywhere;max-height:320px;overflow-y:auto"
 _FOOTER = "opacity:0.7;font-size:11px;line-height:1.5;margin:10px 0 2px 0"
 STATES = {
     "writing": "writing",
@@ -78,7 +78,7 @@ def arguments_preview(arguments: str, limit: int = 80) -> str:
 def call_summary(call: segments.Call) -> str:
     """Return the one line of a call: mark, name, arguments, and on the right how it stands."""
     if call.state == "writing":
-        preview = " ".join(call.arguments.text[-160:].split())[-80:]
+        preview = " ".join("".join(call.arguments.pieces[-100:])[-160:].split())[-80:]
     else:
         preview = arguments_preview(call.arguments.text)
     meta = " · ".join(
@@ -109,7 +109,7 @@ def call_arguments(call: segments.Call) -> str:
     except (ValueError, RecursionError):
         laid_out = text
     html = "\n".join(highlight_lines(_cut(laid_out), "json"))
-    return f'{_label("Arguments")}<div class="highlight"><pre style="{_PRE}">{html}</pre></div>'
+    return f'{_label("Arguments")}<div class="highlight"><pre style="{PRE}">{html}</pre></div>'
 
 
 def call_result(call: segments.Call) -> str:
@@ -239,7 +239,7 @@ def _label(text: str) -> str:
 
 
 def _pre(text: str) -> str:
-    return f'<pre style="{_PRE}">{escape(_cut(text), quote=False)}</pre>'
+    return f'<pre style="{PRE}">{escape(_cut(text), quote=False)}</pre>'
 
 
 def _cut(text: str) -> str:

@@ -126,8 +126,25 @@ def test_a_call_is_painted_while_its_arguments_are_written(run: Run) -> None:
         transcript.apply(event)
         painter.paint()
         seen.append(painter.canvas.whole()[0])
-    assert any("<pre>{&quot;table&quot;" in html or '<pre>{"table"' in html for html in seen)
+    assert any("nba-writing" in html and '">{"table' in html for html in seen)
     assert any("nba-running" in html for html in seen)
     assert 'open=""' in next(html for html in seen if "nba-reasoning" in html)
     assert 'open=""' not in seen[-1]
     assert "nba-done" in seen[-1]
+
+
+def test_long_arguments_and_outputs_of_the_service_are_sent_once() -> None:
+    transcript, sent = Transcript(), 0
+    painter = Painter(transcript, Cache())
+    story: list[events.Event] = [events.ToolCallStarted("1", "f")]
+    story += [events.ToolArgumentsDelta("1", "x" * 20)] * 500
+    story += [events.ToolCallReady("1", "f", "x" * 10_000)]
+    story += [events.ServerToolEvent("2", "code_interpreter", "running", "y" * 20)] * 500
+    for event in story:
+        transcript.apply(event)
+        painter.paint()
+        sent += sum(len(str(operation[2])) for operation in painter.canvas.take() if operation[0] != "html")
+    assert sent < 25_000
+    html = painter.canvas.whole()[0]
+    assert html.count("x" * 10_000) == 1
+    assert html.count("y" * 20) == 500
