@@ -17,6 +17,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from ..events import MimeBundle
+from .figures import bundle_of_figure, is_figure
 from .results import ToolResult, bounded_bundle, clean, cut, to_bundle
 
 _TEXT_LIMIT = 100_000  # characters of print that are kept of one call
@@ -133,6 +134,8 @@ def bundle_of(value: Any) -> tuple[MimeBundle, ...]:
     if isinstance(value, ToolResult):
         shown = value.text if value.show is None else value.show
         return tuple(bundle for part in (shown, *value.images) for bundle in bundle_of(part))
+    if is_figure(value):
+        return (bundle_of_figure(value),)
     shell = _shell()
     if shell is None or value is None or isinstance(value, str):
         bundle = to_bundle(value)

@@ -20,6 +20,7 @@ from ..messages import ToolCall
 from . import background
 from .capture import Capture, bundle_of, capturing
 from .definition import Tool
+from .figures import open_figures, take_new
 from .plain import draw
 from .results import clean, cut, to_text
 
@@ -91,7 +92,7 @@ class Execution:
         return f"{line}; it could not be stopped and may still run" if still_runs else line
 
     def _run(self, timeout: float | None, *, can_ask: bool) -> ToolFinished:
-        started = time.monotonic()
+        started, figures = time.monotonic(), open_figures()
         with capturing(can_ask=can_ask) as capture:
             self.captures.append(capture)
             try:
@@ -99,7 +100,8 @@ class Execution:
                     value = self._called()
                     if inspect.isawaitable(value) or isinstance(value, AsyncIterator):
                         value = background.submit(_awaited(value)).result()
-                    shown = _present(value, self.limit)
+                    text, bundles = _present(value, self.limit)
+                    shown = text, (*(take_new(figures, value) if can_ask else ()), *bundles)
             except _TimeUp:
                 return finished(self, time.monotonic() - started, capture.bundles(), error=self.too_late())
             except KeyboardInterrupt:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -126,9 +127,13 @@ def clean(text: str) -> str:
 
 
 def bounded_bundle(bundle: Mapping[str, Any], most: int = 5_000_000) -> MimeBundle:
-    """Keep a bundle as it is, or only its text where it is over `most` bytes or characters."""
-    size = sum(len(content) if isinstance(content, str | bytes) else len(repr(content)) for content in bundle.values())
+    """Keep a bundle, its bytes as base64, as the wire of Jupyter has them; only its text where it is over `most`."""
+    bundle = {
+        mime: base64.b64encode(content).decode("ascii") if isinstance(content, bytes) else content
+        for mime, content in bundle.items()
+    }
+    size = sum(len(content) if isinstance(content, str) else len(repr(content)) for content in bundle.values())
     if size <= most:
-        return dict(bundle)
+        return bundle
     text = str(bundle.get("text/plain", ""))
-    return {"text/plain": f"{cut(text, LIMIT)}\n[its display, {size:,} bytes, is left out]".strip()}
+    return {"text/plain": f"{cut(text, LIMIT)}\n[its display, {size:,} characters, is left out]".strip()}

@@ -244,9 +244,13 @@ def test_bundles_for_the_person():
     assert to_bundle(pd.DataFrame) is not None
 
 
+def test_bytes_in_a_bundle_become_base64():
+    assert bounded_bundle({"image/png": b"PNG"}) == {"image/png": "UE5H"}
+
+
 def test_a_bundle_that_is_too_large_keeps_its_text():
     bundle = bounded_bundle({"text/html": "x" * 6_000_000, "text/plain": "small"})
-    assert bundle["text/plain"].startswith("small\n[its display, 6,000,005 bytes")
+    assert bundle["text/plain"].startswith("small\n[its display, 6,000,005 characters")
     assert "text/html" not in bundle
 
 
