@@ -21,7 +21,7 @@ from nbassist.events import Event, TextDelta, Warned
 
 CHAT = "/chat/completions"
 # The SDK marks all of the Assistants API so; these tests are a program that was written for it.
-pytestmark = pytest.mark.filterwarnings("ignore:The Assistants API is deprecated:DeprecationWarning")
+pytestmark = pytest.mark.filterwarnings("ignore:(The Assistants API is )?deprecated:DeprecationWarning")
 
 
 @pytest.fixture(scope="module")
