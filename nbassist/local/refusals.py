@@ -50,7 +50,12 @@ def thread_is_locked(thread_id: str, run_id: str) -> ApiError:
 
 def not_cancellable(status: str) -> ApiError:
     """Refuse to cancel a run that is over."""
-    return ApiError(f"Cannot cancel run with status '{status}'.")
+    return ApiError(f"Cannot cancel run with status '{status}'")
+
+
+def not_changeable(status: str) -> ApiError:
+    """Refuse to change a run that is being worked on."""
+    return ApiError(f"Cannot update run with status '{status}'.")
 
 
 def takes_no_outputs(status: str) -> ApiError:

@@ -174,7 +174,7 @@ class UpstreamClient:
             except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
                 if attempt >= _ATTEMPTS:
                     raise self.failure(error) from error
-                await asyncio.sleep(0.1 * 4**attempt)
+                await asyncio.sleep(0.1 * 2**attempt)
                 continue
             if response.status_code == 200:
                 return response

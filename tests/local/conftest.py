@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -243,11 +243,24 @@ def _running(config: ServerConfig) -> Iterator[Running]:
         stop()
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+STORES: list[Any] = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
+
+
+@pytest.fixture(scope="module", params=STORES)
+def store_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A store of each kind, one for all tests of a module."""
+    return _new_store(request, tmp_path_factory.mktemp("store"))
+
+
+@pytest.fixture(params=STORES)
+def empty_store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An empty store of each kind."""
+    return _new_store(request, tmp_path)
+
+
+def _new_store(request: pytest.FixtureRequest, folder: Path) -> str:
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'store.db'}"
+        return f"sqlite:///{folder / 'store.db'}"
     make_database: Callable[[], str] = request.getfixturevalue("postgres")
     return make_database()
 
@@ -300,20 +313,28 @@ def _connects(folder: str) -> bool:
     return True
 
 
-@pytest.fixture
-def config(upstream: FakeUpstream, store_url: str) -> ServerConfig:
+@pytest.fixture(scope="session")
+def storeless(upstream_server: tuple[_Switch, str]) -> ServerConfig:
+    """What all servers of the tests share; its store is none."""
     limits = Limits(sweep_seconds=0.05, lease_seconds=2.0)
-    return ServerConfig(TOKEN, store_url, UrlUpstream(upstream.url, "sk-upstream-key"), limits)
+    return ServerConfig(
+        TOKEN, "sqlite:////nowhere/store.db", UrlUpstream(upstream_server[1], "sk-upstream-key"), limits
+    )
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def config(storeless: ServerConfig, store_url: str) -> ServerConfig:
+    return replace(storeless, store_url=store_url)
+
+
+@pytest.fixture(scope="module")
 def server(config: ServerConfig) -> Iterator[Running]:
     with _running(config) as found:
         yield found
 
 
 @pytest.fixture
-def client(server: Running) -> openai.OpenAI:
+def client(server: Running, upstream: FakeUpstream) -> openai.OpenAI:
     return server.client
 
 
@@ -403,7 +424,7 @@ def description() -> Description:
 
 
 @pytest.fixture
-def http(server: Running, request: pytest.FixtureRequest) -> Iterator[httpx2.Client]:
+def http(server: Running, upstream: FakeUpstream, request: pytest.FixtureRequest) -> Iterator[httpx2.Client]:
     """A plain client with the token, its paths relative to `/v1/`; each answer is held against the description."""
     path = Path(__file__).resolve().parents[3] / "shared/data/assistants/openapi.json"
     checks = [request.getfixturevalue("description").check_response] if path.is_file() else []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -76,7 +77,7 @@ def test_a_cancelled_stream_keeps_its_text_and_tells_each_end(
     assert upstream.left.wait(20)
     assert is_free(http, thread)
     again = http.post(f"{thread}/runs/{run['id']}/cancel").json()["error"]["message"]
-    assert again == "Cannot cancel run with status 'cancelled'."
+    assert again == "Cannot cancel run with status 'cancelled'"
 
 
 def test_a_run_that_waits_for_outputs_can_be_cancelled(http: httpx2.Client, upstream: Any, until: Any) -> None:
@@ -294,12 +295,13 @@ def test_a_deleted_thread_ends_its_run(http: httpx2.Client, upstream: Any) -> No
 
 
 def test_more_runs_than_the_server_works_on_wait_their_turn(
-    config: Any, upstream: Any, run_server: Any, until: Any
+    storeless: Any, upstream: Any, run_server: Any, until: Any, tmp_path: Path
 ) -> None:
     go_on = threading.Event()
     for _ in range(3):
         upstream.streams("x", go_on, b'data: {"choices": [{"delta": {}, "finish_reason": "stop"}]}\n\n')
-    narrow = replace(config, limits=Limits(active_runs=1, sweep_seconds=0.05))
+    alone = f"sqlite:///{tmp_path / 'alone.db'}"
+    narrow = replace(storeless, store_url=alone, limits=Limits(active_runs=1, sweep_seconds=0.05))
     headers = {"Authorization": "Bearer test-token"}
     with run_server(narrow) as server, httpx2.Client(base_url=server.url, headers=headers, timeout=60) as http:
         paths = []

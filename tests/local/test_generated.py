@@ -21,9 +21,9 @@ schema = schemathesis.openapi.from_path(str(SOURCE))
 SLOW = [hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.filter_too_much, hypothesis.HealthCheck.data_too_large]
 
 
-@pytest.fixture(params=["sqlite"])
-def store_url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'store.db'}"
+@pytest.fixture(scope="module")
+def store_url(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return f"sqlite:///{tmp_path_factory.mktemp('store') / 'store.db'}"
 
 
 def test_no_generated_request_gives_a_500(server: Any, http: Any) -> None:

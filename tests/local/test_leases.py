@@ -17,8 +17,8 @@ NOW = 1_000
 
 
 @pytest.fixture
-def engine(store_url: str) -> Iterator[Engine]:
-    found = create_engine(store_url)
+def engine(empty_store_url: str) -> Iterator[Engine]:
+    found = create_engine(empty_store_url)
     upgrade.upgrade(found)
     yield found
     found.dispose()

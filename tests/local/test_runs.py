@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import openai
@@ -96,3 +97,18 @@ def test_polling_works_without_a_stream(client: openai.OpenAI, upstream: Any) ->
     )
     assert run.status == "completed"
     assert run.usage is not None
+
+
+def test_a_run_that_is_worked_on_can_not_be_changed(http: Any, upstream: Any, until: Any) -> None:
+    go_on = threading.Event()
+    upstream.streams("x", go_on, b'data: {"choices": [{"delta": {}, "finish_reason": "stop"}]}\n\n')
+    assistant = http.post("/assistants", json={"model": "m"}).json()["id"]
+    run = http.post("/threads/runs", json={"assistant_id": assistant}).json()
+    path = f"/threads/{run['thread_id']}/runs/{run['id']}"
+    until(lambda: http.get(path).json()["status"] == "in_progress")
+    refused = http.post(path, json={"metadata": {"a": "b"}})
+    assert refused.json()["error"]["message"] == "Cannot update run with status 'in_progress'."
+    go_on.set()
+    until(lambda: http.get(path).json()["status"] == "completed")
+    assert http.post(path, json={"metadata": {"a": "b"}}).json()["metadata"] == {"a": "b"}
+    assert http.post(path, json={}).json()["metadata"] == {"a": "b"}

@@ -17,9 +17,9 @@ from nbassist.local.security import Guard
 AUTHORIZED = {"Authorization": "Bearer test-token"}
 
 
-@pytest.fixture(params=["sqlite"])
-def store_url(tmp_path: Any) -> str:
-    return f"sqlite:///{tmp_path / 'store.db'}"
+@pytest.fixture(scope="module")
+def store_url(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return f"sqlite:///{tmp_path_factory.mktemp('store') / 'store.db'}"
 
 
 def ask(server: Any, path: str = "/models", **headers: str) -> httpx2.Response:

@@ -50,6 +50,11 @@ def process(config: Any) -> Iterator[tuple[subprocess.Popen[str], httpx2.Client]
         server.stdout.close()
 
 
+@pytest.fixture
+def config(storeless: Any, empty_store_url: str) -> Any:
+    return replace(storeless, store_url=empty_store_url)
+
+
 def begin(http: httpx2.Client, **settings: Any) -> tuple[str, dict[str, Any]]:
     assistant = http.post("/assistants", json={"model": "m"}).json()["id"]
     thread = http.post("/threads", json={"messages": [{"role": "user", "content": "Hi"}]}).json()["id"]

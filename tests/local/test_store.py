@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,8 @@ MIGRATIONS = Path(upgrade.__file__).parent / "migrations/versions"
 
 
 @pytest.fixture
-def engine(store_url: str) -> Iterator[Engine]:
-    found = create_engine(store_url)
+def engine(empty_store_url: str) -> Iterator[Engine]:
+    found = create_engine(empty_store_url)
     upgrade.upgrade(found)
     yield found
     found.dispose()
@@ -47,11 +48,11 @@ def test_a_second_start_changes_nothing(engine: Engine) -> None:
         assert connection.execute(text("SELECT count(*) FROM threads")).scalar() == 1
 
 
-def test_a_store_of_a_later_version_is_left_alone(engine: Engine, store_url: str) -> None:
+def test_a_store_of_a_later_version_is_left_alone(engine: Engine, empty_store_url: str) -> None:
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(LocalError, match="later version"):
-        Database(store_url)
+        Database(empty_store_url)
 
 
 def test_the_store_itself_allows_one_active_run_on_a_thread(engine: Engine) -> None:
@@ -69,9 +70,8 @@ def test_the_store_itself_allows_one_active_run_on_a_thread(engine: Engine) -> N
         connection.execute(text(insert), {"id": "3", "status": "requires_action"})
 
 
-def test_a_full_disk_is_told_and_nothing_acknowledged_is_lost(config: Any, run_server: Any, tmp_path: Path) -> None:
-    if not config.store_url.startswith("sqlite"):
-        pytest.skip("a size is set for SQLite alone")
+def test_a_full_disk_is_told_and_nothing_acknowledged_is_lost(storeless: Any, run_server: Any, tmp_path: Path) -> None:
+    config = replace(storeless, store_url=f"sqlite:///{tmp_path / 'small.db'}")
     headers = {"Authorization": "Bearer test-token"}
     limit_pages(40)
     try:

@@ -7,6 +7,7 @@ synced to the disk at checkpoints, so a power cut may lose the last transactions
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -87,6 +88,9 @@ def _server(url: str) -> Engine:
 
 
 def _sqlite(url: str) -> Engine:
+    if (file := make_url(url).database) and file != ":memory:":
+        # Conversations are nobody else's business; what SQLite puts beside the file gets its mode.
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
     engine = create_engine(url, connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False})
 
     @event.listens_for(engine, "connect")

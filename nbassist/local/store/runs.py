@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, insert, select, update
 
-from ..refusals import not_cancellable, not_found, takes_no_outputs, thread_is_busy, wrong_outputs
+from ..refusals import not_cancellable, not_changeable, not_found, takes_no_outputs, thread_is_busy, wrong_outputs
 from . import assistants, messages, threads
 from .ids import new_id
 from .pages import PageQuery, read_page
@@ -87,8 +87,16 @@ def listing(connection: Connection, thread_id: str, query: PageQuery) -> tuple[S
 
 
 def modify(connection: Connection, thread_id: str, run_id: str, metadata: Mapping[str, str] | None) -> RowMapping:
-    """Put `metadata` in place of the run's."""
-    read(connection, thread_id, run_id)
+    """Put `metadata` in place of the run's.
+
+    Raises
+    ------
+    ApiError
+        Where the run is not there, or is being worked on.
+    """
+    run = read(connection, thread_id, run_id, lock=True)
+    if run["status"] == "in_progress":
+        raise not_changeable(run["status"])
     statement = update(runs).where(runs.c.id == run_id).values(metadata=metadata or {})
     return connection.execute(statement.returning(runs)).mappings().one()
 
