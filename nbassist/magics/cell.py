@@ -9,7 +9,6 @@ from traitlets import Int, Unicode
 
 from ..errors import UsageError
 from .options import Options, parse, parser
-from .outcome import CellInterrupted, hand_over
 from .prompt import fill
 from .session import Session
 from .status import Status
@@ -36,6 +35,8 @@ class NbAssist(Magics):
     @cell_magic
     def assistant(self, line: str, cell: str) -> Any:
         """Send the cell to a model; see `parser` for the flags."""
+        from .outcome import CellInterrupted, hand_over  # all that a run needs is imported by the first run
+
         options = parse(line)
         prompt = fill(cell.strip(), self._shell.user_ns)
         if not prompt:
