@@ -54,7 +54,8 @@ async def read_json(request: Request, limits: Limits) -> Any:
     if not raw.strip():
         return {}
     try:
-        value = json.loads(raw, parse_constant=_no_number, parse_float=_finite)
+        # `json.loads` alone would take other encodings, and surrogates in UTF-8, which can't be answered with.
+        value = json.loads(raw.decode("utf-8-sig"), parse_constant=_no_number, parse_float=_finite)
     except (ValueError, RecursionError):
         raise ApiError(
             "We could not parse the JSON body of your request. The body has to be valid JSON, in UTF-8."

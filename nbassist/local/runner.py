@@ -8,7 +8,7 @@ import os
 import secrets
 import socket
 import time
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -221,23 +221,27 @@ class Runner:
             return  # it was not this server's any more, so there is nothing to give back
 
     async def _fail(self, work: _Work) -> None:
+        """End a run after an error of this server's, with as little as can go wrong."""
         try:
-            await self._end(work, "failed", _BROKEN)
+            await self._end_as_it_stands(work, "failed", _BROKEN)
         except SQLAlchemyError as error:
             log.error("run %s can't be ended now: %s", work.run_id, type(error).__name__)
             code, message = _BROKEN
             work.channel.tell("error", {"message": message, "type": code, "param": None, "code": None})
 
     async def _end(self, work: _Work, end: End, error: tuple[str, str] | None = None) -> None:
+        """End a run before its turn is over; what it has said so far is kept."""
         work.ending = True
-        try:
-            if work.turn is not None:
-                return await work.turn.end(end, error=error)
-            now = int(time.time())
+        if work.turn is None:
+            return await self._end_as_it_stands(work, end, error)
+        with suppress(LeaseLostError):  # another server has ended it
+            await work.turn.end(end, error=error)
+
+    async def _end_as_it_stands(self, work: _Work, end: End, error: tuple[str, str] | None) -> None:
+        now = int(time.time())
+        with suppress(LeaseLostError):
             ending = await self._database.write(end_run, work.run_id, end, now, owner=self.owner, error=error)
-        except LeaseLostError:
-            return
-        tell_ending(work.channel, ending)
+            tell_ending(work.channel, ending)
 
     async def _tell_what_became(self, work: _Work) -> None:
         """The run went on without this task: a client cancelled it, another server ended it, or it was deleted."""

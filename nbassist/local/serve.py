@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import uvicorn
 
+from ..errors import LocalUnavailableError
 from .app import create_app
 from .config import ServerConfig
 
@@ -54,6 +55,8 @@ async def serve(
     ------
     OSError
         Where it can't listen there.
+    LocalUnavailableError
+        Where it does not start, as with a store that can't be opened.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # asyncio switches Nagle's algorithm off only where the protocol is named; with it, each small event waits 40 ms.
@@ -78,3 +81,5 @@ async def serve(
             server.should_exit = True
             await task
             raise
+        if not server.started:
+            raise LocalUnavailableError("the server did not start; its log says why")

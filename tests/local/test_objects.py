@@ -170,7 +170,7 @@ def test_a_wrong_body_is_refused_by_name(http: httpx2.Client) -> None:
 
 
 def test_what_is_no_json_is_refused(http: httpx2.Client) -> None:
-    for raw in (b"{", b'{"a": NaN}', b'{"a": 1e999}', b"\xff", b"[" * 100_000, b"1" * 5000):
+    for raw in (b"{", b'{"a": NaN}', b'{"a": 1e999}', b"\xff", b'"\xed\xa0\x80"', b"[" * 100_000, b"1" * 5000):
         status, message, _ = error(http.post("/threads", content=raw))
         assert status == 400
         assert "JSON" in message or "expected an object" in message

@@ -24,6 +24,20 @@ MIGRATIONS = Path(upgrade.__file__).parent / "migrations/versions"
 
 
 @pytest.fixture
+def small_stores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have each file of SQLite end at so many pages, as a full disk would."""
+    plain = sqlite3.connect
+
+    def connect(*arguments: Any, **named: Any) -> sqlite3.Connection:
+        connection = plain(*arguments, **named)
+        connection.execute("PRAGMA max_page_count=40")
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", connect)
+    monkeypatch.setattr(sqlite3.dbapi2, "connect", connect)
+
+
+@pytest.fixture
 def engine(empty_store_url: str) -> Iterator[Engine]:
     found = create_engine(empty_store_url)
     upgrade.upgrade(found)
@@ -70,34 +84,33 @@ def test_the_store_itself_allows_one_active_run_on_a_thread(engine: Engine) -> N
         connection.execute(text(insert), {"id": "3", "status": "requires_action"})
 
 
-def test_a_full_disk_is_told_and_nothing_acknowledged_is_lost(storeless: Any, run_server: Any, tmp_path: Path) -> None:
+def test_a_full_disk_is_told_and_nothing_acknowledged_is_lost(
+    storeless: Any, run_server: Any, small_stores: None, tmp_path: Path
+) -> None:
     config = replace(storeless, store_url=f"sqlite:///{tmp_path / 'small.db'}")
     headers = {"Authorization": "Bearer test-token"}
-    limit_pages(40)
-    try:
-        with run_server(config) as server, httpx2.Client(base_url=server.url, headers=headers) as http:
-            thread = f"/threads/{http.post('/threads').json()['id']}/messages"
-            body = {"role": "user", "content": "x" * 2000}
-            statuses = [http.post(thread, json=body).status_code for _ in range(80)]
-            assert set(statuses) == {200, 503}
-            refused = http.post(thread, json=body).json()["error"]
-            assert refused["type"] == "server_error"
-            assert refused["message"] == "The server's store can't be used just now; its log says why."
-            kept = http.get(thread, params={"limit": 100}).json()["data"]
-            assert len(kept) == statuses.count(200)
-    finally:
-        limit_pages(None)
+    with run_server(config) as server, httpx2.Client(base_url=server.url, headers=headers) as http:
+        thread = f"/threads/{http.post('/threads').json()['id']}/messages"
+        body = {"role": "user", "content": "x" * 2000}
+        statuses = [http.post(thread, json=body).status_code for _ in range(80)]
+        assert set(statuses) == {200, 503}
+        refused = http.post(thread, json=body).json()["error"]
+        assert refused["type"] == "server_error"
+        assert refused["message"] == "The server's store can't be used just now; its log says why."
+        kept = http.get(thread, params={"limit": 100}).json()["data"]
+        assert len(kept) == statuses.count(200)
 
 
-_CONNECT = sqlite3.connect
-
-
-def limit_pages(pages: int | None) -> None:
-    """Have each new file of SQLite end at so many pages, as a full disk would."""
-
-    def connect(*arguments: Any, **named: Any) -> sqlite3.Connection:
-        connection = _CONNECT(*arguments, **named)
-        connection.execute(f"PRAGMA max_page_count={pages}")
-        return connection
-
-    sqlite3.dbapi2.connect = sqlite3.connect = _CONNECT if pages is None else connect  # type: ignore[attr-defined]
+def test_a_run_whose_reply_fits_on_no_disk_fails_and_frees_its_thread(
+    storeless: Any, run_server: Any, upstream: Any, until: Any, small_stores: None, tmp_path: Path
+) -> None:
+    config = replace(storeless, store_url=f"sqlite:///{tmp_path / 'small.db'}")
+    headers = {"Authorization": "Bearer test-token"}
+    upstream.says("x" * 500_000)
+    with run_server(config) as server, httpx2.Client(base_url=server.url, headers=headers, timeout=60) as http:
+        assistant = http.post("/assistants", json={"model": "m"}).json()["id"]
+        thread = f"/threads/{http.post('/threads').json()['id']}"
+        answer = http.post(f"{thread}/runs", json={"assistant_id": assistant, "stream": True})
+        events = [line.removeprefix("event: ") for line in answer.text.split("\n") if line.startswith("event: ")]
+        assert events[-2:] == ["thread.run.failed", "done"]
+        assert http.post(f"{thread}/messages", json={"role": "user", "content": "next"}).status_code == 200
