@@ -112,6 +112,9 @@ def test_the_common_length(a: str, b: str) -> None:
         ("| a | b |\n|--", ""),
         ("done.\n\n1.", "done.\n"),
         ("x **a** b", "x **a** b"),
+        ("- one\n- [x]", "- one"),
+        ("1. [ ", ""),
+        ("an [index]", "an [index]"),
     ],
 )
 def test_half_a_mark_is_not_shown(written: str, shown: str) -> None:
