@@ -251,7 +251,7 @@ class Painter:
             elif written is not None:
                 written = None
                 arguments.replace(panels.call_arguments(call))
-            if call.state in ("done", "failed", "dropped"):
+            if call.state in ("done", "failed", "dropped", "interrupted"):
                 result.replace(panels.call_result(call))
                 return True
             return False

@@ -35,8 +35,9 @@ STATES = {
     "done": "",
     "failed": "failed",
     "dropped": "not run",
+    "interrupted": "interrupted",
 }
-_MARKS = {"done": ("✓", "#2f9e44"), "failed": ("✕", "#e03131"), "dropped": ("–", "")}
+_MARKS = {"done": ("✓", "#2f9e44"), "failed": ("✕", "#e03131"), "dropped": ("–", ""), "interrupted": ("–", "")}
 _IMAGES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml")
 
 
@@ -95,8 +96,8 @@ def call_summary(call: segments.Call) -> str:
 
 def _mark(state: str) -> str:
     mark, colour = _MARKS.get(state, ("●", ""))
-    style = f' style="color:{colour}"' if colour else ""
-    return f'<span class="nba-mark nba-{state}"{style}>{mark}</span>'
+    style = "display:inline-block;width:14px" + (f";color:{colour}" if colour else "")
+    return f'<span class="nba-mark nba-{state}" style="{style}">{mark}</span>'
 
 
 def call_arguments(call: segments.Call) -> str:

@@ -58,8 +58,8 @@ class Refusal:
     body: Growing = field(default_factory=Growing)
 
 
-CallState: TypeAlias = Literal["writing", "ready", "running", "done", "failed", "dropped"]
-"""`dropped`: the run ended before the call was run."""
+CallState: TypeAlias = Literal["writing", "ready", "running", "done", "failed", "dropped", "interrupted"]
+"""`dropped`: the run ended before the call was run; `interrupted`: while it ran."""
 
 
 @dataclass(slots=True, eq=False)

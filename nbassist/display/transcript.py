@@ -179,7 +179,9 @@ class Transcript:
     def _(self, event: events.RunEnded) -> None:
         self._close_all()
         for call in self._calls.values():
-            if call.state in ("writing", "ready", "running"):
+            if call.state == "running":
+                call.state = "interrupted"
+            elif call.state in ("writing", "ready"):
                 call.state = "dropped"
         self.usage = event.usage if event.usage.known else self._turn_usage
         self.finish, self.detail, self.seconds = event.finish, one_line(event.detail, 1000), event.seconds

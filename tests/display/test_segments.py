@@ -56,6 +56,13 @@ def test_calls_of_one_turn_run_one_after_another() -> None:
     assert [s.state for s in transcript.segments if isinstance(s, segments.Call)] == ["running", "ready"]
     transcript.apply(events.ToolFinished("a", "a", "", error="it failed"))
     assert [s.state for s in transcript.segments if isinstance(s, segments.Call)] == ["failed", "running"]
+    transcript.apply(events.ToolCallReady("c", "c", "{}"))
+    transcript.apply(events.RunEnded("interrupted"))
+    assert [s.state for s in transcript.segments if isinstance(s, segments.Call)] == [
+        "failed",
+        "interrupted",
+        "dropped",
+    ]
 
 
 def test_a_call_that_was_cut_is_marked_as_not_run() -> None:
