@@ -23,7 +23,10 @@ class _Uvicorn(uvicorn.Server):
         self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        try:
+            await super().startup(sockets)
+        except SystemExit as error:  # uvicorn's way to say that the lifespan failed
+            raise LocalUnavailableError("the server did not start; its log says why") from error
         if self.started and sockets:
             host, port = sockets[0].getsockname()[:2]
             self._ready(f"http://{f'[{host}]' if ':' in host else host}:{port}/v1")
@@ -81,5 +84,3 @@ async def serve(
             server.should_exit = True
             await task
             raise
-        if not server.started:
-            raise LocalUnavailableError("the server did not start; its log says why")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,9 +14,10 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, create_engine, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
-from nbassist.errors import LocalError
+from nbassist.errors import LocalError, LocalUnavailableError
+from nbassist.local.serve import serve
 from nbassist.local.store import upgrade
 from nbassist.local.store.database import Database
 from nbassist.local.store.schema import metadata
@@ -67,6 +69,22 @@ def test_a_store_of_a_later_version_is_left_alone(engine: Engine, empty_store_ur
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(LocalError, match="later version"):
         Database(empty_store_url)
+
+
+def test_a_store_that_can_not_be_opened_is_one_line(storeless: Any, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(LocalUnavailableError, match="did not start"):
+        asyncio.run(serve(storeless, "127.0.0.1", 0, print, log_level="critical"))
+    with pytest.raises(OperationalError):
+        Database(storeless.store_url)
+    assert capfd.readouterr().out == ""
+
+
+def test_nobody_else_reads_the_store(tmp_path: Path) -> None:
+    file = tmp_path / "store.db"
+    database = Database(f"sqlite:///{file}")
+    asyncio.run(database.read(lambda connection: connection.execute(text("SELECT 1"))))
+    assert {path.stat().st_mode & 0o077 for path in tmp_path.iterdir()} == {0}
+    database.close()
 
 
 def test_the_store_itself_allows_one_active_run_on_a_thread(engine: Engine) -> None:

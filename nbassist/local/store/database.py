@@ -10,6 +10,7 @@ import asyncio
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -90,7 +91,8 @@ def _server(url: str) -> Engine:
 def _sqlite(url: str) -> Engine:
     if (file := make_url(url).database) and file != ":memory:":
         # Conversations are nobody else's business; what SQLite puts beside the file gets its mode.
-        os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
+        with suppress(OSError):  # SQLite says the same in its own words
+            os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
     engine = create_engine(url, connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False})
 
     @event.listens_for(engine, "connect")
