@@ -155,11 +155,7 @@ class Turn:
     async def _add_text(self, kind: str, text: str) -> None:
         if not text:
             return
-        if self._message is None:
-            await self._open_message()
-        message = self._message
-        if message is None:
-            raise ValueError("no open message")
+        message = self._message or await self._open_message()
         text = clean(text)
         first = not message.parts or message.parts[-1][0] != kind
         if first:
@@ -173,7 +169,7 @@ class Turn:
         self._channel.tell("thread.message.delta", wire.message_delta(message.id, part))
         message.grew = True
 
-    async def _open_message(self) -> None:
+    async def _open_message(self) -> _OpenMessage:
         message = _OpenMessage(new_id("msg"), new_id("step"))
         details = {"type": "message_creation", "message_creation": {"message_id": message.id}}
 
@@ -186,20 +182,17 @@ class Turn:
         self._message = message
         self._tell_twice("thread.run.step", wire.step(step))
         self._tell_twice("thread.message", wire.message(row))
+        return message
 
     async def _add_call(self, call_id: str, name: str) -> None:
-        if self._calls is None:
-            await self._open_calls()
-        calls = self._calls
-        if calls is None:
-            raise ValueError("no open step")
+        calls = self._calls or await self._open_calls()
         call = {"id": call_id, "type": "function", "function": {"name": clean(name), "arguments": ""}}
         calls.calls.append(call)
         function = {"name": clean(name), "arguments": "", "output": None}
         shown = {"index": len(calls.calls) - 1, "id": call_id, "type": "function", "function": function}
         self._channel.tell("thread.run.step.delta", wire.step_delta(calls.step_id, shown))
 
-    async def _open_calls(self) -> None:
+    async def _open_calls(self) -> _OpenCalls:
         calls, written = _OpenCalls(new_id("step")), self._message
 
         def work(connection: Connection) -> tuple[list[tuple[str, Any]], RowMapping]:
@@ -212,6 +205,7 @@ class Turn:
         for name, data in told:
             self._channel.tell(name, data)
         self._tell_twice("thread.run.step", wire.step(step))
+        return calls
 
     def _add_arguments(self, call_id: str, text: str) -> None:
         if self._calls is None or not text:
