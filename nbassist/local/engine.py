@@ -17,7 +17,6 @@ from .model import DEFAULT, usable
 CONTEXT = 8192
 """Tokens that a prompt and its answer may have together."""
 
-_TEMPLATE = Path(__file__).with_name("template.jinja")
 _PROMPT_CACHE = 512  # MiB for the prompts of threads that are not being answered just now
 _EXTRA: Mapping[str, Any] = {
     "temperature": 0.2,  # a small model calls tools more reliably when it is not left to wander
@@ -132,7 +131,6 @@ class Engine:
         settings.cache_ram_mib = _PROMPT_CACHE
         settings.use_jinja = True
         if path.name == DEFAULT.name:
-            settings.chat_template = _TEMPLATE.read_text(encoding="utf-8")
             settings.force_pure_content_parser = True  # its calls come as text, which our own decoder reads
         settings.warmup = False  # its seconds would be waited for before the first token, not saved
         settings.verbosity = 0

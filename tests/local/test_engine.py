@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from nbassist.errors import LocalUnavailableError, ModelFileError
-from nbassist.local.engine import _TEMPLATE, Engine, spare_cores
+from nbassist.local.engine import Engine, spare_cores
 from nbassist.local.model import DEFAULT, locate
 from nbassist.local.upstream import Upstream
 
@@ -182,33 +182,11 @@ CALLED = [
 ]
 
 
-def test_the_template_writes_calls_and_results_as_the_model_was_trained_on_them_and_asks_for_the_answer():
-    jinja2 = pytest.importorskip("jinja2")
-    environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True)
-    environment.filters["tojson"] = json.dumps
-    template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
-    written = template.render(messages=CALLED, tools=[TOOL], add_generation_prompt=True)
-    assert written.startswith(
-        "<|im_start|>system\nYou are an assistant in a Jupyter notebook. Answer briefly.\n\n# Tools"
-    )
-    assert f"<tools>\n{json.dumps(TOOL)}\n</tools>" in written
-    assert written.endswith(
-        "<|im_start|>user\nHow many rows has the table orders?<|im_end|>\n"
-        '<|im_start|>assistant\n<tool_call>\n{"name": "row_count", "arguments": {"table": "orders"}}\n</tool_call>'
-        "<|im_end|>\n<|im_start|>user\n<tool_response>\n37\n</tool_response>\nAnswer my question from this result, in "
-        "words. Call a function again only if you still need something else.<|im_end|>\n<|im_start|>assistant\n"
-    )
-    own = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}]
-    assert template.render(messages=own, tools=None, add_generation_prompt=True) == (
-        "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"
-    )
-
-
-@pytest.mark.model
 def test_the_real_model_calls_a_tool_and_answers_from_its_result(engine):
     body = {**engine.extra, "tools": [TOOL], "temperature": 0}
     wish = ask(engine, "/v1/chat/completions", {**body, "messages": CALLED[:1]})["choices"][0]["message"]
     assert '"row_count"' in json.dumps(wish).replace("\\", "")
-    answer = ask(engine, "/v1/chat/completions", {**body, "messages": CALLED})["choices"][0]["message"]["content"]
+    told = [*CALLED[:-1], {**CALLED[-1], "content": f"{CALLED[-1]['content']}\n\n{engine.tool_note}"}]
+    answer = ask(engine, "/v1/chat/completions", {**body, "messages": told})["choices"][0]["message"]["content"]
     assert "37" in answer
     assert "row_count" not in answer
