@@ -16,9 +16,10 @@ from ..errors import ToolError
 from ..events import ToolFinished
 from ..messages import ToolCall, ToolSpec
 from . import background
-from .definition import Approval, Ask, Mistakes, Tool
+from .definition import Approval, Ask, Tool
 from .execute import Execution
-from .results import LIMIT, clean
+from .mistakes import Mistakes
+from .reprs import LIMIT, clean
 
 _GRACE = 2.0  # seconds that a coroutine has, after its time is up, to be cancelled
 

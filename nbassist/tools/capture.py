@@ -18,7 +18,8 @@ from typing import Any
 
 from ..events import MimeBundle
 from .figures import bundle_of_figure, is_figure
-from .results import ToolResult, bounded_bundle, clean, cut, to_bundle
+from .reprs import clean, cut
+from .results import ToolResult, bounded_bundle, to_bundle
 
 _TEXT_LIMIT = 100_000  # characters of print that are kept of one call
 _DISPLAYS = 200  # bundles that are kept of one call

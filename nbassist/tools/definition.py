@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from ..errors import ToolError
 from ..messages import ToolCall, ToolSpec
+from .mistakes import Mistakes
 
 if TYPE_CHECKING:
     from .schema import Parameters
@@ -37,16 +38,6 @@ class Approval:
     allowed: bool
     comment: str = ""
     arguments: str | None = None
-
-
-@dataclass(frozen=True)
-class Mistakes:
-    """Why arguments can't be used: one line each, at least one."""
-
-    lines: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return "; ".join(self.lines)
 
 
 class Ask(Protocol):

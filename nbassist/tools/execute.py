@@ -22,7 +22,8 @@ from .capture import Capture, bundle_of, capturing
 from .definition import Tool
 from .figures import open_figures, take_new
 from .plain import draw
-from .results import clean, cut, to_text
+from .reprs import clean, cut
+from .results import to_text
 
 _ERROR_LIMIT = 2_000  # characters of an error's message that the model gets
 

@@ -17,6 +17,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from itertools import islice
 from typing import Any
 
+from .reprs import own_text, short_repr
+
 _ATOMS = (bool, int, float, str, type(None))
 _WRITTEN = (datetime.date, datetime.time, decimal.Decimal, fractions.Fraction, uuid.UUID, pathlib.PurePath, complex)
 _CONTAINERS = (Mapping, list, tuple, Set, deque, range, Iterator)
@@ -171,7 +173,6 @@ def _of_bytes(value: bytes | bytearray) -> str:
 
 def _described(value: Any) -> str:
     from . import tables
-    from .results import own_text, short_repr
 
     own = own_text(value)
     if own is None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from .definition import Mistakes
+from .mistakes import Mistakes
 from .schema import Parameters
 
 _BRANCHES = frozenset({"int", "str", "float", "bool", "none", "dict", "list"})

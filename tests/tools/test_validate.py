@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import AfterValidator, Field
 
-from nbassist.tools.definition import Mistakes
+from nbassist.tools.mistakes import Mistakes
 from nbassist.tools.schema import describe
 from nbassist.tools.validate import read_arguments
 
