@@ -134,15 +134,17 @@ class TerminalView:
     def _call(self, call: segments.Call) -> bool:
         if call.state in ("writing", "ready", "running"):
             return False
-        self._line(f"{_INDENT}{_mark(call)} {call.name}({panels.arguments_preview(call.arguments.text)})", _color(call))
-        for bundle in call.display:
-            if isinstance(plain := bundle.get("text/plain"), str):
-                for line in clean(plain).rstrip("\n").split("\n")[:40]:
-                    self._line(f"{_INDENT * 2}{line}", DIM)
-        summary = call.error or " ".join(call.output.split())
+        arguments = panels.arguments_preview(call.arguments.text)
+        seconds = panels.seconds_text(call.seconds)
+        self._line(f"{_INDENT}{_mark(call)} {call.name}({arguments})  {seconds}", _color(call))
+        shown = [text for bundle in call.display if isinstance(text := bundle.get("text/plain"), str)]
+        for text in shown:
+            for line in clean(text).rstrip("\n").split("\n")[:40]:
+                self._line(f"{_INDENT * 2}{line}", DIM)
+        # What the model got says nothing new beside what was displayed.
+        summary = call.error or ("" if shown else " ".join(call.output.split()))
         if summary:
-            cut = summary if len(summary) <= 100 else summary[:99] + "…"
-            self._line(f"{_INDENT * 2}{cut}  ({panels.seconds_text(call.seconds)})", DIM)
+            self._line(f"{_INDENT * 2}{summary if len(summary) <= 100 else summary[:99] + '…'}", DIM)
         return True
 
     def _new_line(self) -> None:

@@ -29,8 +29,8 @@ def test_the_text_streams_and_a_call_is_an_indented_line(run: Run) -> None:
     assert shown(run("There are **1204**.\n\n- one\n", reasoning="Hm.\nYes.")) == (
         "  Hm.\n  Yes.\n"
         "Let me see.\n"
-        '  ✓ row_count(table="orders")\n'
-        "    1204  (20 ms)\n"
+        '  ✓ row_count(table="orders")  20 ms\n'
+        "    1204\n"
         "There are **1204**.\n\n- one\n"
         "some-model · 1.5 s · 30 tokens in, 12 out · 2 turns\n"
     )
