@@ -17,22 +17,15 @@ from lab_harness import Lab, running_chromium, running_lab
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """A JupyterLab on loopback without a token, with its own Jupyter folders, for the whole test run."""
-    pytest.importorskip("jupyterlab")
     with running_lab(tmp_path_factory.mktemp("jupyter"), tmp_path_factory.mktemp("notebooks")) as lab:
         yield lab
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
-    """A Chromium for the whole test run; skipped where there is none."""
-    error = pytest.importorskip("playwright.sync_api").Error
-    running = running_chromium()
-    try:
-        browser = running.__enter__()
-    except error as reason:
-        pytest.skip(f"no Chromium: {str(reason).splitlines()[0]}")
-    yield browser
-    running.__exit__(None, None, None)
+    """A Chromium for the whole test run."""
+    with running_chromium() as browser:
+        yield browser
 
 
 @pytest.fixture
