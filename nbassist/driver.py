@@ -17,6 +17,7 @@ from .errors import BackendError, ConversationError, NbassistError
 from .events import Event, RunEnded, RunStarted, ToolFinished, TurnEnded, Usage
 from .messages import Text
 from .order import Order, State
+from .redact import Redactor
 from .reply import Recorder, Reply
 from .run import CallTools, Limits, Outcome, Submit, run_flow
 from .tools import Toolbox
@@ -39,7 +40,8 @@ class Driver:
         instructions: str,
         parameters: Mapping[str, Any],
     ) -> None:
-        self._prompt = prompt
+        self._redact = Redactor()
+        self._prompt = self._redact.text(prompt)
         self._conversation = conversation
         self._connect = backend
         self._toolbox = toolbox
@@ -76,7 +78,7 @@ class Driver:
                     step = self._flow.send(_turn_end(ended))
                 else:
                     for finished in self._toolbox.run(step.calls):
-                        yield self._take(_with_note(finished, step))
+                        yield self._take(_with_note(self._redact.tool_finished(finished), step))
                     step = self._flow.send(None)
         except StopIteration as stop:
             outcome: Outcome = stop.value
@@ -104,7 +106,7 @@ class Driver:
                     step = self._flow.send(_turn_end(ended))
                 else:
                     async for finished in self._toolbox.arun(step.calls):
-                        yield self._take(_with_note(finished, step))
+                        yield self._take(_with_note(self._redact.tool_finished(finished), step))
                     step = self._flow.send(None)
         except StopIteration as stop:
             outcome: Outcome = stop.value

@@ -22,9 +22,10 @@ ALLOWED = {
     "tools": GROUND,
     "backends": GROUND,
     "display": GROUND,
+    "redact": {"errors", "events"},
     "run": GROUND | {"conversation"},
     "reply": GROUND | {"display"},
-    "driver": GROUND | {"conversation", "run", "order", "reply", "tools", "backends"},
+    "driver": GROUND | {"redact", "conversation", "run", "order", "reply", "tools", "backends"},
     "local": GROUND | {"backends"},
     "assistant": GROUND | {"conversation", "run", "driver", "reply", "settings", "tools", "backends", "local"},
     "magics": GROUND
