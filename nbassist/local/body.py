@@ -17,6 +17,9 @@ from .text import clean_json
 
 B = TypeVar("B", bound=Body)
 
+_DEEPEST = 128
+"""Levels of arrays and objects in a body; far fewer than what Python or a store can walk through."""
+
 
 async def read_body(request: Request, most: int, seconds: float) -> bytes:
     """Return the body of a request.
@@ -48,7 +51,7 @@ async def read_json(request: Request, limits: Limits) -> Any:
     Raises
     ------
     ApiError
-        Where it is no JSON, or a number in it is none that JSON has.
+        Where it is no JSON, a number in it is none that JSON has, or it is nested too deeply.
     """
     raw = await read_body(request, limits.body_bytes, limits.body_seconds)
     if not raw.strip():
@@ -60,6 +63,8 @@ async def read_json(request: Request, limits: Limits) -> Any:
         raise ApiError(
             "We could not parse the JSON body of your request. The body has to be valid JSON, in UTF-8."
         ) from None
+    if raw.count(b"{") + raw.count(b"[") > _DEEPEST and _is_deep(value):
+        raise ApiError(f"The JSON body of your request is nested too deeply: this server takes {_DEEPEST} levels.")
     # Only an escape can bring in what the store can't hold, and most bodies have none of these two.
     return clean_json(value) if b"\\u" in raw else value
 
@@ -77,6 +82,14 @@ async def read_model(request: Request, kind: type[B], limits: Limits) -> B:
 
 def _too_large(most: int) -> ApiError:
     return ApiError(f"The request is too large: this server takes up to {most} bytes.", status=413)
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(_DEEPEST):
+        inner = [item.values() if isinstance(item, dict) else item for item in level if isinstance(item, dict | list)]
+        level = [item for items in inner for item in items]
+    return any(isinstance(item, dict | list) for item in level)
 
 
 def _no_number(name: str) -> NoReturn:

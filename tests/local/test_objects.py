@@ -170,10 +170,20 @@ def test_a_wrong_body_is_refused_by_name(http: httpx2.Client) -> None:
 
 
 def test_what_is_no_json_is_refused(http: httpx2.Client) -> None:
-    for raw in (b"{", b'{"a": NaN}', b'{"a": 1e999}', b"\xff", b'"\xed\xa0\x80"', b"[" * 100_000, b"1" * 5000):
+    deep = b'{"a":' * 500 + b'"\\u0041"' + b"}" * 500
+    for raw in (b"{", b'{"a": NaN}', b'{"a": 1e999}', b"\xff", b'"\xed\xa0\x80"', b"[" * 100_000, b"1" * 5000, deep):
         status, message, _ = error(http.post("/threads", content=raw))
         assert status == 400
         assert "JSON" in message or "expected an object" in message
+
+
+def test_schemas_may_be_nested_as_deeply_as_people_write_them(http: httpx2.Client) -> None:
+    schema: Any = {"type": "string"}
+    for _ in range(40):
+        schema = {"type": "object", "properties": {"a": schema}}
+    tool = {"type": "function", "function": {"name": "f", "parameters": schema}}
+    made = http.post("/assistants", json={"model": "m", "tools": [tool]}).json()
+    assert made["tools"][0]["function"]["parameters"] == schema
 
 
 def test_text_that_no_store_holds_is_mended(http: httpx2.Client) -> None:
