@@ -142,7 +142,7 @@ def _outside(side: Literal["above", "below"]) -> Callable[[str, Mapping[str, Any
         limit = context["le" if side == "above" else "ge"]
         return ApiError(
             f"Invalid '{param}': {kind} {side} {bound} value. "
-            f"Expected a value {sign} {limit:g}, but got {value} instead.",
+            f"Expected a value {sign} {limit:.16g}, but got {value} instead.",
             param=param,
             code=f"{kind}_{side}_{bound[:3]}_value",
         )

@@ -103,9 +103,12 @@ def _upstream(options: argparse.Namespace) -> Upstream | Engine:
     if options.upstream != "local":
         if not options.upstream.startswith(("http://", "https://")):
             raise UsageError(f"--upstream is a URL or `local`, not {options.upstream!r}")
-        if name and not os.environ.get(name):
+        key = os.environ.get(name, "").strip() if name else ""
+        if name and not key:
             raise UsageError(f"--upstream-key-env names {name}, which is not set")
-        return UrlUpstream(options.upstream, os.environ.get(name, "") if name else "", options.upstream_model)
+        if not (key.isascii() and key.isprintable()):
+            raise UsageError(f"--upstream-key-env names {name}, whose value can't be a key: no HTTP header takes it")
+        return UrlUpstream(options.upstream, key, options.upstream_model)
     if name:
         raise UsageError("--upstream-key-env goes with --upstream URL")
     from .engine import CONTEXT, Engine
@@ -143,13 +146,17 @@ def _open_store(url: str) -> None:
 
 
 def _token() -> tuple[str, str]:
-    """Return the server's token and where it came from; one that is made is kept for the next start."""
+    """Return the server's token and where it came from; one that is made is kept for the next start.
+
+    A kept one that others may have read is replaced.
+    """
     token = os.environ.get("NBASSIST_SERVE_TOKEN", "")
     if token:
         return token, "that of NBASSIST_SERVE_TOKEN"
     file = state_folder() / "serve.token"
     try:
-        token = file.read_text(encoding="ascii").strip()
+        is_private = os.name == "nt" or not file.stat().st_mode & 0o077
+        token = file.read_text(encoding="ascii").strip() if is_private else ""
     except (OSError, ValueError):
         token = ""
     if not token:

@@ -44,7 +44,8 @@ class Guard:
 
     def _refusal(self, path: str, headers: Headers) -> ApiError | None:
         if _host_name(headers.get("host", "")) not in self._hosts:
-            return ApiError("This server is not asked under that host name.", status=403, code="host_not_allowed")
+            words = "This server is not asked under that host name; --allow-host NAME allows one."
+            return ApiError(words, status=403, code="host_not_allowed")
         origin = headers.get("origin")
         if origin is not None and origin not in self._origins:
             return ApiError("Pages of that origin may not use this server.", status=403, code="origin_not_allowed")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import socket
 from collections.abc import Callable
+from typing import Any
 
 import uvicorn
 
@@ -52,7 +54,7 @@ async def serve(
     ready : callable
         Called once with the base URL, `http://HOST:PORT/v1`, when the server listens.
     log_level : str
-        Of uvicorn: critical, error, warning, info, debug.
+        critical, error, warning, info (each request), debug; the log goes to standard error.
 
     Raises
     ------
@@ -71,6 +73,7 @@ async def serve(
             app,
             lifespan="on",
             log_level=log_level,
+            log_config=_logging(log_level),
             access_log=log_level in ("info", "debug"),
             server_header=False,
             ws="none",
@@ -84,3 +87,11 @@ async def serve(
             server.should_exit = True
             await task
             raise
+
+
+def _logging(level: str) -> dict[str, Any]:
+    """uvicorn's own, but for requests, which it logs to standard output: that is for the URL, and may not be read."""
+    config = copy.deepcopy(uvicorn.config.LOGGING_CONFIG)
+    config["handlers"]["access"]["stream"] = "ext://sys.stderr"
+    config["loggers"]["nbassist"] = {"handlers": ["default"], "level": level.upper()}
+    return config

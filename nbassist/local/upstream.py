@@ -23,6 +23,8 @@ _LOADING_SECONDS = 180.0
 _LONGEST_WAIT = 20.0
 _LONGEST_EVENT = 16 * 1024 * 1024
 _TIMEOUT = httpx2.Timeout(600.0, connect=10.0, pool=None)
+_SHORTEST_KEY = 3
+"""Up to so many characters it is a placeholder, and may stand in any text."""
 _OPENAI = "api.openai.com"
 """The one host whose newer models refuse `max_tokens`, the name that all others know."""
 _OVERFLOW = ("context_length_exceeded", "exceed_context_size_error", "maximum context length", "context size")
@@ -103,7 +105,20 @@ class UpstreamClient:
     def redact(self, text: str) -> str:
         """Return `text` without the upstream's key."""
         key = self.upstream.api_key
-        return text.replace(key, "[key]") if len(key) > 3 else text
+        return text.replace(key, "[key]") if len(key) > _SHORTEST_KEY else text
+
+    async def redacted(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """Yield what comes without the upstream's key; an end that the key may begin with waits for the next piece."""
+        key, held = self.upstream.api_key.encode(), b""
+        async for piece in pieces:
+            piece = (held + piece).replace(key, b"[key]") if len(key) > _SHORTEST_KEY else piece
+            tails = range(max(0, len(piece) - len(key) + 1), len(piece))
+            end = next((start for start in tails if key.startswith(piece[start:])), len(piece))
+            held = piece[end:]
+            if end:
+                yield piece[:end]
+        if held:
+            yield held
 
     async def models(self) -> list[dict[str, Any]]:
         """Return the upstream's models as the wire has them; for an engine of ours its one, without starting it.
@@ -152,15 +167,11 @@ class UpstreamClient:
                         break
                 for event in decoder.finish():
                     yield event
-        except BackendError as error:
+        except (BackendError, httpx2.HTTPError, httpx2.StreamError, ValueError) as error:
+            failure = self.failure(error)
             if not decoder.started:
-                raise self.failure(error) from error
-            for event in decoder.broken(error):
-                yield event
-        except (httpx2.HTTPError, httpx2.StreamError, ValueError) as error:
-            if not decoder.started:
-                raise self.failure(error) from error
-            for event in decoder.broken(str(self.failure(error))):
+                raise failure from error
+            for event in decoder.broken(str(failure)):
                 yield event
 
     async def _open(self, url: str, body: Mapping[str, Any]) -> httpx2.Response:
@@ -221,7 +232,8 @@ class UpstreamClient:
         if isinstance(error, httpx2.ConnectError):
             return UpstreamError("server_error", "The upstream does not answer: is it running?")
         if isinstance(error, httpx2.HTTPError | httpx2.StreamError):
-            return UpstreamError("server_error", self.redact(f"The connection to the upstream broke: {error}"))
+            words = str(error) or type(error).__name__
+            return UpstreamError("server_error", self.redact(f"The connection to the upstream broke: {words}"))
         return UpstreamError("server_error", "The upstream sent what is no Chat Completions stream.")
 
 

@@ -25,6 +25,36 @@ def test_chat_completions_pass_through_as_a_stream(client: openai.OpenAI, upstre
     assert upstream.requests[0]["model"] == "m"
 
 
+def test_chat_completions_pass_through_whole(client: openai.OpenAI, upstream: Any) -> None:
+    message = {"role": "assistant", "content": "Hello"}
+    choices = [{"index": 0, "message": message, "finish_reason": "stop"}]
+    upstream.refuses(200, {"id": "c1", "object": "chat.completion", "created": 1, "model": "m", "choices": choices})
+    answer = client.chat.completions.create(model="m", messages=[{"role": "user", "content": "Hi"}], seed=7)
+    assert answer.choices[0].message.content == "Hello"
+    assert upstream.requests[0] == {"model": "m", "messages": [{"role": "user", "content": "Hi"}], "seed": 7}
+
+
+def test_the_upstreams_key_is_taken_out_of_a_stream_however_it_is_cut(http: httpx2.Client, upstream: Any) -> None:
+    upstream.streams(b"data: 1 sk-upst", b"ream-k", b"ey sk-up\n\ndata: s", b"k-sk-upstream-key\n\ndata: sk-", b"\n\n")
+    answer = http.post("/chat/completions", json={"messages": [], "stream": True})
+    assert answer.text == "data: 1 [key] sk-up\n\ndata: sk-[key]\n\ndata: sk-\n\ndata: [DONE]\n\n"
+
+
+def test_a_stream_that_breaks_is_not_taken_for_a_whole_one(client: openai.OpenAI, upstream: Any) -> None:
+    upstream.streams("half", cut=True)
+    chunks = client.chat.completions.create(model="m", messages=[{"role": "user", "content": "Hi"}], stream=True)
+    assert next(iter(chunks)).choices[0].delta.content == "half"
+    with pytest.raises(openai.APIError, match="connection to the upstream broke"):
+        list(chunks)
+
+
+def test_a_client_that_leaves_ends_the_request_to_the_upstream(http: httpx2.Client, upstream: Any) -> None:
+    upstream.streams("begun", 60.0)
+    with http.stream("POST", "/chat/completions", json={"messages": [], "stream": True}) as answer:
+        assert "begun" in next(answer.iter_lines())
+    assert upstream.left.wait(20)
+
+
 def test_an_error_passes_through_without_the_upstreams_key(http: httpx2.Client, upstream: Any) -> None:
     upstream.refuses(400, {"error": {"message": "no sk-upstream-key", "type": "x", "param": None, "code": None}})
     response = http.post("/chat/completions", json={"messages": []})

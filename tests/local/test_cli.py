@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -9,7 +10,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
+import httpx2
 import openai
 import pytest
 
@@ -27,12 +30,12 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @contextmanager
-def serving(*arguments: str, **environ: str) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
+def serving(
+    *arguments: str, log: IO[str] | int = subprocess.PIPE, **environ: str
+) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
     """Run `nbassist serve`; give the process and the first two lines that it prints."""
     command = [sys.executable, "-m", "nbassist", "serve", *arguments]
-    server = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **environ}
-    )
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env={**os.environ, **environ})
     assert server.stdout is not None
     try:
         yield server, server.stdout.readline().strip(), server.stdout.readline().strip()
@@ -69,15 +72,22 @@ def test_wrong_usage_exits_with_2(arguments, capsys):
             2,
             "names X_Y, which is not set",
         ),
+        (
+            ["serve", "--upstream", "http://127.0.0.1:9/v1", "--upstream-key-env", "WRONG_KEY"],
+            2,
+            "whose value can't be a key",
+        ),
     ],
 )
-def test_errors_are_one_line(arguments, code, words, capsys):
+def test_errors_are_one_line(arguments, code, words, capsys, monkeypatch):
+    monkeypatch.setenv("WRONG_KEY", "sk-caf\u00e9")
     assert main(arguments) == code
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith("nbassist: ")
     assert words in err
     assert err.count("\n") == 1
+    assert "sk-caf" not in err
 
 
 def test_listing_models(own_folders, capsys):
@@ -132,6 +142,74 @@ def test_serve_keeps_a_token_of_its_own_for_its_owner_alone(own_folders):
             kept.append(file.read_text())
     assert kept[0] == kept[1]
     assert len(kept[0]) > 30
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX modes")
+def test_a_kept_token_that_others_may_have_read_is_replaced(own_folders):
+    origins = [cli._token()]
+    file = Path(origins[0][1].removeprefix("in "))
+    file.chmod(0o644)
+    origins += [cli._token(), cli._token()]
+    assert origins[0] != origins[1] == origins[2]
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_the_key_of_the_upstream_is_in_no_log_line_and_in_no_answer(tmp_path, upstream):
+    key = "sk-upstream-key"
+    said = []
+    with (
+        (tmp_path / "log").open("w") as log,
+        serving(
+            *("--upstream", upstream.url, "--upstream-key-env", "UPSTREAM_KEY", "--log-level", "debug"),
+            log=log,
+            UPSTREAM_KEY=f"{key}\n",
+            NBASSIST_SERVE_TOKEN="given",
+        ) as (_, *lines),
+        httpx2.Client(base_url=lines[0], headers={"Authorization": "Bearer given"}, timeout=60) as http,
+    ):
+        said += lines
+        assistant = http.post("/assistants", json={"model": "m"}).json()["id"]
+        runs = f"/threads/{http.post('/threads').json()['id']}/runs"
+        for answer in (200, 401, 400, 500, "broken", "cut"):
+            for path, body in ((runs, {"assistant_id": assistant}), ("/chat/completions", {"messages": []})):
+                error = {"error": {"message": f"no: {key}"}}
+                if answer == "broken":
+                    upstream.streams("x", f"data: {json.dumps(error)}\n\n".encode())
+                elif answer == "cut":
+                    upstream.streams("x", cut=True)
+                else:
+                    upstream.refuses(answer, error)
+                said.append(http.post(path, json={**body, "stream": True}).text)
+        said += [http.get("/models").text, http.get(runs).text, http.get("/nothing").text]
+    said.append((tmp_path / "log").read_text())
+    assert "/chat/completions" in said[-1]
+    assert {headers["authorization"] for headers in upstream.headers} == {f"Bearer {key}"}
+    assert len(upstream.headers) == 12
+    assert [text for text in said if key in text] == []
+    assert "Traceback" not in said[-1]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no SIGTERM")
+def test_sigterm_ends_the_server_in_the_middle_of_streams_and_tells_their_listeners(tmp_path, upstream):
+    upstream.streams("begun", 600.0)
+    upstream.streams("begun", 600.0)
+    with (
+        serving("--upstream", upstream.url, NBASSIST_SERVE_TOKEN="given") as (server, url, _),
+        httpx2.Client(base_url=url, headers={"Authorization": "Bearer given"}, timeout=60) as http,
+    ):
+        run = {"assistant_id": http.post("/assistants", json={"model": "m"}).json()["id"], "stream": True}
+        with (
+            http.stream("POST", "/threads/runs", json=run) as one,
+            http.stream("POST", "/chat/completions", json={"messages": [], "stream": True}) as other,
+        ):
+            streams = [one.iter_lines(), other.iter_lines()]
+            assert all(any("begun" in line for line in lines) for lines in streams)
+            server.send_signal(signal.SIGTERM)
+            ended, broken = ([line for line in lines if line] for lines in streams)
+        assert ended[-4].startswith("event: thread.run.failed")
+        assert ended[-1] == "data: [DONE]"
+        assert '"error"' in broken[-1]
+        assert server.wait(60) in (0, -signal.SIGTERM)
 
 
 def test_a_port_that_is_taken_is_one_line(capfd):

@@ -185,6 +185,7 @@ FAILURES: list[tuple[str, tuple[Any, ...], dict[str, Any], str, str]] = [
     ("refuses", (200, "<html>hello</html>"), {}, "server_error", "empty stream"),
     ("streams", (b"data: {no json\n\n",), {}, "server_error", "no Chat Completions"),
     ("streams", ("begun", b'data: {"error": {"message": "engine gone"}}\n\n'), {}, "server_error", "engine gone"),
+    ("streams", ("begun", b'data: {"error": {"message": "no sk-upstream-key"}}\n\n'), {}, "server_error", "no [key]"),
     ("streams", ("begun", b"data: \xff\xfe\n\n"), {}, "server_error", ""),
     ("streams", ("begun",), {"cut": True}, "server_error", ""),
 ]

@@ -15,7 +15,7 @@ from ...errors import LocalError
 from ..body import read_json
 from ..refusals import ApiError
 from ..server import server_of
-from ..upstream import UpstreamError
+from ..upstream import UpstreamClient, UpstreamError
 
 
 async def models(request: Request) -> Response:
@@ -49,18 +49,17 @@ async def completions(request: Request) -> Response:
         body["model"] = upstream.default_model
     try:
         url = f"{await upstream.base_url()}/chat/completions"
-        answer = await client.http.send(
-            client.http.build_request("POST", url, json=body, headers=client.headers()), stream=True
-        )
+        request_ = client.http.build_request("POST", url, json=body, headers=client.headers())
+        answer = await client.http.send(request_, stream=True)
+        kind = answer.headers.get("content-type", "application/json")
+        if answer.is_success and "json" not in kind:
+            return StreamingResponse(_pieces(client, answer), answer.status_code, media_type=kind)
+        async with aclosing(answer):
+            words = client.redact((await answer.aread()).decode(errors="replace"))
     except LocalError as error:
         raise ApiError(str(error), status=503) from error
     except httpx2.HTTPError as error:
         raise ApiError(str(client.failure(error)), status=502) from error
-    kind = answer.headers.get("content-type", "application/json")
-    if answer.is_success:
-        return StreamingResponse(_pieces(answer), answer.status_code, media_type=kind)
-    async with aclosing(answer):
-        words = client.redact((await answer.aread()).decode(errors="replace"))
     try:
         json.loads(words)
     except ValueError:
@@ -69,10 +68,14 @@ async def completions(request: Request) -> Response:
     return Response(words, 502 if answer.status_code in (401, 403) else answer.status_code, media_type=kind)
 
 
-async def _pieces(answer: httpx2.Response) -> AsyncIterator[bytes]:
+async def _pieces(client: UpstreamClient, answer: httpx2.Response) -> AsyncIterator[bytes]:
     async with aclosing(answer):
-        async for piece in answer.aiter_bytes():
-            yield piece
+        try:
+            async for piece in client.redacted(answer.aiter_bytes()):
+                yield piece
+        except (httpx2.HTTPError, httpx2.StreamError) as error:
+            refusal = ApiError(str(client.failure(error)), status=502)
+            yield b"\n\ndata: " + json.dumps(refusal.to_dict()).encode() + b"\n\n"
 
 
 routes = [
