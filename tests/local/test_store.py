@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
@@ -22,6 +23,16 @@ from nbassist.local.store import upgrade
 from nbassist.local.store.database import Database
 from nbassist.local.store.schema import metadata
 
+LATER = """
+import sqlalchemy as sa
+from alembic import op
+
+revision, down_revision = "0002", "0001"
+
+
+def upgrade():
+    op.add_column("threads", sa.Column("more", sa.Text()))
+"""
 MIGRATIONS = Path(upgrade.__file__).parent / "migrations/versions"
 
 
@@ -62,6 +73,23 @@ def test_a_second_start_changes_nothing(engine: Engine) -> None:
     upgrade.upgrade(engine)
     with engine.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM threads")).scalar() == 1
+
+
+def test_a_store_of_an_earlier_version_is_brought_up_to_date_with_what_it_holds(
+    engine: Engine, empty_store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO threads (id, created_at, metadata) VALUES ('thread_1', 1, '{}')"))
+    later = tmp_path / "migrations"
+    shutil.copytree(MIGRATIONS.parent, later)
+    (later / "versions" / "0002_later.py").write_text(LATER)
+    monkeypatch.setattr(upgrade, "_MIGRATIONS", later)
+    monkeypatch.setattr(upgrade, "HEAD", "0002")
+    Database(empty_store_url).close()
+    Database(empty_store_url).close()
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT id, more FROM threads")).all() == [("thread_1", None)]
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all() == ["0002"]
 
 
 def test_a_store_of_a_later_version_is_left_alone(engine: Engine, empty_store_url: str) -> None:

@@ -10,6 +10,7 @@ from ...errors import LocalError
 
 HEAD = "0001"
 """The newest of the migrations beside this module; a test holds it against the folder."""
+_MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK = 0x6E626173
 """Key of the lock on PostgreSQL under which one server migrates while others wait."""
 
@@ -48,6 +49,6 @@ def _migrate(connection: Connection) -> None:
     from alembic.config import Config
 
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(_MIGRATIONS))
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
