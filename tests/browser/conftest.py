@@ -21,7 +21,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         yield lab
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # Playwright keeps an event loop running: no test elsewhere may meet it
 def browser() -> Iterator[Any]:
     """A Chromium for the whole test run."""
     with running_chromium() as browser:
