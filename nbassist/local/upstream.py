@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -21,6 +21,10 @@ _ATTEMPTS = 4
 _LOADING_SECONDS = 180.0
 """How long an engine that says that it loads its model is asked again."""
 _LONGEST_WAIT = 20.0
+_END_SECONDS = 0.1
+"""How long an upstream may take to end an answer of which all is said."""
+_IDLE_SECONDS = 3.0
+"""How long a connection is kept for the next request: less than the 5 s after which uvicorn and llama.cpp close one."""
 _LONGEST_EVENT = 16 * 1024 * 1024
 _TIMEOUT = httpx2.Timeout(600.0, connect=10.0, pool=None)
 _SHORTEST_KEY = 3
@@ -90,7 +94,7 @@ class UpstreamClient:
 
     def __init__(self, upstream: Upstream) -> None:
         self.upstream = upstream
-        limits = httpx2.Limits(max_connections=None, max_keepalive_connections=64)
+        limits = httpx2.Limits(max_connections=None, max_keepalive_connections=64, keepalive_expiry=_IDLE_SECONDS)
         self.http = httpx2.AsyncClient(timeout=_TIMEOUT, limits=limits, follow_redirects=False)
 
     async def close(self) -> None:
@@ -237,6 +241,14 @@ class UpstreamClient:
         return UpstreamError("server_error", "The upstream sent what is no Chat Completions stream.")
 
 
+async def _read_out(rest: AsyncIterator[bytes]) -> None:
+    """Read the end of an answer, which is there already as a rule: only then its connection serves the next request."""
+    with suppress(TimeoutError, httpx2.HTTPError):
+        async with asyncio.timeout(_END_SECONDS):
+            async for _ in rest:
+                pass
+
+
 async def sse_data(response: httpx2.Response) -> AsyncIterator[Any]:
     """Yield the JSON of each server-sent event up to `[DONE]`; a whole JSON body, where no stream came, as one.
 
@@ -248,8 +260,8 @@ async def sse_data(response: httpx2.Response) -> AsyncIterator[Any]:
     if "json" in response.headers.get("content-type", ""):
         yield json.loads(await response.aread())
         return
-    rest = b""
-    async for piece in response.aiter_bytes():
+    rest, pieces = b"", response.aiter_bytes()
+    async for piece in pieces:
         lines = (rest + piece).split(b"\n")
         rest = lines.pop()
         if len(rest) > _LONGEST_EVENT:
@@ -257,6 +269,7 @@ async def sse_data(response: httpx2.Response) -> AsyncIterator[Any]:
         for line in lines:
             data = _event_data(line)
             if data == b"[DONE]":
+                await _read_out(pieces)
                 return
             if data:
                 yield json.loads(data.decode())

@@ -84,6 +84,8 @@ class FakeUpstream:
         self.otherwise: list[Any] = _says("Hello", " there")
         self.requests: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
+        self.connections: set[Any] = set()
+        """The addresses of those who asked."""
         self.left = threading.Event()
         """Set when a client left in the middle of a stream."""
         self.url = ""
@@ -119,6 +121,7 @@ class FakeUpstream:
             listed = {"object": "list", "data": [{"id": "fake", "object": "model", "created": 1, "owned_by": "us"}]}
             return await self._whole(send, 200, listed, {})
         self.requests.append(json.loads(body))
+        self.connections.add(tuple(scope["client"]))
         self.headers.append({key.decode(): value.decode() for key, value in scope["headers"]})
         answer = self.script.pop(0) if self.script else Answer(self.otherwise)
         if answer.status != 200 or answer.body is not None:

@@ -243,6 +243,28 @@ def test_a_history_too_long_for_the_model_is_shortened(http: httpx2.Client, upst
     assert upstream.requests[2]["messages"][-1]["content"] == "message 6"
 
 
+def test_one_connection_to_the_upstream_serves_one_run_after_the_other(
+    config: Any, run_server: Any, upstream: Any, description: Any
+) -> None:
+    headers = {"Authorization": "Bearer test-token"}
+    with run_server(config) as server, httpx2.Client(base_url=server.url, headers=headers, timeout=60) as http:
+        thread, body = begin(http)
+        for _ in range(5):
+            assert stream(http, description, f"{thread}/runs", body)[-1][1]["status"] == "completed"
+    assert len(upstream.requests) == 5
+    assert len(upstream.connections) == 1
+
+
+def test_an_upstream_that_does_not_hang_up_does_not_hold_up_the_run(
+    http: httpx2.Client, upstream: Any, description: Any
+) -> None:
+    stop = b'data: {"choices": [{"delta": {}, "finish_reason": "stop"}]}\n\ndata: [DONE]\n\n'
+    upstream.streams("all said", stop, 600.0)
+    thread, body = begin(http)
+    assert stream(http, description, f"{thread}/runs", body)[-1][1]["status"] == "completed"
+    assert upstream.left.wait(20)
+
+
 def test_an_empty_reply_is_an_empty_message(http: httpx2.Client, upstream: Any, description: Any) -> None:
     upstream.says()
     thread, body = begin(http)
