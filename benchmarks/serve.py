@@ -103,7 +103,7 @@ async def measure(clients: int, seconds: float, once: Callable[[], Awaitable[flo
 
 
 async def compare(upstream: str, server: str, clients: list[int], seconds: float) -> list[dict[str, Any]]:
-    """Measure both, one after the other, for each number of clients."""
+    """Measure both, one after the other, for each number of clients, and set each beside the upstream alone."""
     rows: list[dict[str, Any]] = []
     limits = httpx2.Limits(max_connections=None, max_keepalive_connections=256)
     headers = {"Authorization": f"Bearer {TOKEN}"}
@@ -119,14 +119,19 @@ async def compare(upstream: str, server: str, clients: list[int], seconds: float
             ("runs", f"{server}/threads/runs", run, "thread.message.delta"),
         ]
         for number in clients:
+            bare: dict[str, float] = {}
             for name, path, body, sign in ways:
                 found = await measure(
                     number, seconds, lambda path=path, body=body, sign=sign: read_stream(http, path, body, sign)
                 )
-                rows.append({"clients": number, "way": name, **found})
+                bare = bare or found
+                rate = found["per_second"] / bare["per_second"]
+                later = found["first_delta_ms_median"] - bare["first_delta_ms_median"]
+                ratios = {"rate_to_upstream": round(rate, 3), "first_delta_ms_added": round(later, 1)}
+                rows.append({"clients": number, "way": name, **found, **ratios})
                 print(
-                    f"{number:>3} clients  {name:<15} {found['per_second']:>7} a second   first delta "
-                    f"{found['first_delta_ms_median']:>7} ms (95%: {found['first_delta_ms_p95']} ms)"
+                    f"{number:>3} clients  {name:<15} {found['per_second']:>7} a second ({rate:>4.0%})   first delta "
+                    f"{found['first_delta_ms_median']:>7} ms ({later:>+7.1f}; 95%: {found['first_delta_ms_p95']} ms)"
                 )
     return rows
 
