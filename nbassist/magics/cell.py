@@ -7,7 +7,7 @@ from typing import Any
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
 from traitlets import Int, Unicode
 
-from ..errors import UsageError
+from ..errors import ModelFileError, UsageError
 from .options import Options, parse, parser
 from .prompt import fill
 from .session import Session
@@ -35,13 +35,19 @@ class NbAssist(Magics):
     @cell_magic
     def assistant(self, line: str, cell: str) -> Any:
         """Send the cell to a model; see `parser` for the flags."""
+        from .firstuse import offer_model
         from .outcome import CellInterrupted, hand_over  # all that a run needs is imported by the first run
 
         options = parse(line)
         prompt = fill(cell.strip(), self._shell.user_ns)
         if not prompt:
             raise UsageError("the cell is empty: write the prompt on the lines below %%assistant")
-        reply = self._ask(prompt, options)
+        try:
+            reply = self._ask(prompt, options)
+        except ModelFileError as error:
+            if not offer_model(error, self._shell):
+                raise
+            reply = self._ask(prompt, options)
         if options.to:
             self._shell.user_ns[options.to] = reply
         if reply.finish == "interrupted":
