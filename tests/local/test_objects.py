@@ -202,6 +202,21 @@ def test_an_id_that_is_not_there_is_404(http: httpx2.Client) -> None:
             assert http.get(path).status_code == 404
 
 
+def test_a_part_of_a_run_that_is_not_there_is_told_as_the_hosted_service_did(http: httpx2.Client, until: Any) -> None:
+    assistant = http.post("/assistants", json={"model": "m"}).json()["id"]
+    run = http.post("/threads/runs", json={"assistant_id": assistant}).json()
+    path = f"/threads/{run['thread_id']}/runs"
+    assert error(http.get(f"{path}/{run['id']}/steps/step_123")) == (404, "No run step found with id 'step_123'.", None)
+    assert error(http.get(f"{path}/run_123/steps")) == (404, "No run found with id 'run_123'.", None)
+    assert error(http.post(path, json={"assistant_id": "asst_123"}))[0] in (400, 404)
+    until(lambda: http.get(f"{path}/{run['id']}").json()["status"] == "completed")
+    assert error(http.post(path, json={"assistant_id": "asst_123"})) == (
+        404,
+        "No assistant found with id 'asst_123'.",
+        None,
+    )
+
+
 def test_an_unknown_url_or_method_is_told(http: httpx2.Client) -> None:
     assert error(http.get("/nothing")) == (404, "Invalid URL (GET /v1/nothing)", None)
     assert error(http.put("/threads")) == (405, "Not allowed to (PUT /v1/threads)", None)

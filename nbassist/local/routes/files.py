@@ -67,8 +67,8 @@ async def read(request: Request) -> Response:
 
 
 async def content(request: Request) -> Response:
-    row = await server_of(request).database.read(files.read, path_id(request, "file_id", "file"))
-    return Response(row["content"], media_type="application/octet-stream")
+    found = await server_of(request).database.read(files.content, path_id(request, "file_id", "file"))
+    return Response(found, media_type="application/octet-stream")
 
 
 async def delete(request: Request) -> Response:

@@ -11,7 +11,8 @@ from .ids import new_id
 from .pages import PageQuery, read_page
 from .schema import files
 
-_ADD = insert(files).returning(files)
+_SHOWN = tuple(column for column in files.c if column is not files.c.content)
+_ADD = insert(files).returning(*_SHOWN)
 
 
 def create(connection: Connection, filename: str, purpose: str, content: bytes, now: int) -> RowMapping:
@@ -29,18 +30,24 @@ def create(connection: Connection, filename: str, purpose: str, content: bytes, 
 
 
 def read(connection: Connection, file_id: str) -> RowMapping:
-    """Return a file, with its content.
+    """Return a file, without its content.
 
     Raises
     ------
     ApiError
         Of status 404.
     """
-    statement = select(files).where(files.c.id == file_id, ~files.c.deleted)
+    statement = select(*_SHOWN).where(files.c.id == file_id, ~files.c.deleted)
     row = connection.execute(statement).mappings().one_or_none()
     if row is None:
         raise not_found("file", file_id)
     return row
+
+
+def content(connection: Connection, file_id: str) -> bytes:
+    """Return the content of a file; errors as in `read`."""
+    read(connection, file_id)
+    return bytes(connection.execute(select(files.c.content).where(files.c.id == file_id)).scalar_one())
 
 
 def exists(connection: Connection, file_id: str) -> bool:
@@ -58,7 +65,7 @@ def contents(connection: Connection, file_ids: Collection[str]) -> dict[str, byt
 
 
 def listing(connection: Connection, query: PageQuery, purpose: str | None) -> tuple[Sequence[RowMapping], bool]:
-    """Return a page of the files, of one purpose where it is given, and whether there are more."""
+    """Return a page of the files, without contents, of one purpose where it is given, and whether there are more."""
     conditions: list[ColumnElement[bool]] = [] if purpose is None else [files.c.purpose == purpose]
     return read_page(connection, files, query, *conditions)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Table, select
+from sqlalchemy import ColumnElement, Connection, LargeBinary, RowMapping, Table, select
 
 from ..refusals import ApiError
 
@@ -24,7 +24,7 @@ class PageQuery:
 def read_page(
     connection: Connection, table: Table, query: PageQuery, *conditions: ColumnElement[bool]
 ) -> tuple[Sequence[RowMapping], bool]:
-    """Return the rows of a page, and whether the list goes on past it.
+    """Return the rows of a page, and whether the list goes on past it. What files hold is not read.
 
     Raises
     ------
@@ -32,7 +32,8 @@ def read_page(
         Where a cursor is no id of this list. The id of something deleted is one.
     """
     seq = table.c.seq
-    statement = select(table).where(*conditions)
+    columns = [column for column in table.c if not isinstance(column.type, LargeBinary)]
+    statement = select(*columns).where(*conditions)
     if "deleted" in table.c:
         statement = statement.where(~table.c.deleted)
     ascending = query.order == "asc"
