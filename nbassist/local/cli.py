@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from ..errors import LocalUnavailableError, UsageError
 from . import model
@@ -86,10 +87,9 @@ def serve(options: argparse.Namespace) -> None:
 
     try:
         asyncio.run(run(config, options.host, options.port, ready, log_level=options.log_level))
-    except OSError as error:
-        raise LocalUnavailableError(
-            f"can't listen on {options.host}:{options.port}: {error.strerror or error}"
-        ) from error
+    except (OSError, OverflowError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise LocalUnavailableError(f"can't listen on {options.host}:{options.port}: {why}") from error
     finally:
         close = getattr(upstream, "close", None)
         if close is not None:
@@ -101,7 +101,7 @@ def _upstream(options: argparse.Namespace) -> Upstream | Engine:
 
     name = options.upstream_key_env
     if options.upstream != "local":
-        if not options.upstream.startswith(("http://", "https://")):
+        if not _is_http(options.upstream):
             raise UsageError(f"--upstream is a URL or `local`, not {options.upstream!r}")
         key = os.environ.get(name, "").strip() if name else ""
         if name and not key:
@@ -118,6 +118,14 @@ def _upstream(options: argparse.Namespace) -> Upstream | Engine:
         threads=options.threads,
         context=options.context or CONTEXT,
     )
+
+
+def _is_http(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
 def _store(given: str) -> str:

@@ -66,6 +66,9 @@ def test_wrong_usage_exits_with_2(arguments, capsys):
         (["model", "path", "hf:a/b:c.gguf"], 1, "run `nbassist model get hf:a/b:c.gguf`"),
         (["model", "get", "nonsense"], 1, "names no model"),
         (["serve", "--upstream", "nonsense"], 2, "--upstream is a URL or `local`"),
+        (["serve", "--upstream", "http://"], 2, "--upstream is a URL or `local`"),
+        (["serve", "--upstream", "http://["], 2, "--upstream is a URL or `local`"),
+        (["serve", "--upstream", "http://127.0.0.1:9/v1", "--port", "99999"], 1, "can't listen on 127.0.0.1:99999"),
         (["serve", "--upstream-key-env", "X"], 2, "goes with --upstream URL"),
         (
             ["serve", "--upstream", "http://127.0.0.1:9/v1", "--upstream-key-env", "X_Y"],
