@@ -21,7 +21,7 @@ def bundle(events: Iterable[Event]) -> dict[str, str]:
 
 
 def bundle_of(transcript: Transcript, *, opened: Collection[str] = (), cache: Cache | None = None) -> dict[str, str]:
-    """Return the bundle of a transcript.
+    """Return the bundle of a transcript; an empty one where an error ended the run before anything came.
 
     Parameters
     ----------
@@ -32,6 +32,8 @@ def bundle_of(transcript: Transcript, *, opened: Collection[str] = (), cache: Ca
     cache : Cache, optional
         What the live view has rendered of the same reply.
     """
+    if transcript.finish is None and not transcript.segments:
+        return {"text/html": "", "text/plain": ""}
     return {"text/html": html_of(transcript, opened, cache), "text/plain": plain_of(transcript)}
 
 

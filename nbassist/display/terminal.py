@@ -67,7 +67,7 @@ class TerminalView:
             self._line(self.transcript.detail, RED if self.transcript.finish == "failed" else BOLD)
         for number, citation in enumerate(self.transcript.citations, 1):
             self._line(f"[{number}] {citation.title} {citation.url}".rstrip(), DIM)
-        if footer := panels.footer_text(self.transcript):
+        if (footer := panels.footer_text(self.transcript)) and self.bundle["text/plain"]:
             self._line(footer, DIM)
         self._stream.flush()
 

@@ -49,7 +49,7 @@ class StaticView:
             from .static import bundle_of  # with all that renders: only where it is used
 
             self.bundle = bundle_of(self.transcript)
-            if self._shown:
+            if self._shown and self.bundle["text/html"]:
                 from IPython.display import publish_display_data
 
                 publish_display_data(self.bundle)  # type: ignore[no-untyped-call]

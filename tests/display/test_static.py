@@ -97,7 +97,7 @@ def test_a_run_that_did_not_complete_says_so(finish: events.Finish, words: str) 
 
 def test_events_without_an_end_give_a_bundle_too() -> None:
     assert "Not finished" in bundle([events.TextDelta("Half")])["text/plain"]
-    assert bundle([])["text/plain"] == "[Not finished]"
+    assert bundle([events.RunStarted("m")]) == {"text/html": "", "text/plain": ""}, "an error tells the rest"
 
 
 def test_retries_and_cached_tokens_are_in_the_footer() -> None:
