@@ -158,7 +158,7 @@ def _token() -> tuple[str, str]:
 
     A kept one that others may have read is replaced.
     """
-    token = os.environ.get("NBASSIST_SERVE_TOKEN", "")
+    token = os.environ.get("NBASSIST_SERVE_TOKEN", "").strip()
     if token:
         return token, "that of NBASSIST_SERVE_TOKEN"
     file = state_folder() / "serve.token"

@@ -65,7 +65,7 @@ class EventStream:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         talk = asyncio.create_task(self._talk(send))
-        leave = asyncio.create_task(_client_left(receive))
+        leave = asyncio.create_task(client_left(receive))
         try:
             await asyncio.wait((talk, leave), return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -86,6 +86,7 @@ class EventStream:
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def _client_left(receive: Receive) -> None:
+async def client_left(receive: Receive) -> None:
+    """Wait until the client of a request, whose body is read, has left."""
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from typing import Any
 
 import httpx2
 from starlette.requests import Request
@@ -18,21 +19,20 @@ from ..server import server_of
 from ..upstream import UpstreamClient, UpstreamError
 
 
-async def models(request: Request) -> Response:
+async def _found(request: Request) -> list[dict[str, Any]]:
     try:
-        found = await server_of(request).client.models()
+        return await server_of(request).client.models()
     except UpstreamError as error:
         raise ApiError(str(error), status=502) from error
-    return JSONResponse({"object": "list", "data": found})
+
+
+async def models(request: Request) -> Response:
+    return JSONResponse({"object": "list", "data": await _found(request)})
 
 
 async def model(request: Request) -> Response:
     name = request.path_params["model"]
-    try:
-        found = await server_of(request).client.models()
-    except UpstreamError as error:
-        raise ApiError(str(error), status=502) from error
-    for entry in found:
+    for entry in await _found(request):
         if entry["id"] == name:
             return JSONResponse(entry)
     raise ApiError(f"The model '{name}' does not exist.", status=404, param="model", code="model_not_found")
@@ -49,8 +49,8 @@ async def completions(request: Request) -> Response:
         body["model"] = upstream.default_model
     try:
         url = f"{await upstream.base_url()}/chat/completions"
-        request_ = client.http.build_request("POST", url, json=body, headers=client.headers())
-        answer = await client.http.send(request_, stream=True)
+        asked = client.http.build_request("POST", url, json=body, headers=client.headers())
+        answer = await client.http.send(asked, stream=True)
         kind = answer.headers.get("content-type", "application/json")
         if answer.is_success and "json" not in kind:
             return StreamingResponse(_pieces(client, answer), answer.status_code, media_type=kind)

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ... import __version__
 from ..server import Server, server_of
+from ..stream import client_left
 
 
 async def health(request: Request) -> Response:
@@ -29,7 +30,7 @@ class _Lease:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._server.leases += 1
-        left, stopping = asyncio.create_task(_gone(receive)), asyncio.create_task(self._server.stopping.wait())
+        left, stopping = asyncio.create_task(client_left(receive)), asyncio.create_task(self._server.stopping.wait())
         try:
             headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store")]
             await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -41,11 +42,6 @@ class _Lease:
             self._server.leases -= 1
             for task in (left, stopping):
                 task.cancel()
-
-
-async def _gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 routes = [Route("/health", health, methods=["GET"]), Route("/lease", lease, methods=["GET"])]
