@@ -164,6 +164,24 @@ def test_a_killed_server_loses_no_message_and_its_run_fails_elsewhere(
         assert http.post(f"{thread}/messages", json={"role": "user", "content": "next"}).status_code == 200
 
 
+def test_a_run_that_waits_for_outputs_outlives_the_server_that_asked_for_them(
+    config: Any, upstream: Any, run_server: Any, until: Any
+) -> None:
+    upstream.calls(("call_a", "f", "{}"))
+    upstream.says("done")
+    with process(config) as (server, http):
+        thread, body = begin(http, tools=[{"type": "function", "function": {"name": "f"}}])
+        path = f"{thread}/runs/{http.post(f'{thread}/runs', json=body).json()['id']}"
+        until(lambda: http.get(path).json()["status"] == "requires_action")
+        server.kill()
+        server.wait()
+    with run_server(config) as other, httpx2.Client(base_url=other.url, headers=AUTHORIZED, timeout=60) as http:
+        assert http.get(path).json()["required_action"]["submit_tool_outputs"]["tool_calls"][0]["id"] == "call_a"
+        outputs = {"tool_outputs": [{"tool_call_id": "call_a", "output": "1"}], "stream": True}
+        assert "thread.run.completed" in http.post(f"{path}/submit_tool_outputs", json=outputs).text
+    assert upstream.requests[1]["messages"][-1] == {"role": "tool", "tool_call_id": "call_a", "content": "1"}
+
+
 def test_a_server_killed_again_and_again_keeps_each_message_it_acknowledged(config: Any) -> None:
     acknowledged: list[str] = []
     thread = ""
