@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -38,7 +39,7 @@ class Client:
     """A kernel, and the messages of one cell as they come."""
 
     def __init__(self) -> None:
-        manager = pytest.importorskip("jupyter_client.manager").KernelManager()
+        manager = import_module("jupyter_client.manager").KernelManager()
         manager.start_kernel()
         self.manager, self.client = manager, manager.client()
         self.client.start_channels()
@@ -193,8 +194,8 @@ def test_auto_is_live_only_where_a_person_can_answer(kernel: Client, answers: bo
 
 @pytest.mark.parametrize("kind", ["auto", "live"])
 def test_nbclient_saves_the_static_reply(kind: str) -> None:
-    nbclient = pytest.importorskip("nbclient")
-    nbformat = pytest.importorskip("nbformat")
+    nbclient = import_module("nbclient")
+    nbformat = import_module("nbformat")
     source = SETUP + HALF.replace('"live"', repr(kind)) + END
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
     nbclient.NotebookClient(notebook, timeout=120).execute()
@@ -205,8 +206,8 @@ def test_nbclient_saves_the_static_reply(kind: str) -> None:
 
 
 def test_the_saved_reply_reads_well_in_exports(tmp_path: Any, run: Callable[..., list[Any]]) -> None:
-    nbconvert = pytest.importorskip("nbconvert")
-    nbformat = pytest.importorskip("nbformat")
+    nbconvert = import_module("nbconvert")
+    nbformat = import_module("nbformat")
     from nbassist.display.static import bundle
 
     output = nbformat.v4.new_output("display_data", data=bundle(run("See `x`:\n\n```python\ny = 1\n```\n")))

@@ -113,7 +113,9 @@ class Replay:
 
 
 @pytest.mark.parametrize("name", ["StreamingRunWorks", "StreamingToolCall"])
-def test_streams_are_those_recorded_event_for_event(name: str, http: httpx2.Client, upstream: Any) -> None:
+def test_streams_are_those_recorded_event_for_event(
+    name: str, http: httpx2.Client, upstream: Any, description: Any
+) -> None:
     replay, theirs, ours = Replay(http), Names(), Names()
     recorded = entries(name)
     streams = [events("".join(entry["ResponseBody"])) for entry in recorded if isinstance(entry["ResponseBody"], list)]
@@ -129,6 +131,7 @@ def test_streams_are_those_recorded_event_for_event(name: str, http: httpx2.Clie
             replay.learn(entry["ResponseBody"], body)
             continue
         assert response.headers["content-type"] == "text/event-stream; charset=utf-8"
+        description.check_stream(response.text)
         expected, found = events("".join(entry["ResponseBody"])), events(response.text)
         assert [event for event, _ in found] == [event for event, _ in expected]
         for (event, wanted), (_, got) in zip(expected, found, strict=True):

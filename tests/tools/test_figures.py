@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import sys
+from importlib import import_module
 
 import pytest
 
@@ -18,7 +19,7 @@ def test_without_matplotlib_nothing_is_imported_for_it(monkeypatch):
 
 @pytest.fixture
 def pyplot(monkeypatch):
-    found = pytest.importorskip("matplotlib.pyplot")
+    found = import_module("matplotlib.pyplot")
     found.switch_backend("agg")
     monkeypatch.setattr(found, "get_backend", lambda: "inline")
     yield found
