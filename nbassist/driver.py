@@ -65,8 +65,9 @@ class Driver:
 
     def drive(self) -> Iterator[Event]:
         """Run to the end on this thread; an interrupt ends it with what came, and is not raised again."""
-        yield self._start()
+        started = self._start()
         try:
+            yield started  # inside: an interrupt may come while the view takes the first event
             self._backend = backend = self._connect()
             step = next(self._flow)
             while True:
@@ -93,8 +94,9 @@ class Driver:
 
     async def adrive(self) -> AsyncIterator[Event]:
         """Run to the end on this event loop; a cancellation is raised again once the conversation is valid."""
-        yield self._start()
+        started = self._start()
         try:
+            yield started  # inside: an interrupt may come while the view takes the first event
             self._backend = backend = await asyncio.to_thread(self._connect)
             step = next(self._flow)
             while True:

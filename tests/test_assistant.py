@@ -21,7 +21,7 @@ from nbassist.errors import (
     ServerFailedError,
     UsageError,
 )
-from nbassist.events import Event, Retrying, RunEnded, TextDelta, ToolFinished
+from nbassist.events import Event, Retrying, RunEnded, RunStarted, TextDelta, ToolFinished
 from nbassist.messages import ToolOutput
 
 CHAT = "/chat/completions"
@@ -166,7 +166,10 @@ def test_an_interrupt_in_a_tool_answers_every_open_call(endpoint: Any, wire: Any
     assert assistant.ask("again").finish == "completed"
 
 
-def test_an_interrupt_in_the_view_ends_the_run_as_well(endpoint: Any, wire: Any, assistant: Assistant) -> None:
+@pytest.mark.parametrize("at", [RunStarted, TextDelta])
+def test_an_interrupt_in_the_view_ends_the_run_as_well(
+    endpoint: Any, wire: Any, assistant: Assistant, at: type[Event]
+) -> None:
     class View:
         seen: list[Event]
 
@@ -175,13 +178,15 @@ def test_an_interrupt_in_the_view_ends_the_run_as_well(endpoint: Any, wire: Any,
 
         def apply(self, event: Event) -> None:
             self.seen.append(event)
-            if isinstance(event, TextDelta):
+            if isinstance(event, at):
                 raise KeyboardInterrupt
 
     view = View()
     endpoint.on("POST", CHAT, answer(wire, "a", "b"))
     assert assistant.ask("go", view=view).finish == "interrupted"
     assert isinstance(view.seen[-1], RunEnded)
+    assert [m.role for m in assistant.conversation.messages] == ([] if at is RunStarted else ["user", "assistant"])
+    assert assistant.ask("again").text == "ab"
 
 
 def test_a_closed_iterator_leaves_a_valid_conversation(endpoint: Any, wire: Any, assistant: Assistant) -> None:
