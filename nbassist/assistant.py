@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from .backends import Backend, connect
 from .conversation import Conversation
 from .driver import Driver
-from .events import Event
+from .events import Event, Usage
+from .messages import OutputSchema, Part
+from .prices import dollars
 from .reply import Reply
 from .run import Limits
 from .settings import Settings, resolve
@@ -117,7 +119,9 @@ class Assistant:
         view : View, optional
             Shows the run while it goes on.
         **options
-            For this prompt alone: `conversation`, `model`, `instructions`, `tools`, `parameters`.
+            For this prompt alone: `conversation`, `model`, `instructions`, `tools`, `parameters`, `reasoning` ("low",
+            "medium", "high", …), `output` (the schema of the reply), `attachments` (images and files, parts of the
+            prompt), `note` (one line for the view).
 
         Returns
         -------
@@ -177,7 +181,16 @@ class Assistant:
             model=chosen.model or self.settings.model,
             instructions=self.instructions if chosen.instructions is None else chosen.instructions,
             parameters={**self.parameters, **(chosen.parameters or {})},
+            reasoning=chosen.reasoning,
+            output=chosen.output,
+            attachments=chosen.attachments,
+            note=chosen.note,
+            price=self._price,
         )
+
+    def _price(self, model: str, usage: Usage) -> float | None:
+        """US dollars, None where unknown; an engine on one's own machine costs nothing."""
+        return 0.0 if self.settings.local else dollars(model, usage)
 
 
 @dataclass(frozen=True)
@@ -189,6 +202,10 @@ class _Options:
     instructions: str | None = None
     tools: Tools | None = None
     parameters: Mapping[str, Any] | None = None
+    reasoning: str = ""
+    output: OutputSchema | None = None
+    attachments: tuple[Part, ...] = ()
+    note: str = ""
 
 
 def _throw_into(events: Iterator[Event]) -> Event | None:

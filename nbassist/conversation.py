@@ -15,6 +15,7 @@ from .errors import ConversationError
 from .events import (
     Event,
     ImageReady,
+    ItemKept,
     ReasoningDelta,
     RefusalDelta,
     TextDelta,
@@ -23,7 +24,7 @@ from .events import (
     TurnEnded,
     TurnStarted,
 )
-from .messages import Image, Message, Part, Reasoning, Refusal, Text, ToolCall, ToolOutput
+from .messages import Image, Message, Opaque, Part, Reasoning, Refusal, Text, ToolCall, ToolOutput
 
 _PIECES: dict[type[Event], type[Text] | type[Refusal] | type[Reasoning]] = {
     TextDelta: Text,
@@ -92,11 +93,14 @@ class Conversation:
         elif isinstance(event, TurnStarted):
             self.active = dict(event.cursor)
         elif isinstance(event, ToolCallReady):
-            self._draft.parts.append(ToolCall(event.call_id, event.name, event.arguments))
-        elif isinstance(event, ImageReady):
+            self._draft.parts.append(ToolCall(event.call_id, event.name, event.arguments, event.kind))
+        elif isinstance(event, ImageReady) and not event.partial:
             self._draft.parts.append(Image(event.media_type, event.data, file_id=event.file_id))
+        elif isinstance(event, ItemKept):
+            self._draft.parts.append(Opaque(event.wire, event.data))
         elif isinstance(event, ToolFinished):
-            self._answer(ToolOutput(event.call_id, event.name, event.output, event.error, event.seconds))
+            images = tuple(Image(image.media_type, image.data) for image in event.images)
+            self._answer(ToolOutput(event.call_id, event.name, event.output, event.error, event.seconds, images))
         elif isinstance(event, TurnEnded):
             self._end_turn(complete=event.reason in _WHOLE)
             self.active = {}

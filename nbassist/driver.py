@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from .backends import Backend
 from .conversation import Conversation
 from .errors import BackendError, ConversationError, NbassistError
-from .events import Event, RunEnded, RunStarted, ToolFinished, TurnEnded, Usage
-from .messages import Text
+from .events import Event, RunEnded, RunStarted, ToolFinished, TurnEnded, TurnStarted, Usage
+from .messages import OutputSchema, Part, Text
 from .order import Order, State
 from .redact import Redactor
 from .reply import Recorder, Reply
@@ -39,9 +39,16 @@ class Driver:
         model: str,
         instructions: str,
         parameters: Mapping[str, Any],
+        reasoning: str = "",
+        output: OutputSchema | None = None,
+        attachments: Sequence[Part] = (),
+        note: str = "",
+        price: Callable[[str, Usage], float | None] = lambda model, usage: None,
     ) -> None:
         self._redact = Redactor()
-        self._prompt = self._redact.text(prompt)
+        self._prompt = (Text(self._redact.text(prompt)), *attachments)
+        self._note = note
+        self._price = price
         self._conversation = conversation
         self._connect = backend
         self._toolbox = toolbox
@@ -53,10 +60,13 @@ class Driver:
             model=model,
             instructions=instructions,
             parameters=parameters,
+            reasoning=reasoning,
+            output=output,
         )
         self._order = Order()
         self._recorder = Recorder()
         self._usage = Usage()
+        self._turns = 0
         self._clock = 0.0
         self._backend: Backend | None = None
 
@@ -78,8 +88,8 @@ class Driver:
                         ended = event
                     step = self._flow.send(_turn_end(ended))
                 else:
-                    for finished in self._toolbox.run(step.calls):
-                        yield self._take(_with_note(self._redact.tool_finished(finished), step))
+                    for event in self._toolbox.run(step.calls):
+                        yield self._take(_with_note(self._redact.event(event), step))
                     step = self._flow.send(None)
         except StopIteration as stop:
             outcome: Outcome = stop.value
@@ -107,8 +117,8 @@ class Driver:
                         ended = event
                     step = self._flow.send(_turn_end(ended))
                 else:
-                    async for finished in self._toolbox.arun(step.calls):
-                        yield self._take(_with_note(self._redact.tool_finished(finished), step))
+                    async for event in self._toolbox.arun(step.calls):
+                        yield self._take(_with_note(self._redact.event(event), step))
                     step = self._flow.send(None)
         except StopIteration as stop:
             outcome: Outcome = stop.value
@@ -121,8 +131,8 @@ class Driver:
 
     def _start(self) -> Event:
         self._clock = time.monotonic()
-        self._conversation.add_user(Text(self._prompt))
-        return self._take(RunStarted(self._model))
+        self._conversation.add_user(*self._prompt)
+        return self._take(RunStarted(self._model, note=self._note))
 
     def _take(self, event: Event) -> Event:
         self._order.check(event)
@@ -130,6 +140,9 @@ class Driver:
         self._recorder.add(event)
         if isinstance(event, TurnEnded):
             self._usage += event.usage
+            self._turns += 1
+        elif isinstance(event, TurnStarted) and event.model:
+            self._model = event.model
         return event
 
     def _end(self, outcome: Outcome) -> Event:
@@ -137,7 +150,8 @@ class Driver:
             self._stop_at_endpoint(self._conversation.cursor)
             self._conversation.repair("not run: " + outcome.detail)
         seconds = time.monotonic() - self._clock
-        return self._take(RunEnded(outcome.finish, outcome.usage, outcome.detail, seconds))
+        cost = self._price(self._model, outcome.usage)
+        return self._take(RunEnded(outcome.finish, outcome.usage, outcome.detail, seconds, cost, self._turns))
 
     def _interrupted(self) -> Outcome:
         """Leave a history that can be gone on from, and the endpoint free; more interrupts do no harm."""
@@ -177,6 +191,7 @@ def _turn_end(event: Event | None) -> TurnEnded:
     return event if isinstance(event, TurnEnded) else TurnEnded("cut", detail="the stream was cut")
 
 
-def _with_note(event: ToolFinished, step: CallTools) -> ToolFinished:
-    note = step.notes.get(event.call_id)
-    return replace(event, output=f"{event.output}\n\n{note}") if note else event
+def _with_note(event: Event, step: CallTools) -> Event:
+    if isinstance(event, ToolFinished) and (note := step.notes.get(event.call_id)):
+        return replace(event, output=f"{event.output}\n\n{note}")
+    return event

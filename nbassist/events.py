@@ -61,12 +61,39 @@ class Usage:
         )
 
 
+CallKind: TypeAlias = Literal["function", "custom", "approval"]
+"""What a call is. The arguments of a `custom` one are free text, no JSON. An `approval` is no call of ours: the
+service asks whether it may run a tool of its own (MCP), and the answer is the word `approved` or `denied`."""
+
+Decision: TypeAlias = Literal["allowed", "always", "edited", "refused"]
+"""What the person said to a call: `always` is for the rest of the run, `edited` runs it with other arguments."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageData:
+    """An image as bytes."""
+
+    media_type: str
+    data: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """The first event of each run: the prompt is about to be sent. `model` is empty where the endpoint chooses."""
+    """The first event of each run: the prompt is about to be sent.
+
+    Parameters
+    ----------
+    model : str
+        Empty where the endpoint chooses.
+    backend : str
+        The protocol's name; empty where it is not settled yet.
+    note : str
+        One line about where in the thread this run stands, such as that it replaces an earlier turn; may be empty.
+    """
 
     model: str = ""
     backend: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +139,7 @@ class ToolCallStarted:
 
     call_id: str
     name: str
+    kind: CallKind = "function"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +157,38 @@ class ToolCallReady:
     call_id: str
     name: str
     arguments: str
+    kind: CallKind = "function"
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalAsked:
+    """The person is asked whether a call may run; `arguments` is JSON text, as it would be called."""
+
+    call_id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalAnswered:
+    """What the person said; without a person, or by a policy, it is said for them.
+
+    Parameters
+    ----------
+    call_id : str
+        The call that was asked about.
+    decision : Decision
+        Whether it runs.
+    comment : str
+        A word to the model where it is refused; may be empty.
+    arguments : str
+        JSON text to call it with in place of the model's, where they were edited.
+    """
+
+    call_id: str
+    decision: Decision
+    comment: str = ""
+    arguments: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +209,8 @@ class ToolFinished:
         What it printed, displayed and returned, in order, for the person; may be empty.
     traceback : str
         The traceback of an error in the tool, as plain text; empty where there is none.
+    images : tuple of ImageData
+        For models that see; may be empty.
     """
 
     call_id: str
@@ -158,28 +220,44 @@ class ToolFinished:
     seconds: float = 0.0
     display: tuple[MimeBundle, ...] = ()
     traceback: str = ""
+    images: tuple[ImageData, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ServerToolEvent:
-    """Something that the service runs itself (code interpreter, file search, web search).
+    """Something that the service runs itself (code interpreter, file search, web search, MCP).
 
-    `text` is what it wrote since the last event of the same call; `state` is running, completed or failed.
+    Parameters
+    ----------
+    call_id, kind : str
+        The call, and the name of the tool on the wire without `_call`, such as `web_search`.
+    state : {"running", "completed", "failed"}
+        Where it stands.
+    text : str
+        What it was asked since the last event of the same call, such as code or a query; may be empty.
+    output : str
+        What came of it since then, as plain text; may be empty.
     """
 
     call_id: str
     kind: str
     state: Literal["running", "completed", "failed"]
     text: str = ""
+    output: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ImageReady:
-    """An image in the reply, as bytes, or as the id of a file that the backend can fetch."""
+    """An image in the reply, as bytes, or as the id of a file at the endpoint.
+
+    One that is `partial` is a sketch of the image to come: a later one with the same `image_id` takes its place.
+    """
 
     media_type: str
     data: bytes = b""
     file_id: str = ""
+    image_id: str = ""
+    partial: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +267,17 @@ class CitationAdded:
     title: str
     url: str = ""
     marker: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ItemKept:
+    """Something of the endpoint's own that only it understands and wants back unchanged, such as encrypted reasoning.
+
+    `wire` is the name of the backend that reads `data`, a JSON object.
+    """
+
+    wire: str
+    data: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,12 +304,33 @@ class TurnEnded:
 
 @dataclass(frozen=True, slots=True)
 class RunEnded:
-    """The last event of each run. `detail` is one line for the person; empty for a completed run."""
+    """The last event of each run.
+
+    Parameters
+    ----------
+    finish : Finish
+        How it ended.
+    usage : Usage
+        Of all its turns.
+    detail : str
+        One line for the person; empty for a completed run.
+    seconds : float
+        From the prompt to the end.
+    cost : float, optional
+        US dollars; None where a price or the usage is not known.
+    turns : int
+        Requests to the model; 0 where none was answered.
+    replayed : bool
+        Whether the reply was recorded before, and nothing was asked.
+    """
 
     finish: Finish
     usage: Usage = Usage()
     detail: str = ""
     seconds: float = 0.0
+    cost: float | None = None
+    turns: int = 0
+    replayed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,10 +358,13 @@ Event: TypeAlias = (
     | ToolCallStarted
     | ToolArgumentsDelta
     | ToolCallReady
+    | ApprovalAsked
+    | ApprovalAnswered
     | ToolFinished
     | ServerToolEvent
     | ImageReady
     | CitationAdded
+    | ItemKept
     | TurnEnded
     | RunEnded
     | Retrying

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 from .errors import ConversationError
+from .events import CallKind
 
 Role: TypeAlias = Literal["user", "assistant", "tool"]
 
@@ -44,31 +45,53 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True)
+class File:
+    """A file as bytes, or as the id of one at the endpoint; one of the two is set."""
+
+    name: str
+    media_type: str = "application/octet-stream"
+    data: bytes = b""
+    file_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Opaque:
+    """An item of the endpoint's own, sent back unchanged to `wire` (a backend's name) and to no other."""
+
+    wire: str
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class ToolCall:
     """A call as the model wrote it; `arguments` is JSON text and may be invalid."""
 
     id: str
     name: str
     arguments: str
+    kind: CallKind = "function"
 
 
 @dataclass(frozen=True, slots=True)
 class ToolOutput:
-    """The answer to one call: text for the model, and one line of `error` where it failed."""
+    """The answer to one call: text and images for the model, and one line of `error` where it failed."""
 
     call_id: str
     name: str
     output: str
     error: str | None = None
     seconds: float = 0.0
+    images: tuple[Image, ...] = ()
 
 
-Part: TypeAlias = Text | Refusal | Reasoning | Image | ToolCall | ToolOutput
+Part: TypeAlias = Text | Refusal | Reasoning | Image | File | Opaque | ToolCall | ToolOutput
 _PARTS: dict[str, type[Part]] = {
     "text": Text,
     "refusal": Refusal,
     "reasoning": Reasoning,
     "image": Image,
+    "file": File,
+    "opaque": Opaque,
     "tool_call": ToolCall,
     "tool_output": ToolOutput,
 }
@@ -128,26 +151,54 @@ class Message:
 
 def _part_to_dict(part: Part) -> dict[str, Any]:
     fields: dict[str, Any] = {name: getattr(part, name) for name in part.__dataclass_fields__}
-    if isinstance(part, Image):
+    if isinstance(part, Image | File):
         fields["data"] = base64.b64encode(part.data).decode("ascii")
+    elif isinstance(part, ToolOutput):
+        fields["images"] = [_part_to_dict(image) for image in part.images]
     return {"type": _NAMES[type(part)], **fields}
 
 
 def _part_from_dict(data: Mapping[str, Any]) -> Part:
     fields = {name: value for name, value in data.items() if name != "type"}
     part = _PARTS[data["type"]](**fields)
-    if isinstance(part, Image):
+    if isinstance(part, Image | File):
         part = replace(part, data=base64.b64decode(fields.get("data", "")))
+    elif isinstance(part, ToolOutput):
+        images = [_part_from_dict(image) for image in fields.get("images", ())]
+        part = replace(part, images=tuple(image for image in images if isinstance(image, Image)))
     return part
 
 
 @dataclass(frozen=True, slots=True)
 class ToolSpec:
-    """A tool as the model sees it: `parameters` is a JSON schema of type object."""
+    """A tool as the model sees it.
+
+    Parameters
+    ----------
+    name, description : str
+        The description may be empty.
+    parameters : mapping
+        A JSON schema of type object. For a custom tool, whose argument is free text: its `format` on the wire, or
+        empty for any text.
+    strict : bool
+        Whether the schema is one that the hosted service can hold the model to.
+    kind : {"function", "custom"}
+        Whether its arguments are JSON or free text.
+    """
 
     name: str
     description: str
     parameters: Mapping[str, Any]
+    strict: bool = False
+    kind: Literal["function", "custom"] = "function"
+
+
+@dataclass(frozen=True, slots=True)
+class OutputSchema:
+    """What the reply has to be: JSON that `schema` allows, under a `name` of letters, digits, `_` and `-`."""
+
+    name: str
+    schema: Mapping[str, Any]
     strict: bool = False
 
 
@@ -171,6 +222,10 @@ class Request:
         Whether it may, may not, or must call.
     parameters : mapping
         Further parameters of the model, by their names on the wire.
+    reasoning : str
+        How much the model is to think: "none", "minimal", "low", "medium" or "high"; empty for its own choice.
+    output : OutputSchema, optional
+        What the reply has to be; None for free text.
     """
 
     messages: tuple[Message, ...]
@@ -181,6 +236,8 @@ class Request:
     tools: tuple[ToolSpec, ...] = ()
     tool_choice: Literal["auto", "none", "required"] = "auto"
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    reasoning: str = ""
+    output: OutputSchema | None = None
 
     @property
     def new(self) -> tuple[Message, ...]:

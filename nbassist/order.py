@@ -7,9 +7,12 @@ from enum import Enum
 
 from .errors import OrderError
 from .events import (
+    ApprovalAnswered,
+    ApprovalAsked,
     CitationAdded,
     Event,
     ImageReady,
+    ItemKept,
     ReasoningDelta,
     RefusalDelta,
     Retrying,
@@ -47,6 +50,7 @@ _WRITES: tuple[type[Event], ...] = (
     ServerToolEvent,
     ImageReady,
     CitationAdded,
+    ItemKept,
 )
 TRANSITIONS: Mapping[State, Mapping[type[Event], State]] = {
     State.IDLE: {RunStarted: State.WAITING},
@@ -64,6 +68,8 @@ TRANSITIONS: Mapping[State, Mapping[type[Event], State]] = {
         RunEnded: State.ENDED,
     },
     State.BETWEEN: {
+        ApprovalAsked: State.BETWEEN,
+        ApprovalAnswered: State.BETWEEN,
         ToolFinished: State.BETWEEN,
         Retrying: State.BETWEEN,
         Warned: State.BETWEEN,
@@ -93,7 +99,7 @@ class Order:
         if following is None:
             raise OrderError(f"{type(event).__name__} came while the run was {self.state.value}")
         self.state = following
-        if isinstance(event, ToolCallStarted | ToolArgumentsDelta | ToolCallReady | ToolFinished):
+        if isinstance(event, _OfCall):
             before = self._calls.get(event.call_id)
             if before not in _CALL_ORDER[type(event)]:
                 came = before.__name__ if before else "nothing"
@@ -105,5 +111,8 @@ _CALL_ORDER: Mapping[type[Event], tuple[type[Event] | None, ...]] = {
     ToolCallStarted: (None, ToolFinished),
     ToolArgumentsDelta: (ToolCallStarted, ToolArgumentsDelta),
     ToolCallReady: (ToolCallStarted, ToolArgumentsDelta),
-    ToolFinished: (ToolCallReady,),
+    ApprovalAsked: (ToolCallReady,),
+    ApprovalAnswered: (ToolCallReady, ApprovalAsked),
+    ToolFinished: (ToolCallReady, ApprovalAsked, ApprovalAnswered),
 }
+_OfCall = ToolCallStarted | ToolArgumentsDelta | ToolCallReady | ApprovalAsked | ApprovalAnswered | ToolFinished

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from .events import ToolFinished
+from .events import ApprovalAnswered, ApprovalAsked, Event, ToolFinished
 
 _NAMES = re.compile(r"(^|_)(API_?KEY|ACCESS_?KEY|SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIALS?)(_|$)|_KEY$", re.IGNORECASE)
 _SHORTEST = 8
@@ -37,10 +37,17 @@ class Redactor:
                 text = text.replace(value, f"[{name}]")
         return text
 
-    def tool_finished(self, event: ToolFinished) -> ToolFinished:
-        """Return `event` with the secrets in its output, error, traceback and displays replaced."""
+    def event(self, event: Event) -> Event:
+        """Return `event` with the secrets in all that a tool or a person said in it replaced."""
         if not self._found:
             return event
+        if isinstance(event, ApprovalAsked):
+            return replace(event, arguments=self.text(event.arguments))
+        if isinstance(event, ApprovalAnswered):
+            return replace(event, arguments=self.text(event.arguments), comment=self.text(event.comment))
+        return self._tool_finished(event) if isinstance(event, ToolFinished) else event
+
+    def _tool_finished(self, event: ToolFinished) -> ToolFinished:
         return replace(
             event,
             output=self.text(event.output),

@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 
 from .conversation import Conversation
 from .events import Finish, TurnEnded, Usage
-from .messages import Request, ToolCall, ToolSpec
+from .messages import OutputSchema, Request, ToolCall, ToolSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +88,8 @@ def run_flow(
     model: str = "",
     instructions: str = "",
     parameters: Mapping[str, Any] | None = None,
+    reasoning: str = "",
+    output: OutputSchema | None = None,
 ) -> Flow:
     """Go from the prompt, the last message of `conversation`, to its answer.
 
@@ -103,7 +105,15 @@ def run_flow(
     """
     usage = Usage()
     repeats: Counter[tuple[str, str]] = Counter()
-    template = Request((), model=model, instructions=instructions, tools=tools, parameters=parameters or {})
+    template = Request(
+        (),
+        model=model,
+        instructions=instructions,
+        tools=tools,
+        parameters=parameters or {},
+        reasoning=reasoning,
+        output=output,
+    )
     for turn in range(1, limits.max_turns + 1):
         last = turn == limits.max_turns
         ended = yield Submit(

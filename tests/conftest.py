@@ -33,10 +33,13 @@ def no_real_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def no_settings_of_mine(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_settings_of_mine(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     for name in list(os.environ):
         if name.startswith(("NBASSIST_", "OPENAI_")) and name not in ("NBASSIST_SHOTS", "NBASSIST_TEST_MODEL"):
             monkeypatch.delenv(name)
+    mine = tmp_path_factory.mktemp("mine")
+    monkeypatch.setenv("NBASSIST_CONFIG_DIR", str(mine / "config"))
+    monkeypatch.setenv("NBASSIST_DATA_DIR", str(mine / "data"))
 
 
 @pytest.fixture(scope="session")

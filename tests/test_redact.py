@@ -36,9 +36,7 @@ def test_values_of_key_variables_are_replaced_by_their_names(text: str, shown: s
 def test_every_part_of_a_tools_result_is_searched() -> None:
     secret = "hf_12345678"
     bundle: Any = {"text/html": f"<b>{secret}</b>", "application/json": {"a": [secret, 1]}}
-    event = Redactor(ENVIRON).tool_finished(
-        ToolFinished("1", "f", secret, secret, 0.1, (bundle,), f"Traceback {secret}")
-    )
+    event = Redactor(ENVIRON).event(ToolFinished("1", "f", secret, secret, 0.1, (bundle,), f"Traceback {secret}"))
     assert secret not in repr(event)
     assert event.display[0]["application/json"] == {"a": ["[HF_TOKEN]", 1]}
 

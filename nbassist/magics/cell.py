@@ -11,7 +11,6 @@ from ..errors import ModelFileError, UsageError
 from .options import Options, parse, parser
 from .prompt import fill
 from .session import Session
-from .status import Status
 
 
 @magics_class
@@ -60,7 +59,7 @@ class NbAssist(Magics):
         from ..settings import display_kind
         from ..tools import Toolbox, registry
 
-        assistant = self.session.assistant(self.session.settings(self._config()))
+        assistant = self.session.assistant(self.session.settings(self.choices()))
         assistant.limits = Limits(max_turns=self.max_turns)
         toolbox = Toolbox(registry().values())
         if options.tools is not None:
@@ -80,15 +79,14 @@ class NbAssist(Magics):
 
     @no_var_expand
     @line_magic("assistant")  # type: ignore[arg-type]  # its stub takes no method
-    def status(self, line: str) -> Status:
-        """Show where the assistant stands: endpoint, model, thread, tools."""
-        from ..tools import registry
+    def command(self, line: str) -> Any:
+        """Carry out a command, such as `%assistant tools`; without one, show where the assistant stands."""
+        from .commands import run
 
-        if line.strip():
-            raise UsageError(f"%assistant takes nothing yet, and got {line.strip()!r}; a prompt goes into %%assistant")
-        return Status.of(self.session.settings(self._config()), self.session, tuple(registry()))
+        return run(self, line)
 
-    def _config(self) -> dict[str, str]:
+    def choices(self) -> dict[str, str]:
+        """Return what `%config` says about where prompts go."""
         return {"backend": self.backend, "base_url": self.base_url, "model": self.model}
 
 

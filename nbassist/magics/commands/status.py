@@ -4,9 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from html import escape
+from typing import TYPE_CHECKING
 
-from ..settings import Settings
-from .session import DEFAULT_THREAD, Session
+from ...settings import Settings
+from ..session import DEFAULT_THREAD, Session
+from . import nothing_more
+
+if TYPE_CHECKING:
+    from ..cell import NbAssist
+
+
+def status(magics: NbAssist, words: list[str]) -> Status:
+    """Show where the assistant stands: endpoint, model, thread, tools."""
+    from ...tools import registry
+
+    nothing_more("status", words)
+    return Status.of(magics.session.settings(magics.choices()), magics.session, tuple(registry()))
 
 
 @dataclass(frozen=True, repr=False)

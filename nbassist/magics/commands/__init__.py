@@ -1,0 +1,62 @@
+"""`%assistant NAME …`: each command is a function in a module of its own, imported when it is used."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from difflib import get_close_matches
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from ...errors import UsageError
+
+if TYPE_CHECKING:
+    from ..cell import NbAssist
+
+Command: TypeAlias = Callable[["NbAssist", list[str]], Any]
+"""Takes the magics and the words after the command's name; what it returns is the cell's result."""
+
+HOMES: dict[str, str] = {
+    "status": "status:status",
+}
+"""The commands by name, with the module here and the function that carries each out; the docstring is its help."""
+
+
+def run(magics: NbAssist, line: str) -> Any:
+    """Carry out one line of `%assistant`; an empty one shows the status.
+
+    Raises
+    ------
+    UsageError
+        Where there is no such command, with the nearest that there is.
+    """
+    try:
+        words = shlex.split(line)
+    except ValueError as error:
+        raise UsageError(f"the line has a quote that is not closed: {line.strip()}") from error
+    name, *rest = words or ["status"]
+    return find(name)(magics, rest)
+
+
+def find(name: str) -> Command:
+    """Return the command called `name`.
+
+    Raises
+    ------
+    UsageError
+        Where there is none.
+    """
+    home = HOMES.get(name)
+    if home is None:
+        near = get_close_matches(name, HOMES, n=1)
+        hint = f"did you mean %assistant {near[0]}?" if near else f"known are {', '.join(HOMES)}"
+        raise UsageError(f"%assistant has no command {name!r}; {hint} (a prompt goes into %%assistant)")
+    module, _, function = home.partition(":")
+    command: Command = getattr(import_module(f".{module}", __name__), function)
+    return command
+
+
+def nothing_more(name: str, words: list[str]) -> None:
+    """Refuse words after a command that takes none."""
+    if words:
+        raise UsageError(f"%assistant {name} takes nothing more, and got {' '.join(words)!r}")

@@ -1,0 +1,94 @@
+"""What a run cost, from a table of prices by model; a price that is not known is shown as unknown, never guessed.
+
+The table that comes along is `prices.toml`; the person's own, `prices.toml` beside their profiles, goes before it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from .errors import SettingsError
+from .events import Usage
+
+_DATE = re.compile(r"-\d{4}-\d{2}-\d{2}$")
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """US dollars for a million tokens.
+
+    Parameters
+    ----------
+    input, cached, output : float
+        Tokens read, those of them taken from the endpoint's prompt cache, and tokens written (reasoning among them).
+    """
+
+    input: float
+    cached: float
+    output: float
+
+    def of(self, usage: Usage) -> float:
+        """Return what `usage` costs, in US dollars."""
+        fresh = max(usage.input_tokens - usage.cached_tokens, 0)
+        return (fresh * self.input + usage.cached_tokens * self.cached + usage.output_tokens * self.output) / 1e6
+
+
+def dollars(model: str, usage: Usage) -> float | None:
+    """Return what `usage` of `model` cost, in US dollars; None where the price or the usage is not known."""
+    price = price_of(model) if model and usage.known else None
+    return None if price is None else price.of(usage)
+
+
+def price_of(model: str) -> Price | None:
+    """Return the price of `model`, or None where no table has it.
+
+    A name in a table is a glob; the person's table goes first, and in each the first that fits counts. A date at the
+    end of the model's name is left out where the full name does not fit.
+
+    Raises
+    ------
+    SettingsError
+        Where the person's table can't be read.
+    """
+    from .paths import config_file
+
+    undated = _DATE.sub("", model)
+    for path in (config_file("prices.toml"), Path(__file__).with_name("prices.toml")):
+        table = _read(path, _changed(path))
+        for pattern, price in table:
+            if fnmatchcase(model, pattern) or fnmatchcase(undated, pattern):
+                return price
+    return None
+
+
+def _changed(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+@lru_cache(maxsize=8)
+def _read(path: Path, changed: float) -> tuple[tuple[str, Price], ...]:
+    """Read a table; `changed` is its time of change, so that an edited one is read anew."""
+    if not changed:
+        return ()
+    import tomllib
+
+    try:
+        with path.open("rb") as file:
+            data = tomllib.load(file)
+        return tuple((name, _price(entry)) for name, entry in data.items())
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise SettingsError(f"{os.fspath(path)} is no table of prices: {error}") from error
+
+
+def _price(entry: Any) -> Price:
+    fresh = float(entry["input"])
+    return Price(fresh, float(entry.get("cached", fresh)), float(entry["output"]))
