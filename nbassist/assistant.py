@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from .backends import Backend, connect
 from .conversation import Conversation
 from .driver import Driver
+from .errors import SettingsError
 from .events import Event, Usage
 from .messages import OutputSchema, Part
-from .prices import dollars
+from .prices import dollars, price_of
 from .reply import Reply
 from .run import Limits
 from .settings import Settings, resolve
@@ -38,6 +39,8 @@ class Assistant:
     ----------
     backend, base_url, api_key, model : str
         Where it goes; what is empty is settled by `nbassist.settings`, and by the embedded server in the end.
+    profile : str
+        An endpoint by name, or its URL; see `nbassist.profiles`.
     instructions : str
         The system prompt; may be empty.
     tools : Toolbox or iterable of functions, optional
@@ -47,7 +50,7 @@ class Assistant:
     parameters : mapping, optional
         Further parameters of the model, by their names on the wire.
     settings : Settings, optional
-        Already settled, in place of the first four.
+        Already settled, in place of the first five.
 
     Attributes
     ----------
@@ -67,13 +70,20 @@ class Assistant:
         base_url: str = "",
         api_key: str = "",
         model: str = "",
+        profile: str = "",
         instructions: str = "",
         tools: Tools | None = None,
         max_turns: int = 10,
         parameters: Mapping[str, Any] | None = None,
         settings: Settings | None = None,
     ) -> None:
-        arguments = {"backend": backend, "base_url": base_url, "api_key": api_key, "model": model}
+        arguments = {
+            "profile": profile,
+            "backend": backend,
+            "base_url": base_url,
+            "api_key": api_key,
+            "model": model,
+        }
         self.settings = resolve(arguments=arguments) if settings is None else settings
         self.instructions = instructions
         self.tools = tools
@@ -169,6 +179,7 @@ class Assistant:
         options: Mapping[str, Any],
     ) -> Driver:
         chosen = _Options(**options)
+        price_of("")  # a table that is broken is told before anything is asked
         tools = self.tools if chosen.tools is None else chosen.tools
         if tools is None:
             tools = registry().values()
@@ -190,7 +201,12 @@ class Assistant:
 
     def _price(self, model: str, usage: Usage) -> float | None:
         """US dollars, None where unknown; an engine on one's own machine costs nothing."""
-        return 0.0 if self.settings.local else dollars(model, usage)
+        if self.settings.free:
+            return 0.0
+        try:
+            return dollars(model, usage)
+        except SettingsError:  # broken since the run began, which checked it; the reply goes before its price
+            return None
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """Where backend, endpoint, key and model come from, in order; the environment is read when asked, never at import.
 
-A flag or an argument comes first, then `%config NbAssist`, then `NBASSIST_*`, then `OPENAI_BASE_URL` and
-`OPENAI_API_KEY`, then the embedded server.
+A flag or an argument comes first, then `%assistant use`, then `%config NbAssist`, then `NBASSIST_*`, then
+`OPENAI_BASE_URL` and `OPENAI_API_KEY`, then the embedded server. A profile that is named at one of these settles all
+that the ones before it left open, and those after it are not asked: a key of one endpoint never goes to another.
 """
 
 from __future__ import annotations
@@ -13,20 +14,15 @@ from importlib.util import find_spec
 from typing import Literal, TypeAlias
 
 from .errors import SettingsError
+from .profiles import PRESETS, find
 
 DisplayKind: TypeAlias = Literal["auto", "live", "static", "terminal", "plain"]
 
-BACKENDS = ("assistants", "chat")
+BACKENDS = ("assistants", "responses", "chat")
 """The protocols that can be named."""
 DISPLAYS = ("auto", "live", "static", "terminal", "plain")
-_HOSTED = "https://api.openai.com/v1"
+_FIELDS = ("backend", "base_url", "api_key", "model")
 _NEEDED_LOCALLY = ("starlette", "uvicorn", "sqlalchemy", "xllamacpp")
-_VARIABLES = {
-    "backend": ("NBASSIST_BACKEND",),
-    "base_url": ("NBASSIST_BASE_URL", "OPENAI_BASE_URL"),
-    "api_key": ("NBASSIST_API_KEY", "OPENAI_API_KEY"),
-    "model": ("NBASSIST_MODEL",),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +41,10 @@ class Settings:
         Empty for the endpoint's own choice.
     sources : mapping of str to str
         For each field that is set, where its value came from, in words.
+    profile : str
+        The profile that settled what was left open; empty where none was named.
+    free : bool
+        Whether the endpoint costs nothing.
     """
 
     backend: str
@@ -52,6 +52,8 @@ class Settings:
     api_key: str = field(default="", repr=False)
     model: str = ""
     sources: Mapping[str, str] = field(default_factory=dict, compare=False)
+    profile: str = ""
+    free: bool = False
 
     @property
     def local(self) -> bool:
@@ -62,6 +64,7 @@ class Settings:
 def resolve(
     *,
     arguments: Mapping[str, str] | None = None,
+    chosen: Mapping[str, str] | None = None,
     config: Mapping[str, str] | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Settings:
@@ -69,50 +72,75 @@ def resolve(
 
     Parameters
     ----------
-    arguments, config : mapping of str to str
-        `backend`, `base_url`, `api_key`, `model`; a missing or empty value leaves the choice to the next source.
+    arguments, chosen, config : mapping of str to str
+        `profile`, `backend`, `base_url`, `api_key`, `model`; a missing or empty value leaves the choice to the next
+        source. `chosen` is what `%assistant use` said.
     environ : mapping of str to str, optional
         The environment of the process by default.
 
     Raises
     ------
     SettingsError
-        Where a backend is not known, or nothing is set and the embedded server is not installed.
+        Where a backend or profile is not known, a profile's variable is not set, or nothing is set and the embedded
+        server is not installed.
     """
     environ = os.environ if environ is None else environ
     values: dict[str, str] = {}
     sources: dict[str, str] = {}
-    for name, variables in _VARIABLES.items():
-        candidates = [
-            ((arguments or {}).get(name), "argument"),
-            ((config or {}).get(name), "%config"),
-            *((environ.get(variable), variable) for variable in variables),
-        ]
-        for value, source in candidates:
-            if value:
-                values[name], sources[name] = value, source
-                break
+    levels = (
+        (arguments or {}, dict.fromkeys(_FIELDS, "argument")),
+        (chosen or {}, dict.fromkeys(_FIELDS, "%assistant use")),
+        (config or {}, dict.fromkeys(_FIELDS, "%config")),
+        _from_environment(environ, "NBASSIST", ("profile", *_FIELDS)),
+        _from_environment(environ, "OPENAI", ("base_url", "api_key")),
+    )
+    for level, labels in levels:
+        for name in _FIELDS:
+            if level.get(name) and name not in values:
+                values[name], sources[name] = level[name], labels[name]
+        if level.get("profile"):
+            profile = find(level["profile"])
+            settled = profile.values(environ)
+            if values.get("base_url", "").rstrip("/") not in ("", settled["base_url"]):
+                settled["api_key"] = ""  # the key belongs to the profile's own endpoint
+            for name, value in settled.items():
+                if value and name not in values:
+                    values[name], sources[name] = value, f"profile {profile.name}"
+            free = profile.free and values.get("base_url", "") == settled["base_url"]
+            return _complete(values, sources, profile.name, free)
     return _complete(values, sources)
 
 
-def _complete(values: dict[str, str], sources: dict[str, str]) -> Settings:
+def _from_environment(
+    environ: Mapping[str, str], prefix: str, names: tuple[str, ...]
+) -> tuple[dict[str, str], dict[str, str]]:
+    variables = {name: f"{prefix}_{name.upper()}" for name in names}
+    return {name: environ.get(variable, "") for name, variable in variables.items()}, variables
+
+
+def _complete(values: dict[str, str], sources: dict[str, str], profile: str = "", free: bool = False) -> Settings:
     backend = values.get("backend", "")
     if backend and backend not in BACKENDS:
         raise SettingsError(f"there is no backend {backend!r}; known are {', '.join(BACKENDS)}")
+    hosted = PRESETS["openai"]
     base_url = values.get("base_url", "").rstrip("/")
     if not base_url and values.get("api_key"):
-        base_url = _HOSTED
-    if base_url == _HOSTED and backend in ("", "assistants"):
-        if backend:
-            raise SettingsError("OpenAI shut its Assistants API down on 2026-08-26; set NBASSIST_BACKEND=chat")
-        backend = "chat"
+        base_url = hosted.base_url
+    if base_url == hosted.base_url:
+        if backend == "assistants":
+            raise SettingsError("OpenAI shut its Assistants API down on 2026-08-26; set NBASSIST_BACKEND=responses")
+        backend = backend or hosted.backend
+        if not values.get("model"):
+            values["model"], sources["model"] = hosted.model, "nbassist's default for OpenAI"
     if not base_url:
         if backend not in ("", "assistants"):
             raise SettingsError(f"the backend {backend!r} needs an endpoint: set NBASSIST_BASE_URL")
         _check_installed()
         sources.setdefault("base_url", "embedded server")
+        free = True
     key = values.get("api_key", "")
-    return Settings(backend or ("auto" if base_url else "assistants"), base_url, key, values.get("model", ""), sources)
+    backend = backend or ("auto" if base_url else "assistants")
+    return Settings(backend, base_url, key, values.get("model", ""), sources, profile, free)
 
 
 def _check_installed() -> None:

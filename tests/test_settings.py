@@ -41,7 +41,9 @@ def test_an_endpoint_that_is_not_named_is_asked_what_it_speaks() -> None:
 
 def test_a_key_alone_means_the_hosted_endpoint_which_no_longer_speaks_assistants() -> None:
     settings = resolve(environ={"OPENAI_API_KEY": "k"})
-    assert (settings.base_url, settings.backend) == ("https://api.openai.com/v1", "chat")
+    assert (settings.base_url, settings.backend) == ("https://api.openai.com/v1", "responses")
+    assert settings.model == "gpt-5-mini"
+    assert resolve(environ={"OPENAI_API_KEY": "k", "NBASSIST_MODEL": "m"}).model == "m"
     with pytest.raises(SettingsError, match="2026-08-26"):
         resolve(environ={"OPENAI_API_KEY": "k", "NBASSIST_BACKEND": "assistants"})
 
@@ -49,7 +51,7 @@ def test_a_key_alone_means_the_hosted_endpoint_which_no_longer_speaks_assistants
 @pytest.mark.parametrize(
     ("environ", "words"),
     [
-        ({"NBASSIST_BACKEND": "assistant"}, "known are assistants, chat"),
+        ({"NBASSIST_BACKEND": "assistant"}, "known are assistants, responses, chat"),
         ({"NBASSIST_BACKEND": "chat"}, "NBASSIST_BASE_URL"),
     ],
 )
@@ -77,3 +79,47 @@ def test_the_display_is_named_or_refused() -> None:
     assert display_kind({"NBASSIST_DISPLAY": "static"}) == "static"
     with pytest.raises(SettingsError, match="known are auto"):
         display_kind({"NBASSIST_DISPLAY": "loud"})
+
+
+def test_a_profile_settles_what_stands_open_and_no_key_of_another_endpoint_goes_to_it() -> None:
+    environ = {"OPENAI_API_KEY": "sk-hosted", "NBASSIST_MODEL": "of-the-environment"}
+    settings = resolve(chosen={"profile": "ollama"}, environ=environ)
+    assert (settings.base_url, settings.backend) == ("http://127.0.0.1:11434/v1", "chat")
+    assert (settings.api_key, settings.model, settings.free) == ("", "", True)
+    assert settings.sources["base_url"] == "profile ollama"
+    assert resolve(arguments={"model": "m"}, chosen={"profile": "ollama"}, environ=environ).model == "m"
+
+
+def test_a_profile_for_one_cell_comes_before_the_one_in_use() -> None:
+    settings = resolve(arguments={"profile": "vllm"}, chosen={"profile": "ollama"}, environ={})
+    assert settings.profile == "vllm"
+
+
+def test_a_profile_reads_its_key_from_the_variable_that_it_names() -> None:
+    settings = resolve(config={"profile": "openai"}, environ={"OPENAI_API_KEY": "sk-1"})
+    assert (settings.api_key, settings.backend, settings.free) == ("sk-1", "responses", False)
+    with pytest.raises(SettingsError, match="'openai' needs OPENAI_API_KEY"):
+        resolve(config={"profile": "openai"}, environ={})
+
+
+def test_a_profiles_key_does_not_go_to_a_url_that_was_set_beside_it() -> None:
+    environ = {"OPENAI_API_KEY": "sk-1"}
+    settings = resolve(arguments={"base_url": "http://elsewhere/v1"}, config={"profile": "openai"}, environ=environ)
+    assert settings.api_key == ""
+
+
+def test_azure_is_reached_under_the_resources_own_host() -> None:
+    environ = {"AZURE_OPENAI_ENDPOINT": "https://mine.openai.azure.com/", "AZURE_OPENAI_API_KEY": "k"}
+    settings = resolve(chosen={"profile": "azure"}, environ=environ)
+    assert settings.base_url == "https://mine.openai.azure.com/openai/v1"
+
+
+def test_local_means_the_embedded_server_whatever_the_environment_says() -> None:
+    settings = resolve(chosen={"profile": "local"}, environ=URL | {"OPENAI_API_KEY": "k"})
+    assert settings.local
+    assert settings.free
+
+
+def test_a_url_is_a_profile_without_a_key() -> None:
+    settings = resolve(chosen={"profile": "http://127.0.0.1:1/v1/"}, environ={"OPENAI_API_KEY": "k"})
+    assert (settings.base_url, settings.api_key, settings.backend) == ("http://127.0.0.1:1/v1", "", "auto")
