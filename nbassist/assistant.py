@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from urllib.parse import urlsplit
 
 from .backends import Backend, connect
 from .conversation import Conversation
@@ -16,7 +17,7 @@ from .prices import dollars, price_of
 from .reply import Reply
 from .run import Limits
 from .settings import Settings, resolve
-from .tools import Tool, Toolbox, registry
+from .tools import Ask, Tool, Toolbox, asker, current
 
 if TYPE_CHECKING:
     from .local.launcher import Endpoint
@@ -47,6 +48,13 @@ class Assistant:
         What the model may call. None for all functions marked `@tool`, at each prompt anew; an empty one for none.
     max_turns : int
         Requests to the model in one run; the last is asked to answer without tools.
+    nudge_after, stop_after : int
+        How often the same call may come in one run before the model is told so, and before the run is stopped.
+    ask : callable, optional
+        Asks about calls that need approval: takes an `ApprovalAsked`, returns an `ApprovalAnswered`. None to ask the
+        person by the view's buttons or by `input()`; where no one sits there, such calls are denied.
+    approval : {"ask", "allow", "deny"}
+        What is done with calls that need approval.
     parameters : mapping, optional
         Further parameters of the model, by their names on the wire.
     settings : Settings, optional
@@ -74,6 +82,10 @@ class Assistant:
         instructions: str = "",
         tools: Tools | None = None,
         max_turns: int = 10,
+        nudge_after: int = 3,
+        stop_after: int = 5,
+        ask: Ask | None = None,
+        approval: str = "ask",
         parameters: Mapping[str, Any] | None = None,
         settings: Settings | None = None,
     ) -> None:
@@ -87,7 +99,9 @@ class Assistant:
         self.settings = resolve(arguments=arguments) if settings is None else settings
         self.instructions = instructions
         self.tools = tools
-        self.limits = Limits(max_turns=max_turns)
+        self.limits = Limits(max_turns, nudge_after, stop_after)
+        self.ask_person = ask
+        self.approval = approval
         self.parameters = dict(parameters or {})
         self.conversation = Conversation()
         self._backend: Backend | None = None
@@ -131,7 +145,7 @@ class Assistant:
         **options
             For this prompt alone: `conversation`, `model`, `instructions`, `tools`, `parameters`, `reasoning` ("low",
             "medium", "high", …), `output` (the schema of the reply), `attachments` (images and files, parts of the
-            prompt), `note` (one line for the view).
+            prompt), `note` (one line for the view), `ask` and `approval` (as of the assistant).
 
         Returns
         -------
@@ -144,7 +158,7 @@ class Assistant:
         NbassistError
             Where nothing came at all.
         """
-        run = self._begin(prompt, options)
+        run = self._begin(prompt, options, view)
         events = run.drive()
         event = next(events, None)
         while event is not None:
@@ -159,7 +173,7 @@ class Assistant:
 
     async def aask(self, prompt: str, *, view: View | None = None, **options: Any) -> Reply:
         """Ask as `ask` does, on the running event loop; a cancelled task leaves a valid conversation."""
-        run = self._begin(prompt, options)
+        run = self._begin(prompt, options, view)
         async for event in run.adrive():
             if view is not None:
                 view.apply(event)
@@ -177,15 +191,18 @@ class Assistant:
         self,
         prompt: str,
         options: Mapping[str, Any],
+        view: View | None = None,
     ) -> Driver:
         chosen = _Options(**options)
         price_of("")  # a table that is broken is told before anything is asked
         tools = self.tools if chosen.tools is None else chosen.tools
         if tools is None:
-            tools = registry().values()
+            tools = current().values()
+        conversation = self.conversation if chosen.conversation is None else chosen.conversation
+        conversation.settle(f"{self.settings.backend} {self.settings.base_url or 'local'}")
         return Driver(
             prompt,
-            conversation=self.conversation if chosen.conversation is None else chosen.conversation,
+            conversation=conversation,
             backend=lambda: self.backend,
             toolbox=tools if isinstance(tools, Toolbox) else Toolbox(tools),
             limits=self.limits,
@@ -197,6 +214,9 @@ class Assistant:
             attachments=chosen.attachments,
             note=chosen.note,
             price=self._price,
+            ask=chosen.ask or self.ask_person or asker(view),
+            approval=chosen.approval or self.approval,
+            strict=urlsplit(self.settings.base_url).hostname == "api.openai.com",
         )
 
     def _price(self, model: str, usage: Usage) -> float | None:
@@ -222,6 +242,8 @@ class _Options:
     output: OutputSchema | None = None
     attachments: tuple[Part, ...] = ()
     note: str = ""
+    ask: Ask | None = None
+    approval: str = ""
 
 
 def _throw_into(events: Iterator[Event]) -> Event | None:

@@ -6,21 +6,35 @@ What an event, a failure or an interrupt means for the conversation stands once,
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager
 from dataclasses import replace
+from difflib import get_close_matches
 from typing import Any
+from weakref import WeakSet
 
 from .backends import Backend
 from .conversation import Conversation
-from .errors import BackendError, ConversationError, NbassistError
-from .events import Event, RunEnded, RunStarted, ToolFinished, TurnEnded, TurnStarted, Usage
+from .errors import BackendError, ConversationError, NbassistError, RequestRefusedError
+from .events import (
+    ApprovalAnswered,
+    ApprovalAsked,
+    Event,
+    RunEnded,
+    RunStarted,
+    ToolFinished,
+    TurnEnded,
+    TurnStarted,
+    Usage,
+)
 from .messages import OutputSchema, Part, Text
 from .order import Order, State
 from .redact import Redactor
 from .reply import Recorder, Reply
 from .run import CallTools, Limits, Outcome, Submit, run_flow
-from .tools import Toolbox
+from .tools import Approvals, Ask, Toolbox
 
 _INTERRUPTED = "interrupted by the person before it finished"
 
@@ -44,8 +58,12 @@ class Driver:
         attachments: Sequence[Part] = (),
         note: str = "",
         price: Callable[[str, Usage], float | None] = lambda model, usage: None,
+        ask: Ask | None = None,
+        approval: str = "ask",
+        strict: bool = False,
     ) -> None:
         self._redact = Redactor()
+        self._approvals = Approvals(None if ask is None else self._redacted(ask), approval)
         self._prompt = (Text(self._redact.text(prompt)), *attachments)
         self._note = note
         self._price = price
@@ -55,7 +73,7 @@ class Driver:
         self._model = model
         self._flow = run_flow(
             conversation,
-            tools=toolbox.specs,
+            tools=toolbox.strict_specs if strict else toolbox.specs,
             limits=limits,
             model=model,
             instructions=instructions,
@@ -74,7 +92,17 @@ class Driver:
         return self._recorder.reply()
 
     def drive(self) -> Iterator[Event]:
-        """Run to the end on this thread; an interrupt ends it with what came, and is not raised again."""
+        """Run to the end on this thread; an interrupt ends it with what came, and is not raised again.
+
+        Raises
+        ------
+        ConversationError
+            Where the conversation is in the middle of another run, such as the one whose tool asks here.
+        """
+        with _running(self._conversation):
+            yield from self._drive()
+
+    def _drive(self) -> Iterator[Event]:
         started = self._start()
         try:
             yield started  # inside: an interrupt may come while the view takes the first event
@@ -88,8 +116,9 @@ class Driver:
                         ended = event
                     step = self._flow.send(_turn_end(ended))
                 else:
-                    for event in self._toolbox.run(step.calls):
-                        yield self._take(_with_note(self._redact.event(event), step))
+                    with _unchanged(self._conversation):
+                        for event in self._toolbox.run(step.calls, self._approvals):
+                            yield self._take(_with_note(self._redact.event(event), step))
                     step = self._flow.send(None)
         except StopIteration as stop:
             outcome: Outcome = stop.value
@@ -104,6 +133,12 @@ class Driver:
 
     async def adrive(self) -> AsyncIterator[Event]:
         """Run to the end on this event loop; a cancellation is raised again once the conversation is valid."""
+        with _running(self._conversation):
+            async with aclosing(self._adrive()) as events:
+                async for event in events:
+                    yield event
+
+    async def _adrive(self) -> AsyncGenerator[Event, None]:
         started = self._start()
         try:
             yield started  # inside: an interrupt may come while the view takes the first event
@@ -117,8 +152,9 @@ class Driver:
                         ended = event
                     step = self._flow.send(_turn_end(ended))
                 else:
-                    async for event in self._toolbox.arun(step.calls):
-                        yield self._take(_with_note(self._redact.event(event), step))
+                    with _unchanged(self._conversation):
+                        async for event in self._toolbox.arun(step.calls, self._approvals):
+                            yield self._take(_with_note(self._redact.event(event), step))
                     step = self._flow.send(None)
         except StopIteration as stop:
             outcome: Outcome = stop.value
@@ -128,6 +164,16 @@ class Driver:
             self._interrupted()
             raise
         yield self._end(outcome)
+
+    def _redacted(self, ask: Ask) -> Ask:
+        """Let a person see no secret that the views do not show either."""
+
+        def redacted(asked: ApprovalAsked) -> ApprovalAnswered:
+            shown = self._redact.event(asked)
+            assert isinstance(shown, ApprovalAsked)
+            return ask(shown)
+
+        return redacted
 
     def _start(self) -> Event:
         self._clock = time.monotonic()
@@ -170,7 +216,9 @@ class Driver:
         if self._backend is None or not (cursor.get("run_id") or forget):
             return
         try:
-            self._conversation.keep_cursor(self._backend.cancel(cursor, forget=forget))
+            left = self._backend.cancel(cursor, forget=forget)
+            if left is not None:
+                self._conversation.keep_cursor(left)
         except NbassistError:
             # The endpoint can't be asked: its copy of the thread is no longer to be trusted.
             self._conversation.keep_cursor({})
@@ -181,10 +229,53 @@ class Driver:
         wrote = self._conversation.repair(f"not run: {error}")
         if self._order.state is State.WAITING or not (wrote or len(self._recorder.events()) > 1):
             self._conversation.drop_prompt()
+            if isinstance(error, RequestRefusedError):
+                error.args = (str(error) + self._nearest_model(error),)
             raise error
         if isinstance(error, BackendError | ConversationError):
             self._stop_at_endpoint(running)
         return Outcome("failed", self._usage, str(error))
+
+    def _nearest_model(self, error: RequestRefusedError) -> str:
+        """Where the endpoint may not know the model, say which it has; empty where that is not what is wrong."""
+        if self._backend is None or not self._model or error.status not in (400, 404) or self._model not in str(error):
+            return ""
+        try:
+            known = self._backend.models()
+        except NbassistError:
+            return ""
+        near = get_close_matches(self._model, known, n=1, cutoff=0.4)
+        if self._model in known:
+            return ""
+        return f"; did you mean {near[0]}?" if near else f"; the endpoint has {', '.join(known[:10])}"
+
+
+_busy: WeakSet[Conversation] = WeakSet()
+_busy_lock = threading.Lock()
+
+
+@contextmanager
+def _running(conversation: Conversation) -> Iterator[None]:
+    """Hold a conversation for one run: a prompt in the middle of another's turn would tear its history."""
+    with _busy_lock:
+        if conversation in _busy:
+            named = f"the thread {conversation.name!r}" if conversation.name else "this conversation"
+            raise ConversationError(f"{named} is in the middle of a run: ask in another one, or when it has ended")
+        _busy.add(conversation)
+    try:
+        yield
+    finally:
+        _busy.discard(conversation)
+
+
+@contextmanager
+def _unchanged(conversation: Conversation) -> Iterator[None]:
+    """Refuse what a tool does to the history that its own run goes on from."""
+    before = list(conversation.messages)
+    yield
+    after = conversation.messages
+    if len(after) < len(before) or any(was is not now for was, now in zip(before, after, strict=False)):
+        raise ConversationError("a tool changed this conversation while it ran: it can't go on from there")
 
 
 def _turn_end(event: Event | None) -> TurnEnded:

@@ -162,11 +162,25 @@ class ToolCallReady:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalAsked:
-    """The person is asked whether a call may run; `arguments` is JSON text, as it would be called."""
+    """The person is asked whether a call may run; asked again where the arguments that they gave are wrong.
+
+    Parameters
+    ----------
+    call_id, name : str
+        The call.
+    arguments : str
+        JSON text, as it would be called.
+    problem : str
+        What is wrong with them, where the person edited them and is asked again; empty otherwise.
+    kind : CallKind
+        As of the call: those of a `custom` one are free text, and those of an `approval` can't be edited.
+    """
 
     call_id: str
     name: str
     arguments: str
+    problem: str = ""
+    kind: CallKind = "function"
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,15 +304,16 @@ class TurnEnded:
         Why the model stopped. Whether tools are asked for follows from the calls that stand ready.
     usage : Usage
         Of this turn alone; `known` is False where the endpoint gives it only at the end of the run.
-    cursor : mapping of str to str
-        Where a backend goes on from; empty where the whole history is to be sent again.
+    cursor : mapping of str to str, optional
+        Where a backend goes on from; empty where the whole history is to be sent again. None where the endpoint stands
+        as it did before this turn: what came of it, and the prompt, are sent with the next.
     detail : str
         One line from the endpoint about a reason that is no plain end; may be empty.
     """
 
     reason: TurnReason
     usage: Usage = Usage()
-    cursor: Mapping[str, str] = field(default_factory=dict)
+    cursor: Mapping[str, str] | None = field(default_factory=dict)
     detail: str = ""
 
 

@@ -111,7 +111,7 @@ _CALL_ORDER: Mapping[type[Event], tuple[type[Event] | None, ...]] = {
     ToolCallStarted: (None, ToolFinished),
     ToolArgumentsDelta: (ToolCallStarted, ToolArgumentsDelta),
     ToolCallReady: (ToolCallStarted, ToolArgumentsDelta),
-    ApprovalAsked: (ToolCallReady,),
+    ApprovalAsked: (ToolCallReady, ApprovalAnswered),  # again, where what the person edited is wrong
     ApprovalAnswered: (ToolCallReady, ApprovalAsked),
     ToolFinished: (ToolCallReady, ApprovalAsked, ApprovalAnswered),
 }

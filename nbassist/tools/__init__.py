@@ -6,9 +6,11 @@ prints and displays, `results` turns what it returns into text for the model and
 
 from __future__ import annotations
 
+from .approval import POLICIES, Approvals, Ask
 from .call import Toolbox
-from .decorator import registry, tool
-from .definition import Approval, Ask, Tool
+from .decorator import current, registry, tool
+from .definition import Tool
+from .dialogue import asker
 from .results import ToolResult
 
-__all__ = ["Approval", "Ask", "Tool", "ToolResult", "Toolbox", "registry", "tool"]
+__all__ = ["POLICIES", "Approvals", "Ask", "Tool", "ToolResult", "Toolbox", "asker", "current", "registry", "tool"]

@@ -5,22 +5,28 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 from ..errors import ToolError
-from ..events import ToolFinished
+from ..events import ApprovalAnswered, ApprovalAsked, ToolFinished
 from ..messages import ToolCall, ToolSpec
 from . import background
-from .definition import Approval, Ask, Tool
+from .approval import Approvals, Refused, settle, settle_hosted
+from .definition import Tool
 from .execute import Execution
 from .mistakes import Mistakes
+from .plain import to_json
 from .reprs import LIMIT, clean
 
+ToolEvent: TypeAlias = ApprovalAsked | ApprovalAnswered | ToolFinished
+Preparing: TypeAlias = Generator[ApprovalAsked | ApprovalAnswered, ApprovalAnswered | None, "Execution | ToolFinished"]
+
+_EDITED = "The person changed the arguments; it was called with"
 _GRACE = 2.0  # seconds that a coroutine has, after its time is up, to be cancelled
 
 
@@ -31,16 +37,13 @@ class Toolbox:
     ----------
     tools : iterable of Tool or callable
         Functions are described by `Tool.from_function`. Of two of one name, the later counts.
-    ask : Ask, optional
-        Asks the person about calls that need approval; without it they are denied, and the model is told.
     limit : int
         Characters of a result that the model gets.
     """
 
-    def __init__(self, tools: Iterable[Tool | Callable[..., Any]] = (), ask: Ask | None = None, *, limit: int = LIMIT):
+    def __init__(self, tools: Iterable[Tool | Callable[..., Any]] = (), *, limit: int = LIMIT):
         made = [tool if isinstance(tool, Tool) else Tool.from_function(tool) for tool in tools]
         self.tools: dict[str, Tool] = {tool.name: tool for tool in made}
-        self.ask = ask
         self.limit = limit
 
     def __len__(self) -> int:
@@ -60,6 +63,11 @@ class Toolbox:
         """
         return tuple(tool.spec for tool in self.tools.values())
 
+    @cached_property
+    def strict_specs(self) -> tuple[ToolSpec, ...]:
+        """The tools for a service that can hold a model to their schemas, strict wherever that can be had."""
+        return tuple(tool.strict_spec() for tool in self.tools.values())
+
     def select(self, patterns: Iterable[str] | str) -> Toolbox:
         """Return a toolbox of those whose names match a name or glob, in the order of the patterns.
 
@@ -74,21 +82,34 @@ class Toolbox:
             if not found:
                 raise ToolError(f"no tool matches {pattern!r}; {self._known(pattern)}")
             chosen |= found
-        return Toolbox(chosen.values(), self.ask, limit=self.limit)
+        return Toolbox(chosen.values(), limit=self.limit)
 
-    def run(self, calls: Sequence[ToolCall]) -> Iterator[ToolFinished]:
-        """Answer calls: one `ToolFinished` for each, in their order.
+    def run(self, calls: Sequence[ToolCall], approvals: Approvals | None = None) -> Iterator[ToolEvent]:
+        """Answer calls: one `ToolFinished` for each, in their order, after what was asked about them.
 
         All arguments are checked and all approvals asked first. Then coroutines start together on one background
         loop, functions marked `thread` in threads, and plain functions run on the calling thread one after another,
         without waiting for the others.
+
+        Parameters
+        ----------
+        calls : sequence of ToolCall
+            All calls of one turn.
+        approvals : Approvals, optional
+            Of the run; without it a call that needs approval is denied.
 
         Raises
         ------
         KeyboardInterrupt
             As it comes, after the answers that stand already; what runs elsewhere is cancelled.
         """
-        prepared = [self._prepare(call) for call in calls]
+        approvals = approvals or Approvals()
+        prepared: list[Execution | ToolFinished] = []
+        for call in calls:
+            steps, answer = self._prepare(call, approvals), None
+            while (event := _step(steps, answer, prepared)) is not None:
+                yield event
+                answer = approvals.answer(event) if isinstance(event, ApprovalAsked) else None
         done = {i: item for i, item in enumerate(prepared) if isinstance(item, ToolFinished)}
         here = deque((i, item) for i, item in _executions(prepared) if not item.is_elsewhere)
         elsewhere: dict[int, _Started] = {}
@@ -112,9 +133,18 @@ class Toolbox:
             for started in elsewhere.values():
                 started.future.cancel()
 
-    async def arun(self, calls: Sequence[ToolCall]) -> AsyncIterator[ToolFinished]:
-        """Answer calls as `run` does, with coroutines on the running loop; plain functions hold it up."""
-        prepared = [self._prepare(call) for call in calls]
+    async def arun(self, calls: Sequence[ToolCall], approvals: Approvals | None = None) -> AsyncIterator[ToolEvent]:
+        """Answer calls as `run` does, with coroutines on the running loop; plain functions hold it up.
+
+        An `ask` that is a coroutine function is awaited; another one holds the loop up, too.
+        """
+        approvals = approvals or Approvals()
+        prepared: list[Execution | ToolFinished] = []
+        for call in calls:
+            steps, answer = self._prepare(call, approvals), None
+            while (event := _step(steps, answer, prepared)) is not None:
+                yield event
+                answer = await approvals.aanswer(event) if isinstance(event, ApprovalAsked) else None
         done = {i: item for i, item in enumerate(prepared) if isinstance(item, ToolFinished)}
         tasks = {i: asyncio.ensure_future(_elsewhere(item)) for i, item in _executions(prepared) if item.is_elsewhere}
         try:
@@ -128,27 +158,30 @@ class Toolbox:
             for task in tasks.values():
                 task.cancel()
 
-    def _prepare(self, call: ToolCall) -> Execution | ToolFinished:
-        """Check a call: it is ready to run, or its answer stands already."""
+    def _prepare(self, call: ToolCall, approvals: Approvals) -> Preparing:
+        """Check a call, and have it approved: it is ready to run, or its answer stands already."""
+        if call.kind == "approval":
+            settled = yield from settle_hosted(approvals, call)
+            if isinstance(settled, Refused):
+                return _refused(call, f"denied: {settled.comment}", f"not allowed: {settled.comment}")
+            return ToolFinished(call.id, call.name, "approved")
         tool = self.tools.get(call.name)
         if tool is None:
             return _refused(
                 call, f"There is no tool {call.name!r}; {self._known(call.name)}.", f"no tool {call.name!r}"
             )
-        arguments = tool.arguments(call.arguments)
-        if not isinstance(arguments, Mistakes) and _needs_approval(tool, arguments):
-            approval = self.ask(tool, call, arguments) if self.ask else Approval(False, "no one is here to allow it")
-            if not approval.allowed:
-                comment = f": {approval.comment}" if approval.comment else ""
-                return _refused(call, f"This call was not allowed{comment or '.'}", f"not allowed{comment}")
-            if approval.arguments is not None:
-                arguments = tool.arguments(approval.arguments)
+        arguments = tool.arguments(call.arguments, raw=call.kind == "custom")
         if isinstance(arguments, Mistakes):
             lines = "\n".join(f"- {line}" for line in arguments.lines)
             return _refused(
                 call, f"The tool was not run, its arguments are wrong:\n{lines}", f"wrong arguments: {arguments}"
             )
-        return Execution(tool, call, arguments, self.limit)
+        allowed = yield from settle(approvals, tool, call, arguments)
+        if isinstance(allowed, Refused):
+            comment = f": {allowed.comment}" if allowed.comment else ""
+            return _refused(call, f"This call was not allowed{comment or '.'}", f"not allowed{comment}")
+        note = "" if allowed is arguments else f"{_EDITED} {to_json(allowed, 2_000)}"
+        return Execution(tool, call, allowed, self.limit, note)
 
     def _known(self, name: str) -> str:
         if not self.tools:
@@ -165,13 +198,15 @@ def _executions(prepared: Sequence[Execution | ToolFinished]) -> Iterator[tuple[
     return ((index, item) for index, item in enumerate(prepared) if isinstance(item, Execution))
 
 
-def _needs_approval(tool: Tool, arguments: dict[str, Any]) -> bool:
-    if not callable(tool.approve):
-        return bool(tool.approve)
+def _step(
+    steps: Preparing, answer: ApprovalAnswered | None, prepared: list[Execution | ToolFinished]
+) -> ApprovalAsked | ApprovalAnswered | None:
+    """Go on with one call: what it tells next, or None once it stands in `prepared`."""
     try:
-        return bool(tool.approve(**arguments))
-    except Exception:  # noqa: BLE001 - the person's own code; where it can't say, the person is asked
-        return True
+        return steps.send(answer)
+    except StopIteration as stop:
+        prepared.append(stop.value)
+        return None
 
 
 class _Started:

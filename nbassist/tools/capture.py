@@ -130,6 +130,22 @@ def capturing(*, can_ask: bool = True) -> Iterator[Capture]:
         capture.stop()
 
 
+@contextmanager
+def uncaptured() -> Iterator[None]:
+    """Let what is printed and asked here go where it always went, whatever captures around it."""
+    token = _current.set(None)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def captured() -> tuple[MimeBundle, ...]:
+    """Return what the call that runs here printed and displayed so far; empty outside of one."""
+    capture = _current.get()
+    return () if capture is None else capture.bundles()
+
+
 def bundle_of(value: Any) -> tuple[MimeBundle, ...]:
     """Return what the person sees of a tool's result, as a cell would display it; empty for None."""
     if isinstance(value, ToolResult):
@@ -138,7 +154,7 @@ def bundle_of(value: Any) -> tuple[MimeBundle, ...]:
     if is_figure(value):
         return (bundle_of_figure(value),)
     shell = _shell()
-    if shell is None or value is None or isinstance(value, str):
+    if shell is None or value is None or isinstance(value, str | bytes):
         bundle = to_bundle(value)
         return () if bundle is None else (bounded_bundle(bundle),)
     data, _ = shell.display_formatter.format(value)
@@ -232,13 +248,10 @@ class _Input:
 
     def __call__(self, prompt: object = "", /) -> str:
         capture = _found()
-        if capture is not None and not (capture.can_ask and _someone_is_there()):
+        if capture is not None and not (capture.can_ask and someone_is_there()):
             raise EOFError("no one can answer input() here")
-        token = _current.set(None)  # the question belongs to the person, not to the call's panel
-        try:
+        with uncaptured():  # the question belongs to the person, not to the call's panel
             return str(self.real(prompt))
-        finally:
-            _current.reset(token)
 
 
 def _install() -> None:
@@ -267,7 +280,8 @@ def _remove() -> None:
         shell.display_pub = shell.display_pub.publisher
 
 
-def _someone_is_there() -> bool:
+def someone_is_there() -> bool:
+    """Whether a person can answer `input` on this thread."""
     if threading.current_thread() is not threading.main_thread():
         return False
     shell = _shell()

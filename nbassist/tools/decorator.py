@@ -20,6 +20,26 @@ def registry() -> dict[str, Tool]:
     return _REGISTRY
 
 
+def current() -> dict[str, Tool]:
+    """Return the tools as they stand now: those that were added by name are looked up again.
+
+    Raises
+    ------
+    ToolError
+        Where what stands under such a name now can't be a tool.
+    """
+    for name, tool in list(_REGISTRY.items()):
+        found = None if tool.origin is None else tool.origin()
+        if found is None or found == tool.function:
+            continue
+        if isinstance(found, Tool):
+            _REGISTRY[name] = found
+            continue
+        options = {field: getattr(tool, field) for field in ("approve", "thread", "timeout", "origin")}
+        _REGISTRY[name] = Tool.from_function(found, name=name, **options)
+    return dict(_REGISTRY)
+
+
 @overload
 def tool(function: F, /) -> F: ...
 
@@ -32,6 +52,9 @@ def tool(
     approve: Approve = False,
     thread: bool = False,
     timeout: float | None = None,
+    strict: bool | None = None,
+    custom: bool = False,
+    untrusted: bool = False,
 ) -> Callable[[F], F]: ...
 
 
@@ -44,6 +67,9 @@ def tool(
     approve: Approve = False,
     thread: bool = False,
     timeout: float | None = None,
+    strict: bool | None = None,
+    custom: bool = False,
+    untrusted: bool = False,
 ) -> F | Callable[[F], F]:
     """Let the model call a function; the function itself is returned, unchanged.
 
@@ -63,6 +89,14 @@ def tool(
         Run a plain function in a thread of its own, beside others, instead of the thread that asked.
     timeout : float, optional
         Seconds after which a call is given up.
+    strict : bool, optional
+        True to hold the model to the schema, where the service can: optional parameters become ones that may be null.
+        None does so where it takes no change to the schema, or where the service is known to keep to it.
+    custom : bool
+        The function has one parameter, a str, and the model writes it as free text (code, SQL), without JSON.
+    untrusted : bool
+        Its results hold what others wrote (web pages, mail): they are marked as data for the model, which lessens the
+        harm of instructions hidden in them. What acts on the world should have `approve`, whatever the model reads.
 
     Raises
     ------
@@ -72,7 +106,15 @@ def tool(
 
     def register(function: F) -> F:
         made = Tool.from_function(
-            function, name=name, description=description, approve=approve, thread=thread, timeout=timeout
+            function,
+            name=name,
+            description=description,
+            approve=approve,
+            thread=thread,
+            timeout=timeout,
+            strict=strict,
+            custom=custom,
+            untrusted=untrusted,
         )
         _REGISTRY[made.name] = made
         return function

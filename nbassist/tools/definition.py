@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..errors import ToolError
-from ..messages import ToolCall, ToolSpec
+from ..messages import ToolSpec
 from .mistakes import Mistakes
 
 if TYPE_CHECKING:
@@ -19,31 +20,6 @@ if TYPE_CHECKING:
 Approve: TypeAlias = bool | Callable[..., bool]
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")  # what the hosted services take as a function's name
-
-
-@dataclass(frozen=True)
-class Approval:
-    """A person's answer to the question whether a call may run.
-
-    Parameters
-    ----------
-    allowed : bool
-        Whether it may.
-    comment : str
-        A word to the model where it may not; may be empty.
-    arguments : str, optional
-        JSON text of other arguments to call it with; None to keep the model's.
-    """
-
-    allowed: bool
-    comment: str = ""
-    arguments: str | None = None
-
-
-class Ask(Protocol):
-    """Asks the person about one call whose arguments are valid; called on the thread that runs the toolbox."""
-
-    def __call__(self, tool: Tool, call: ToolCall, arguments: Mapping[str, Any], /) -> Approval: ...
 
 
 @dataclass(frozen=True)
@@ -62,6 +38,15 @@ class Tool:
         Whether a plain function runs in a thread of its own.
     timeout : float, optional
         Seconds after which a call is given up; None for no limit.
+    strict : bool, optional
+        Whether the model is held to the schema; None for where that takes no change to it, or the service is known
+        to do it.
+    custom : bool
+        Whether the model writes free text, which is the function's only argument, in place of JSON.
+    untrusted : bool
+        Whether its outputs come from outside, and are marked as data for the model.
+    origin : callable, optional
+        Gives what stands now where the function was found, so that a redefined one is called; None where it is fixed.
     """
 
     function: Callable[..., Any]
@@ -70,17 +55,14 @@ class Tool:
     approve: Approve = False
     thread: bool = False
     timeout: float | None = None
+    strict: bool | None = None
+    custom: bool = False
+    untrusted: bool = False
+    origin: Callable[[], Any] | None = None
 
     @classmethod
     def from_function(
-        cls,
-        function: Callable[..., Any],
-        *,
-        name: str = "",
-        description: str = "",
-        approve: Approve = False,
-        thread: bool = False,
-        timeout: float | None = None,
+        cls, function: Callable[..., Any], *, name: str = "", description: str = "", **options: Any
     ) -> Tool:
         """Describe a function, a bound method or a callable object; see `nbassist.tools.tool` for the parameters.
 
@@ -93,15 +75,17 @@ class Tool:
         from .schema import UnresolvedError
 
         name = name or _own_name(function)
-        if not _NAME.fullmatch(name):
-            raise ToolError(
-                f"a tool's name has at most 64 letters a-z, digits, _ and -, not {name!r}: give it one with name="
-            )
-        if timeout is not None and not timeout > 0:
-            raise ToolError(f"{name}: timeout is a number of seconds above 0, not {timeout!r}")
-        made = cls(function, name, description or read(function).description, approve, thread, timeout)
+        check_name(name)
+        made = cls(function, name, description or read(function).description, **options)
+        if made.timeout is not None and not made.timeout > 0:
+            raise ToolError(f"{name}: timeout is a number of seconds above 0, not {made.timeout!r}")
         with suppress(UnresolvedError):  # names what a later cell may define; it is told when the tool is used
-            _ = made.parameters
+            if made.custom:
+                _ = made.custom_parameter
+            elif made.strict:
+                _ = made.spec
+            else:
+                _ = made.parameters
         return made
 
     @cached_property
@@ -112,19 +96,86 @@ class Tool:
         return describe(self.function, self.name)
 
     @cached_property
-    def spec(self) -> ToolSpec:
-        """The tool as the model sees it."""
-        return ToolSpec(self.name, self.description, self.parameters.schema)
+    def custom_parameter(self) -> str:
+        """The one parameter that takes a custom tool's text.
 
-    def arguments(self, text: str) -> dict[str, Any] | Mistakes:
-        """Read the JSON text that the model wrote: the arguments to call with, or what is wrong with it."""
+        Raises
+        ------
+        ToolError
+            Where the function takes anything else.
+        """
+        properties = self.parameters.schema["properties"]
+        kinds = [schema.get("type", "string") for schema in properties.values()]
+        if kinds != ["string"]:
+            raise ToolError(f"{self.name}: a custom tool is a function with one parameter, a str, and no other")
+        return str(next(iter(properties)))
+
+    @cached_property
+    def spec(self) -> ToolSpec:
+        """The tool as the model sees it; strict where it was asked for, or where the schema is so already."""
+        if self.custom:
+            _ = self.custom_parameter
+            return ToolSpec(self.name, self.description, {}, kind="custom")
+        from .strict import fits, made_strict
+
+        schema = self.parameters.schema
+        if self.strict:
+            return ToolSpec(self.name, self.description, made_strict(schema, self.name), strict=True)
+        return ToolSpec(self.name, self.description, schema, strict=self.strict is None and fits(schema))
+
+    def strict_spec(self) -> ToolSpec:
+        """Return the tool for a service that holds a model to a strict schema: strict wherever that can be had."""
+        spec = self.spec
+        if self.custom or self.strict is not None or spec.strict:
+            return spec
+        from .strict import made_strict
+
+        with suppress(ToolError):
+            return replace(spec, parameters=made_strict(spec.parameters, self.name), strict=True)
+        return spec
+
+    def arguments(self, text: str, *, raw: bool = False) -> dict[str, Any] | Mistakes:
+        """Read what the model wrote: the arguments to call with, or what is wrong with it.
+
+        Parameters
+        ----------
+        text : str
+            JSON text; for a custom tool free text, or JSON from a model that knows functions alone.
+        raw : bool
+            Whether the endpoint said that it is free text.
+        """
+        if self.custom:
+            return {self.custom_parameter: text if raw else _free_text(text)}
         from .validate import read_arguments
 
         return read_arguments(self.parameters, text)
 
+    def invoke(self, arguments: dict[str, Any]) -> Any:
+        """Call the function with arguments by name; those that it takes by position only are given so."""
+        named, positional = dict(arguments), []
+        for name in self.parameters.fields:
+            if name not in self.parameters.positional or name not in named:
+                break
+            positional.append(named.pop(name))
+        return self.function(*positional, **named)
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function, as Python code would."""
         return self.function(*args, **kwargs)
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that the services do not take.
+
+    Raises
+    ------
+    ToolError
+        Where it is one.
+    """
+    if not _NAME.fullmatch(name):
+        raise ToolError(
+            f"a tool's name has at most 64 letters a-z, digits, _ and -, not {name!r}: give it one with name="
+        )
 
 
 def _own_name(function: Any) -> str:
@@ -140,3 +191,13 @@ def _own_name(function: Any) -> str:
     if not name:
         raise ToolError(f"a {type(function).__name__} object has no name for the model: give it one with name=")
     return str(name)
+
+
+def _free_text(text: str) -> str:
+    """The text in JSON arguments with one string, as a wire without custom tools gives it; else the text itself."""
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    values = list(data.values()) if isinstance(data, dict) else [data]
+    return values[0] if len(values) == 1 and isinstance(values[0], str) else text

@@ -10,7 +10,7 @@ import time
 import traceback
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import TracebackType
 from typing import Any
@@ -21,9 +21,11 @@ from . import background
 from .capture import Capture, bundle_of, capturing
 from .definition import Tool
 from .figures import open_figures, take_new
+from .images import images_for_model
 from .plain import draw
 from .reprs import clean, cut
-from .results import to_text
+from .results import ToolResult, to_text
+from .untrusted import marked
 
 _ERROR_LIMIT = 2_000  # characters of an error's message that the model gets
 
@@ -34,12 +36,13 @@ class _TimeUp(BaseException):
 
 @dataclass(frozen=True)
 class Execution:
-    """A call, ready to run."""
+    """A call, ready to run; `note` is a word to the model that goes before its output."""
 
     tool: Tool
     call: ToolCall
     arguments: dict[str, Any]
     limit: int
+    note: str = ""
     captures: list[Capture] = field(default_factory=list, compare=False)
 
     @cached_property
@@ -70,7 +73,7 @@ class Execution:
             self.captures.append(capture)
             try:
                 async with asyncio.timeout(self.tool.timeout) as limit:
-                    value = await _awaited(self._called())
+                    value = await _awaited(self.tool.invoke(self.arguments))
                 shown = _present(value, self.limit)
             except asyncio.CancelledError:
                 raise
@@ -92,17 +95,24 @@ class Execution:
         line = f"TimeoutError: {self.tool.name} took longer than {self.tool.timeout:g} seconds"
         return f"{line}; it could not be stopped and may still run" if still_runs else line
 
+    def told(self, output: str) -> str:
+        """What the model is told: the output, marked as data where it comes from outside, after the note."""
+        if self.tool.untrusted:
+            output = marked(output)
+        return f"{self.note}\n\n{output}" if self.note else output
+
     def _run(self, timeout: float | None, *, can_ask: bool) -> ToolFinished:
         started, figures = time.monotonic(), open_figures()
         with capturing(can_ask=can_ask) as capture:
             self.captures.append(capture)
             try:
                 with _time_limit(timeout):
-                    value = self._called()
+                    value = self.tool.invoke(self.arguments)
                     if inspect.isawaitable(value) or isinstance(value, AsyncIterator):
                         value = background.submit(_awaited(value)).result()
-                    text, bundles = _present(value, self.limit)
-                    shown = text, (*(take_new(figures, value) if can_ask else ()), *bundles)
+                    shown = _present(value, self.limit)
+                    if can_ask:
+                        shown = replace(shown, bundles=(*take_new(figures, value), *shown.bundles))
             except _TimeUp:
                 return finished(self, time.monotonic() - started, capture.bundles(), error=self.too_late())
             except KeyboardInterrupt:
@@ -113,14 +123,14 @@ class Execution:
                 return finished(self, time.monotonic() - started, capture.bundles(), error=error)
         return finished(self, time.monotonic() - started, capture.bundles(), shown=shown)
 
-    def _called(self) -> Any:
-        named = dict(self.arguments)
-        positional = []
-        for name in self.tool.parameters.fields:
-            if name not in self.tool.parameters.positional or name not in named:
-                break
-            positional.append(named.pop(name))
-        return self.tool.function(*positional, **named)
+
+@dataclass(frozen=True)
+class Shown:
+    """What a tool returned: text for the model, and what a person looks at."""
+
+    text: str = ""
+    bundles: tuple[MimeBundle, ...] = ()
+    images: tuple[Any, ...] | None = None  # what its ToolResult says; None to take the images among the bundles
 
 
 def finished(
@@ -128,22 +138,28 @@ def finished(
     seconds: float,
     display: tuple[MimeBundle, ...] = (),
     *,
-    shown: tuple[str, tuple[MimeBundle, ...]] = ("", ()),
+    shown: Shown = Shown(),
     error: BaseException | str | None = None,
 ) -> ToolFinished:
     """Make the answer to a call; an error is a line, or what the tool raised."""
     call = item.call
     if error is None:
-        return ToolFinished(call.id, call.name, shown[0], None, seconds, (*display, *shown[1]))
+        display = (*display, *shown.bundles)
+        sources = display if shown.images is None else tuple(b for image in shown.images for b in bundle_of(image))
+        images, left_out = images_for_model(sources)
+        output = item.told(f"{shown.text}\n{left_out}" if left_out else shown.text)
+        return ToolFinished(call.id, call.name, output, None, seconds, display, images=images)
     if isinstance(error, str):
-        return ToolFinished(call.id, call.name, error, error, seconds, display)
+        return ToolFinished(call.id, call.name, item.told(error), error, seconds, display)
     line = clean(_one_line(error))
-    return ToolFinished(call.id, call.name, line, _first_line(line), seconds, display, clean(_traceback(error)))
+    return ToolFinished(
+        call.id, call.name, item.told(line), _first_line(line), seconds, display, clean(_traceback(error))
+    )
 
 
-def _present(value: Any, limit: int) -> tuple[str, tuple[MimeBundle, ...]]:
+def _present(value: Any, limit: int) -> Shown:
     value = draw(value)
-    return to_text(value, limit), bundle_of(value)
+    return Shown(to_text(value, limit), bundle_of(value), value.images if isinstance(value, ToolResult) else None)
 
 
 async def _awaited(value: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..events import MimeBundle
 from . import plain, tables
+from .images import image_type
 from .reprs import LIMIT, ask, clean, cut, own_text, short_repr
 
 
@@ -23,7 +24,7 @@ class ToolResult:
     show : object, optional
         For the person, displayed as a cell would display it; None to show the text.
     images : tuple
-        Further objects to show, such as figures.
+        Figures, images of PIL or bytes of PNG, JPEG, GIF or WebP: shown to the person, and sent to a model that sees.
     """
 
     text: str
@@ -51,6 +52,8 @@ def _text(value: Any, limit: int) -> str:
         return "done, no result"
     if isinstance(value, str):
         return cut(str(value), limit)
+    if isinstance(value, bytes) and (kind := image_type(value)):
+        return f"an {kind} of {len(value):,} bytes, shown to the person"
     if plain.is_plain(value):
         try:
             return plain.to_json(value, limit)
@@ -67,7 +70,9 @@ def to_bundle(value: Any, limit: int = LIMIT) -> MimeBundle | None:
     if isinstance(value, str):
         return {"text/plain": clean(cut(value, limit))}
     bundle: dict[str, Any] = {}
-    if not isinstance(value, type):
+    if isinstance(value, bytes) and (kind := image_type(value)):
+        bundle[kind] = value
+    elif not isinstance(value, type):
         for mime, method in (
             ("text/html", "_repr_html_"),
             ("image/png", "_repr_png_"),

@@ -35,6 +35,10 @@ def read_arguments(parameters: Parameters, text: str) -> dict[str, Any] | Mistak
     data = _read_object(text)
     if isinstance(data, Mistakes):
         return data
+    defaulted = [name for name, value in data.items() if value is None and _is_null_for_default(parameters, name)]
+    if defaulted:
+        data = {name: value for name, value in data.items() if name not in defaulted}
+        text = json.dumps(data)
     try:
         checked = _check(parameters, text, data)
     except ValidationError as error:
@@ -61,6 +65,15 @@ def _read_object(text: str) -> dict[str, Any] | Mistakes:
     if not isinstance(data, dict):
         return Mistakes((f"the arguments must be one JSON object, not {_said(data)}",))
     return data
+
+
+def _is_null_for_default(parameters: Parameters, name: str) -> bool:
+    """Whether a null stands for a parameter left out, as a strict schema has it; one that takes None gets it."""
+    schema = parameters.schema["properties"].get(name)
+    if schema is None or name in parameters.schema.get("required", ()):
+        return False
+    kinds = [option.get("type") for option in schema.get("anyOf", [schema])]
+    return "null" not in kinds and (kinds != [None] or "$ref" in schema or "enum" in schema)
 
 
 def _near(error: json.JSONDecodeError) -> str:

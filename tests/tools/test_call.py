@@ -15,7 +15,7 @@ import pytest
 from nbassist.errors import ToolError
 from nbassist.events import ToolFinished
 from nbassist.messages import ToolCall
-from nbassist.tools import Approval, Tool, Toolbox
+from nbassist.tools import Approvals, Tool, Toolbox
 from nbassist.tools.capture import _Stream
 
 
@@ -26,8 +26,10 @@ def calls(*pairs: tuple[str, dict[str, Any] | str]) -> list[ToolCall]:
     ]
 
 
-def answers(box: Toolbox, *pairs: tuple[str, dict[str, Any] | str]) -> list[ToolFinished]:
-    return list(box.run(calls(*pairs)))
+def answers(
+    box: Toolbox, *pairs: tuple[str, dict[str, Any] | str], approvals: Approvals | None = None
+) -> list[ToolFinished]:
+    return [event for event in box.run(calls(*pairs), approvals) if isinstance(event, ToolFinished)]
 
 
 async def aanswers(box: Toolbox, *pairs: tuple[str, dict[str, Any] | str]) -> list[ToolFinished]:
@@ -87,7 +89,7 @@ def test_arguments_of_all_calls_are_read_before_the_first_runs():
     tool = Tool.from_function(f)
     box = Toolbox([tool])
     prepare = box._prepare
-    box._prepare = lambda call: (order.append(f"read {call.id}"), prepare(call))[1]  # type: ignore[method-assign]
+    box._prepare = lambda call, with_: (order.append(f"read {call.id}"), prepare(call, with_))[1]  # type: ignore
     answers(box, ("f", {"a": "1"}), ("f", {"a": "2"}))
     assert order == ["read call_0", "read call_1", "ran 1", "ran 2"]
 
@@ -473,55 +475,11 @@ def test_leaving_arun_early_cancels_what_runs():
     assert cancelled == [True]
 
 
-# --- approval
+# --- the box
 
 
 def risky(path: str) -> str:
     return f"removed {path}"
-
-
-def test_with_no_one_to_ask_a_call_that_needs_approval_is_denied():
-    [found] = answers(Toolbox([Tool.from_function(risky, approve=True)]), ("risky", {"path": "a"}))
-    assert found.output == "This call was not allowed: no one is here to allow it"
-    assert found.error == "not allowed: no one is here to allow it"
-
-
-def test_the_person_is_shown_the_real_arguments_and_may_change_them():
-    asked = []
-
-    def ask(tool: Tool, call: ToolCall, arguments: Any) -> Approval:
-        asked.append((tool.name, call.id, dict(arguments)))
-        return Approval(True, arguments='{"path": "b"}')
-
-    box = Toolbox([Tool.from_function(risky, approve=True)], ask)
-    [found] = answers(box, ("risky", {"path": "a"}))
-    assert asked == [("risky", "call_0", {"path": "a"})]
-    assert found.output == "removed b"
-
-
-def test_changed_arguments_are_checked_too():
-    box = Toolbox([Tool.from_function(risky, approve=True)], lambda *_: Approval(True, arguments='{"path": 1}'))
-    assert "should be a valid string" in answers(box, ("risky", {"path": "a"}))[0].output
-
-
-def test_a_no_with_a_word_to_the_model():
-    box = Toolbox([Tool.from_function(risky, approve=True)], lambda *_: Approval(False, "use the other file"))
-    assert answers(box, ("risky", {"path": "a"}))[0].output == "This call was not allowed: use the other file"
-
-
-@pytest.mark.parametrize(("path", "asked"), [("a", False), ("/etc", True)])
-def test_a_function_of_the_arguments_says_whether_to_ask(path, asked):
-    tool = Tool.from_function(risky, approve=lambda path: path.startswith("/"))
-    [found] = answers(Toolbox([tool]), ("risky", {"path": path}))
-    assert (found.error is not None) == asked
-
-
-def test_where_that_function_fails_the_person_is_asked():
-    tool = Tool.from_function(risky, approve=lambda nothing: False)
-    assert answers(Toolbox([tool]), ("risky", {"path": "a"}))[0].error is not None
-
-
-# --- the box
 
 
 def test_selecting_by_names_and_globs():
