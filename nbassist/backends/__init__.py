@@ -11,6 +11,9 @@ from typing import Protocol
 from ..events import Event
 from ..messages import Request
 
+BACKENDS = ("assistants", "responses", "chat")
+"""The protocols, by the names that `connect` takes."""
+
 
 class Backend(Protocol):
     """What `nbassist.assistant` asks of a protocol at an endpoint."""
@@ -19,12 +22,15 @@ class Backend(Protocol):
 
     def stream(self, request: Request) -> Iterator[Event]: ...
     def astream(self, request: Request) -> AsyncIterator[Event]: ...
-    def cancel(self, cursor: Mapping[str, str], *, forget: bool = False) -> dict[str, str]: ...
+    def cancel(self, cursor: Mapping[str, str], *, forget: bool = False) -> dict[str, str] | None: ...
     def models(self) -> list[str]: ...
 
 
 def connect(backend: str, base_url: str, api_key: str) -> Backend:
-    """Return the backend named `backend` at `base_url`; "auto" asks the endpoint what it speaks.
+    """Return the backend named `backend` at `base_url`; "auto" finds out what the endpoint speaks.
+
+    The hosted service speaks Responses, and need not be asked. Any other is asked whether it has assistants, and is
+    else taken to speak Chat Completions, which all do: Responses at such a one has to be named.
 
     Raises
     ------
@@ -33,8 +39,11 @@ def connect(backend: str, base_url: str, api_key: str) -> Backend:
     """
     from .assistants import AssistantsBackend
     from .chat import ChatBackend
-    from .probe import speaks_assistants
+    from .probe import protocol
+    from .responses import ResponsesBackend
 
     if backend == "auto":
-        backend = "assistants" if speaks_assistants(base_url, api_key) else "chat"
-    return AssistantsBackend(base_url, api_key) if backend == "assistants" else ChatBackend(base_url, api_key)
+        backend = protocol(base_url, api_key)
+    if backend == "assistants":
+        return AssistantsBackend(base_url, api_key)
+    return ResponsesBackend(base_url, api_key) if backend == "responses" else ChatBackend(base_url, api_key)

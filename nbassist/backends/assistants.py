@@ -22,7 +22,8 @@ from ..events import Event, Warned
 from ..messages import Image, Message, Request, Text, ToolOutput
 from . import reading
 from .assistants_decoder import AssistantsDecoder
-from .transport import Call, Flow, Open, Pause, Transport, list_models
+from .steps import Call, Flow, Open, Pause, Step, list_models
+from .transport import Transport
 
 HEADERS = {"OpenAI-Beta": "assistants=v2"}
 _TERMINAL = ("completed", "incomplete", "failed", "cancelled", "expired")
@@ -189,7 +190,7 @@ class AssistantsBackend:
     @staticmethod
     def _poll(
         thread_id: str, run_id: str, until: tuple[str, ...], looks: int = _PATIENCE
-    ) -> Generator[Call | Pause | Open | Event, Any, Mapping[str, Any]]:
+    ) -> Generator[Step, Any, Mapping[str, Any]]:
         run: Mapping[str, Any] = {}
         for _ in range(looks):
             run = reading.mapping((yield Call("GET", f"/threads/{thread_id}/runs/{run_id}")))

@@ -9,6 +9,7 @@ from typing import Any
 from ..events import Event
 from ..messages import Image, Message, Request, Text, ToolOutput
 from .chat_decoder import ChatDecoder
+from .steps import Flow, Open, list_models
 
 __all__ = ["ChatBackend", "ChatDecoder", "build_chat_request"]
 
@@ -54,9 +55,7 @@ class ChatBackend:
         """Return the names of the endpoint's models, in its order."""
         return self._transport.models()
 
-    def _flow(self, request: Request) -> Any:
-        from .transport import Open, list_models
-
+    def _flow(self, request: Request) -> Flow:
         body = build_chat_request(request)
         if not request.model:
             if not self._model:

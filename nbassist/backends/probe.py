@@ -1,10 +1,25 @@
-"""Ask an endpoint which protocol it speaks."""
+"""Find out which protocol an endpoint speaks."""
 
 from __future__ import annotations
 
 from ..errors import NotAnEndpointError, RequestRefusedError, ServerFailedError
+from .abilities import is_hosted
 from .assistants import HEADERS
-from .transport import Call, Flow, Transport
+from .steps import Call, Flow
+from .transport import Transport
+
+
+def protocol(base_url: str, api_key: str) -> str:
+    """Return the name of the backend for the endpoint; asks it where its address does not tell.
+
+    Raises
+    ------
+    BackendError
+        Where nothing answers, or the key is refused.
+    """
+    if is_hosted(base_url):
+        return "responses"
+    return "assistants" if speaks_assistants(base_url, api_key) else "chat"
 
 
 def speaks_assistants(base_url: str, api_key: str) -> bool:

@@ -1,8 +1,7 @@
 """Send what a backend's flow asks for, sync or async, through the `openai` package, and give events as they come.
 
-A flow is a generator without IO, written once for each protocol: it yields `Call` (and is sent the JSON that came
-back), `Open` (a stream, which its decoder turns into events), or an event of its own. The two drivers below differ
-only in `await`, after the model of httpx's auth flows.
+What a flow may ask for stands in `nbassist.backends.steps`. The two drivers below differ only in `await`, after the
+model of httpx's auth flows.
 """
 
 from __future__ import annotations
@@ -11,81 +10,26 @@ import asyncio
 import json
 import time
 import weakref
-from collections.abc import AsyncIterator, Generator, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
 import openai
 
-from ..errors import BackendError, NotAnEndpointError
+from ..errors import BackendError, NotAnEndpointError, StreamBrokenError
 from ..events import Event, Retrying
 from . import reading
 from .failures import read_failure, seconds_to_wait
+from .sse import DONE, EventReader, chunk_of
+from .steps import Call, Decoder, Fetch, Flow, Open, Pause, Upload, list_models
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
-# A model on a slow machine may read for minutes before it writes, and a server may send nothing meanwhile.
-_TIMEOUT = httpx2.Timeout(600.0, connect=10.0, read=300.0)
+STALL = 300.0
+"""Seconds; a model on a slow machine may read for minutes before it writes, and send nothing meanwhile."""
 _BROKEN = (httpx2.HTTPError, httpx2.StreamError, openai.APIError, ValueError)
 """What a stream raises when it breaks: httpx2's own errors pass through the SDK as they are, and bad JSON and bad
 UTF-8 as ValueError."""
-
-
-class Decoder(Protocol):
-    """From the chunks of one stream to events; see `nbassist.backends.chat.ChatDecoder`."""
-
-    started: bool
-
-    @property
-    def done(self) -> bool: ...
-    def feed(self, chunk: Any) -> list[Event]: ...
-    def finish(self) -> list[Event]: ...
-    def broken(self, error: BackendError | str) -> list[Event]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One request; `body` is sent as JSON, and the JSON that comes back is sent into the flow."""
-
-    method: str
-    path: str
-    body: Mapping[str, Any] | None = None
-    query: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Open:
-    """One request whose answer is a stream of server-sent events for `decoder`."""
-
-    path: str
-    body: Mapping[str, Any]
-    decoder: Decoder
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """Wait before the next step, so many seconds."""
-
-    seconds: float
-
-
-Flow: TypeAlias = Generator[Call | Open | Pause | Event, Any, None]
-
-
-def list_models() -> Generator[Call | Open | Pause | Event, Any, list[str]]:
-    """Ask for the names of the endpoint's models, in its order; a part of a flow.
-
-    Raises
-    ------
-    BackendError
-        Where it names none.
-    """
-    answer = reading.mapping((yield Call("GET", "/models")))
-    names = [reading.text(reading.mapping(item).get("id")) for item in reading.listing(answer.get("data"))]
-    if not any(names):
-        raise BackendError("the endpoint names no model: say which one with -m or NBASSIST_MODEL")
-    return [name for name in names if name]
 
 
 class Transport:
@@ -99,16 +43,21 @@ class Transport:
         Sent as a bearer token; never shown.
     headers : mapping of str to str
         Sent with every request.
+    stall : float
+        Seconds without an event, keep-alive comments aside, after which a stream is taken for cut.
     """
 
-    def __init__(self, base_url: str, api_key: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, base_url: str, api_key: str, headers: Mapping[str, str] | None = None, *, stall: float = STALL
+    ) -> None:
         self.base_url = base_url
+        self._stall = stall
         self._secrets = (api_key,) if api_key else ()
         self._options: dict[str, Any] = {
             "base_url": base_url or None,
             "api_key": api_key or "none",
             "max_retries": 0,  # ours are shown, and never repeat what may have taken effect
-            "timeout": _TIMEOUT,
+            "timeout": httpx2.Timeout(600.0, connect=10.0, read=stall),
             "default_headers": dict(headers or {}),
         }
         # A proxy is for the world outside; what listens on this machine is reached directly.
@@ -134,7 +83,7 @@ class Transport:
                 return
             answer, failure = None, None
             try:
-                if isinstance(step, Call):
+                if isinstance(step, Call | Upload | Fetch):
                     answer = self._call(step)
                 elif isinstance(step, Open):
                     yield from self._read(step)
@@ -170,7 +119,7 @@ class Transport:
                     return
                 answer, failure = None, None
                 try:
-                    if isinstance(step, Call):
+                    if isinstance(step, Call | Upload | Fetch):
                         answer = await self._acall(client, step)
                     elif isinstance(step, Open):
                         async for event in self._aread(client, step):
@@ -207,56 +156,60 @@ class Transport:
             pass
         return found
 
-    def _call(self, call: Call) -> Any:
+    def _call(self, call: Call | Upload | Fetch) -> Any:
         try:
-            return _request(self._sync(), call)
+            answer = _request(self._sync(), call)
+            return _bounded(answer.content, call) if isinstance(call, Fetch) else answer
         except _BROKEN as error:
             raise read_failure(error, self.base_url, self._secrets) from error
 
-    async def _acall(self, client: openai.AsyncOpenAI, call: Call) -> Any:
+    async def _acall(self, client: openai.AsyncOpenAI, call: Call | Upload | Fetch) -> Any:
         try:
-            return await _request(client, call)
+            answer = await _request(client, call)
+            return _bounded(answer.content, call) if isinstance(call, Fetch) else answer
         except _BROKEN as error:
             raise read_failure(error, self.base_url, self._secrets) from error
 
     def _read(self, step: Open) -> Iterator[Event]:
         try:
-            stream = _open(self._sync(), step, openai.Stream[object])
+            response = _open(self._sync(), step, openai.Stream[object]).response
         except _BROKEN as error:
             raise read_failure(error, self.base_url, self._secrets) from error
         try:
-            if not _is_stream(stream.response):
-                raise self._no_stream(stream.response, stream.response.read())
-            for chunk in stream:
-                yield from step.decoder.feed(chunk)
-                if step.decoder.done:
+            if not _is_stream(response):
+                raise self._no_stream(response, response.read())
+            stream = _Stream(step.decoder, self._stall)
+            for piece in response.iter_bytes():
+                yield from stream.feed(piece)
+                if stream.done:
                     break
-            yield from step.decoder.finish()
+            yield from stream.finish()
         except (BackendError, *_BROKEN) as error:
             yield from self._broken(step.decoder, error)
         finally:
-            stream.close()
+            response.close()
 
     async def _aread(self, client: openai.AsyncOpenAI, step: Open) -> AsyncIterator[Event]:
         try:
-            stream = await _open(client, step, openai.AsyncStream[object])
+            response = (await _open(client, step, openai.AsyncStream[object])).response
         except _BROKEN as error:
             raise read_failure(error, self.base_url, self._secrets) from error
         try:
-            if not _is_stream(stream.response):
-                raise self._no_stream(stream.response, await stream.response.aread())
-            async for chunk in stream:
-                for event in step.decoder.feed(chunk):
+            if not _is_stream(response):
+                raise self._no_stream(response, await response.aread())
+            stream = _Stream(step.decoder, self._stall)
+            async for piece in response.aiter_bytes():
+                for event in stream.feed(piece):
                     yield event
-                if step.decoder.done:
+                if stream.done:
                     break
-            for event in step.decoder.finish():
+            for event in stream.finish():
                 yield event
         except (BackendError, *_BROKEN) as error:
             for event in self._broken(step.decoder, error):
                 yield event
         finally:
-            await stream.close()
+            await response.aclose()
 
     def _broken(self, decoder: Decoder, error: Exception) -> list[Event]:
         """Keep what came before the break; where nothing had come, it is an error like any other."""
@@ -279,6 +232,41 @@ class Transport:
         return self._client
 
 
+class _Stream:
+    """From the bytes of one answer to events: reads them, decodes them, and watches that something comes at all."""
+
+    def __init__(self, decoder: Decoder, stall: float) -> None:
+        self._decoder = decoder
+        self._reader = EventReader()
+        self._stall = stall
+        self._heard = time.monotonic()
+        self._closed = False
+
+    @property
+    def done(self) -> bool:
+        """Whether the rest can be left unread."""
+        return self._closed or self._decoder.done
+
+    def feed(self, piece: bytes) -> Iterator[Event]:
+        for event in self._reader.feed(piece):
+            self._heard = time.monotonic()
+            if event.data.startswith(DONE):
+                self._closed = True
+                return
+            yield from self._decoder.feed(chunk_of(event))
+            if self._decoder.done:
+                return
+        if time.monotonic() - self._heard > self._stall:
+            raise StreamBrokenError(f"the stream was cut: for {self._stall:g} seconds nothing but keep-alives came")
+
+    def finish(self) -> Iterator[Event]:
+        if not self.done:
+            for event in self._reader.finish():
+                if not event.data.startswith(DONE):
+                    yield from self._decoder.feed(chunk_of(event))
+        yield from self._decoder.finish()
+
+
 def _what_came(response: httpx2.Response, data: Any) -> str:
     if message := reading.error_message(data):
         return f"the endpoint answered with an error in place of a stream: {message}"
@@ -286,7 +274,13 @@ def _what_came(response: httpx2.Response, data: Any) -> str:
     return f"the endpoint answered with {kind} in place of a stream of events"
 
 
-def _request(client: Any, call: Call) -> Any:
+def _request(client: Any, call: Call | Upload | Fetch) -> Any:
+    if isinstance(call, Fetch):
+        return client.get(call.path, cast_to=openai.HttpxBinaryResponseContent)
+    if isinstance(call, Upload):
+        file = (call.name, call.data, call.media_type)
+        form = {"headers": {"Content-Type": "multipart/form-data"}}
+        return client.post(call.path, cast_to=object, body=dict(call.fields), files=[("file", file)], options=form)
     options: dict[str, Any] = {"cast_to": object}
     if call.query:
         options["options"] = {"params": dict(call.query)}
@@ -295,7 +289,14 @@ def _request(client: Any, call: Call) -> Any:
     return getattr(client, call.method.lower())(call.path, **options)
 
 
+def _bounded(data: bytes, call: Fetch) -> bytes:
+    return data if len(data) <= call.limit else b""
+
+
 def _open(client: Any, step: Open, kind: Any) -> Any:
+    if step.method == "GET":
+        query = {"params": dict(step.body)}
+        return client.get(step.path, options=query, cast_to=object, stream=True, stream_cls=kind)
     return client.post(step.path, body=dict(step.body), cast_to=object, stream=True, stream_cls=kind)
 
 

@@ -1,0 +1,92 @@
+"""What a backend's flow may ask for: requests, streams, waits; all without IO.
+
+A flow is a generator, written once for each protocol: it yields one of these steps, is sent what came of it, or yields
+an event of its own. `nbassist.backends.transport` does the steps, sync or async.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeAlias
+
+from ..errors import BackendError
+from ..events import Event
+from . import reading
+
+
+class Decoder(Protocol):
+    """From the chunks of one stream to events; see `nbassist.backends.chat_decoder.ChatDecoder`."""
+
+    started: bool
+
+    @property
+    def done(self) -> bool: ...
+    def feed(self, chunk: Any) -> list[Event]: ...
+    def finish(self) -> list[Event]: ...
+    def broken(self, error: BackendError | str) -> list[Event]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request; `body` is sent as JSON, and the JSON that comes back is sent into the flow."""
+
+    method: str
+    path: str
+    body: Mapping[str, Any] | None = None
+    query: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """One request whose answer is a stream of server-sent events for `decoder`; a GET sends `body` as its query."""
+
+    path: str
+    body: Mapping[str, Any]
+    decoder: Decoder
+    method: str = "POST"
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """One file, sent as a form; the JSON that comes back is sent into the flow."""
+
+    path: str
+    name: str
+    media_type: str
+    data: bytes
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """The bytes at `path`, at most `limit` of them; sent into the flow, empty where there are more."""
+
+    path: str
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Wait before the next step, so many seconds."""
+
+    seconds: float
+
+
+Step: TypeAlias = Call | Open | Upload | Fetch | Pause | Event
+Flow: TypeAlias = Generator[Step, Any, None]
+
+
+def list_models() -> Generator[Step, Any, list[str]]:
+    """Ask for the names of the endpoint's models, in its order; a part of a flow.
+
+    Raises
+    ------
+    BackendError
+        Where it names none.
+    """
+    answer = reading.mapping((yield Call("GET", "/models")))
+    names = [reading.text(reading.mapping(item).get("id")) for item in reading.listing(answer.get("data"))]
+    if not any(names):
+        raise BackendError("the endpoint names no model: say which one with -m or NBASSIST_MODEL")
+    return [name for name in names if name]
