@@ -19,16 +19,20 @@ import anywidget
 import traitlets
 from IPython.display import display, publish_display_data
 
-from ..events import Event, RunEnded
+from ..events import ApprovalAnswered, ApprovalAsked, Event, RunEnded
 from . import tap
 from .blockhtml import Cache
 from .paint import Painter
+from .question import Question
 from .static import bundle_of, unfinished_bundle
-from .transcript import Transcript, status_of
+from .status import status_of
+from .stop import Stop
+from .transcript import Transcript
 
 _log = logging.getLogger(__name__)
 _HERE = Path(__file__).parent
 _INTERVAL = 0.04  # seconds between patches
+_PATIENCE = 3.0  # seconds that a browser has to say that it listens before a question goes elsewhere
 _SHARE = 4  # the thread rests this many times as long as it painted
 _RESYNC = (
     0.3,
@@ -44,7 +48,7 @@ WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 class LiveReply(anywidget.AnyWidget):
     """The widget; `first` is what a browser shows until the first patch."""
 
-    _esm = (_HERE / "live.js").read_text(encoding="utf-8")
+    _esm = "\n".join((_HERE / name).read_text(encoding="utf-8") for name in ("clicks.js", "page.js", "live.js"))
     _css = (_HERE / "live.css").read_text(encoding="utf-8")
     first = traitlets.Dict().tag(sync=True)
 
@@ -73,18 +77,49 @@ class LiveView:
         self._sequence = 0
         self._status: dict[str, Any] = {}
         self._since = time.monotonic()
-        self._listening = False
+        self._hears = False
+        self._stop: Stop | None = None
+        self._listening = threading.Event()
         self._sync_wanted = False
         self._toggled: dict[str, bool] = {}
+        self._questions = 0
 
     def apply(self, event: Event) -> None:
         """Take the next event; the first puts the view in the cell, `RunEnded` turns it into the static reply."""
         if self._widget is None and self.bundle is None:
             self._begin()
+        if self._stop is not None and isinstance(event, RunEnded):
+            self._stop.end()
         self._queue.append(event)
         self._wake.set()
         if isinstance(event, RunEnded):
             self.close()
+
+    def ask(self, asked: ApprovalAsked) -> ApprovalAnswered | None:
+        """Ask with buttons in the panel of the call, and wait for the click.
+
+        Returns
+        -------
+        ApprovalAnswered or None
+            None at once where no click can be heard while the cell runs, and soon where no browser listens.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            As it comes.
+        """
+        if self._widget is None or not self._hears or not self._listening.wait(_PATIENCE):
+            return None
+        self._questions += 1
+        question = Question(asked, self._questions)
+        self._queue.append(asked)  # once more, for who asks without having said so; it changes nothing
+        try:
+            self._painter.question = question
+            self._wake.set()
+            return question.wait()
+        finally:
+            self._painter.question = None
+            self._wake.set()
 
     def close(self) -> None:
         """Show what there is as the static reply and close the widget; does nothing the second time."""
@@ -92,6 +127,8 @@ class LiveView:
         if widget is None:
             return
         try:
+            if self._stop is not None:
+                self._stop.end()
             self._ended.set()
             self._wake.set()
             if self._thread is not None:
@@ -109,10 +146,13 @@ class LiveView:
 
     def _begin(self) -> None:
         self._since = time.monotonic()
-        self._widget = LiveReply(first=self._whole())
         kernel = getattr(self._shell, "kernel", None)
-        if kernel is not None:
-            tap.listen(kernel, self._widget.model_id, self._heard)
+        self._hears = kernel is not None and tap.possible(kernel)
+        if self._hears:
+            self._stop = Stop(self._shell)
+        self._widget = LiveReply(first=self._whole())
+        if self._hears:
+            tap.listen(self._widget.model_id, self._heard)
         view = {"version_major": 2, "version_minor": 0, "model_id": self._widget.model_id}
         handle = display({**unfinished_bundle(), WIDGET_VIEW: view}, raw=True, display_id=True)  # type: ignore[no-untyped-call]
         self._display_id = handle.display_id
@@ -125,20 +165,25 @@ class LiveView:
         if not isinstance(content, dict):
             return
         if content.get("kind") == "sync":
-            self._listening = self._sync_wanted = True
+            self._sync_wanted = True
+            self._listening.set()
             self._wake.set()
+        elif content.get("kind") == "stop" and self._stop is not None:
+            self._stop.stop()
+        elif content.get("kind") == "answer" and (question := self._painter.question) is not None:
+            question.hear(content)
         elif content.get("kind") == "toggle":
             self._toggled[str(content.get("panel"))] = bool(content.get("open"))
 
     def _work(self) -> None:
         resync = [self._since + seconds for seconds in _RESYNC]
         while not self._ended.is_set():
-            self._wake.wait(0.25 if resync and not self._listening else None)
+            self._wake.wait(0.25 if resync and not self._listening.is_set() else None)
             self._wake.clear()
             if self._ended.is_set():
                 return
             began = time.monotonic()
-            if resync and began > resync[0] and not self._listening:
+            if resync and began > resync[0] and not self._listening.is_set():
                 resync.pop(0)
                 self._sync_wanted = True
             try:
@@ -177,5 +222,6 @@ class LiveView:
             "html": html,
             "ops": operations,
             "status": status_of(self.transcript),
+            "stop": self._stop is not None and self._stop.possible,
             "elapsed": round(time.monotonic() - self._since, 2),
         }

@@ -1,194 +1,39 @@
-"""Keeps a canvas in step with a transcript: what is closed is painted once, what is open again."""
+"""Keeps a canvas in step with a transcript: each segment by a function that paints what came to it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from html import escape
 
-from . import panels, segments
-from .blockhtml import BlockHtml, Cache
-from .blocks import Block, Splitter
+from . import calls, footer, panels, segments, shown
+from .blockhtml import Cache
 from .canvas import Canvas, Slot
-from .highlight import highlight_lines, language_of
-from .mend import mend
-from .segments import Growing
+from .question import Question, question_html
+from .textpaint import PlainPaint, TextPaint
 from .transcript import Transcript
-
-_WINDOW = 12  # lines of code that are highlighted together with a new one
-_WITHIN = ('<span class="s', '<span class="c', '<span class="d')  # strings, comments
-_LARGE = 8000  # characters of an open end that are painted again only after a sixteenth more
-
-
-class CodePaint:
-    """A block of code that grows: each line is sent once, when it is whole."""
-
-    def __init__(self, slot: Slot, block: Block) -> None:
-        self._slot, self._language = slot, language_of(block.head)
-        self._block = block
-        self._taken = 0  # parts read
-        self._window: list[str] = []  # the last lines, as far back as highlighting looks
-        self._sent = 0  # how many of them are on the canvas
-
-    def update(self, line: str) -> None:
-        """Paint the lines that came, and `line`, the one that has no end yet."""
-        new = "".join(self._block.parts[self._taken :])
-        self._taken = len(self._block.parts)
-        if not new and not line:
-            self._slot.open("")
-            return
-        if new:
-            self._window += new.split("\n")[:-1]
-        html = highlight_lines("\n".join([*self._window, line]), self._language)
-        if new:
-            self._slot.add("".join(f"{text}\n" for text in html[self._sent : len(self._window)]))
-            self._sent = len(self._window)
-            self._shorten(html)
-        self._slot.open("" if set(line.strip()) <= set("`~") else html[-1])
-
-    def _shorten(self, html: list[str]) -> None:
-        """Begin the window anew at a line that does not go on with a string or a comment from before it."""
-        if len(self._window) <= _WINDOW:
-            return
-        whole = [at for at in range(1, len(self._window)) if not html[at].startswith(_WITHIN)]
-        starts = [at for at in whole if not self._window[at - 1].strip() and self._window[at][:1].strip()]
-        if starts:
-            cut = starts[-1]
-        elif len(self._window) > 2 * _WINDOW and whole:
-            cut = min(whole[-1], len(self._window) - 4)
-        elif len(self._window) > 8 * _WINDOW:
-            cut = len(self._window) - 4
-        else:
-            return
-        del self._window[:cut]
-        self._sent -= cut
-
-
-class TextPaint:
-    """A stretch of markdown."""
-
-    def __init__(self, slot: Slot, body: Growing, cache: Cache) -> None:
-        self._slot, self._body = slot, body
-        self._splitter, self._html = Splitter(), BlockHtml("mathml", cache)
-        self._read = self._done = 0
-        self._inner: Slot | None = None  # of the block that grows
-        self._code: CodePaint | None = None
-        self._parts = 0  # of the block that grows, how many are painted
-        self._loose = False
-        self._painted = 0  # length of the open end when it was last painted
-        self._referring: list[tuple[Block, str]] = []  # blocks that a later definition may change, as painted
-        self._finished = False
-
-    def update(self) -> bool:
-        """Paint what came; return True when nothing more can."""
-        if self._finished:
-            return True
-        pieces = self._body.pieces
-        if self._read < len(pieces):
-            self._splitter.feed("".join(pieces[self._read :]))
-            self._read = len(pieces)
-        elif not self._body.closed:
-            return False
-        if self._body.closed:
-            self._splitter.finish()
-            self._finished = True
-        for block in self._splitter.closed[self._done :]:
-            self._close(block)
-        self._done = len(self._splitter.closed)
-        if self._finished:
-            self._slot.open("")
-            if len(self._html.definitions) and any(self._html.whole(block) != html for block, html in self._referring):
-                self._slot.replace("".join(self._html.whole(block) for block in self._splitter.closed))
-        else:
-            self._open()
-        return self._finished
-
-    def _close(self, block: Block) -> None:
-        if block.kind != "code":
-            self._html.definitions.collect(block.head + block.body)
-        if self._inner is None:
-            html = self._html.whole(block)
-            self._slot.add(html)
-            if block.kind != "code" and "[" in html:
-                self._referring.append((block, html))
-            return
-        if block.kind != "code" and "[" in block.body:
-            self._referring.append((block, ""))
-        self._grow(block, "")
-        if self._inner is not None:
-            self._inner.open("")
-        self._inner = self._code = None
-
-    def _open(self) -> None:
-        rest = self._splitter.rest
-        if len(rest) > _LARGE and self._painted <= len(rest) < self._painted + (self._painted >> 4):
-            return
-        self._painted = len(rest)
-        growing = self._splitter.growing
-        if growing is None:
-            shown = mend(rest)
-            self._slot.open(self._html.open_end(shown) if shown.strip() else "")
-            return
-        if self._inner is None:
-            self._begin(growing)
-        self._slot.open(self._grow(growing, rest))
-
-    def _begin(self, block: Block) -> None:
-        before, after = self._html.shell(block, "{slot}")
-        self._inner = self._slot.child((before, after))
-        self._code = CodePaint(self._inner, block) if block.kind == "code" else None
-        self._parts, self._loose = 0, block.loose
-
-    def _grow(self, block: Block, rest: str) -> str:
-        """Paint the parts of the growing block, and of the `rest` what belongs to it; return the HTML after it."""
-        assert self._inner is not None
-        if self._code is not None:
-            self._code.update(rest)
-            return ""
-        if block.loose != self._loose:
-            self._loose = block.loose
-            self._inner.replace(self._html.parts(block))
-        elif self._parts < len(block.parts):
-            self._inner.add(self._html.parts(block, self._parts))
-        self._parts = len(block.parts)
-        shown = mend(rest)
-        inner, after = "", ""
-        if shown.strip() and block.kind == "table":
-            inner, after = self._html.rows(block, shown)
-        elif shown.strip():
-            inner, after = self._html.item(shown, block.loose)
-        self._inner.open(inner)
-        return after
-
-
-class PlainPaint:
-    """Plain text that grows, up to what a panel shows of it."""
-
-    def __init__(self, slot: Slot, body: Growing) -> None:
-        self._parent, self._body = slot, body
-        self._slot: Slot | None = None
-        self._read = self._shown = 0
-
-    def update(self) -> None:
-        """Paint what came."""
-        new = "".join(self._body.pieces[self._read :])[: panels.LONGEST - self._shown]
-        self._read, self._shown = len(self._body.pieces), self._shown + len(new)
-        if new and self._slot is None:
-            self._slot = self._parent.child((f'<pre style="{panels.PRE}"{{slot}}>', "</pre>"))
-        if new and self._slot is not None:
-            self._slot.add(escape(new, quote=False))
 
 
 class Painter:
-    """Paints a transcript onto a canvas."""
+    """Paints a transcript onto a canvas.
+
+    Attributes
+    ----------
+    question : Question or None
+        What the person is being asked about one call, with buttons.
+    """
 
     def __init__(self, transcript: Transcript, cache: Cache) -> None:
         self.canvas = Canvas()
+        self.question: Question | None = None
         self._transcript, self._cache = transcript, cache
         self._updates: list[Callable[[], bool]] = []  # of segments that may still change
         self._begun = 0
+        self._noted = False
 
     def paint(self) -> None:
         """Bring the canvas up to date."""
+        if not self._noted and self._transcript.note:
+            self._noted = True
+            self.canvas.root.add(footer.note(self._transcript))
         for number in range(self._begun, len(self._transcript.segments)):
             self._updates.append(self._begin(self._transcript.segments[number], f"c{number}"))
         self._begun = len(self._transcript.segments)
@@ -210,11 +55,11 @@ class Painter:
                 slot = root.child(("<div{slot}>", "</div>\n"))
                 return _until(lambda: segment.body.closed, lambda: slot.replace(panels.refusal(segment.body.text)))
             case segments.Image():
-                html = panels.image(segment)
+                slot = root.child(("<div{slot}>", "</div>\n"))
+                return _until(lambda: not segment.partial, lambda: slot.replace(shown.image(segment)))
             case segments.Notice():
-                html = panels.notice(segment.text)
-        root.add(html)
-        return lambda: True
+                root.add(panels.notice(segment.text))
+                return lambda: True
 
     def _panel(self, kind: str, key: str, opened: bool = False) -> tuple[Slot, Slot, Slot]:
         """Return the slots of a new panel: the panel itself, its summary, its body."""
@@ -238,36 +83,51 @@ class Painter:
         return update
 
     def _call(self, call: segments.Call, key: str) -> Callable[[], bool]:
-        _, summary, body = self._panel("call", key)
-        arguments = body.child(("<div{slot}>", "</div>"))
-        result = body.child(("<div{slot}>", "</div>"))
+        frame, summary, body = self._panel("call", key)
+        arguments, ask, result = (body.child(("<div{slot}>", "</div>")) for _ in range(3))
         written: PlainPaint | None = PlainPaint(arguments, call.arguments)
+        asking: Question | None = None
 
         def update() -> bool:
-            nonlocal written
-            summary.replace(panels.call_summary(call))
+            nonlocal written, asking
+            summary.replace(calls.call_summary(call))
             if written is not None and call.state == "writing":
                 written.update()
-            elif written is not None:
+            else:
                 written = None
-                arguments.replace(panels.call_arguments(call))
-            if call.state in ("done", "failed", "dropped", "interrupted"):
-                result.replace(panels.call_result(call))
-                return True
+                arguments.replace(calls.call_arguments(call, 200_000 if call.state == "asking" else shown.LONGEST))
+            question = self.question if self.question and self.question.call_id == call.id else None
+            if question is not asking:
+                frame.attribute("open", "" if question else None)
+                ask.replace(question_html(question, call) if question else "")
+                asking = question
+            if call.state in ("done", "failed", "refused", "dropped", "interrupted"):
+                result.replace(calls.call_result(call))
+                return asking is None and (call.state != "refused" or bool(call.output) or self._ended)
             return False
 
         return update
 
     def _server(self, tool: segments.ServerTool, key: str) -> Callable[[], bool]:
         _, summary, body = self._panel("server", key)
-        written = PlainPaint(body, tool.body)
+        asked, output = (body.child(("<div{slot}>", "</div>")) for _ in range(2))
+        written, came = PlainPaint(asked, tool.body), PlainPaint(output, tool.output)
 
         def update() -> bool:
-            summary.replace(panels.server_summary(tool))
-            written.update()
-            return tool.state != "running"
+            summary.replace(calls.server_summary(tool))
+            if not tool.body.closed:
+                written.update()
+                came.update()
+                return False
+            asked.replace(calls.server_asked(tool))
+            output.replace(calls.server_output(tool))
+            return True
 
         return update
+
+    @property
+    def _ended(self) -> bool:
+        return self._transcript.finish is not None
 
 
 def _until(done: Callable[[], bool], update: Callable[[], None]) -> Callable[[], bool]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from ..events import MimeBundle
+from ..events import CallKind, Decision, ImageData, MimeBundle
 from .clean import Cleaner
 
 
@@ -58,16 +58,24 @@ class Refusal:
     body: Growing = field(default_factory=Growing)
 
 
-CallState: TypeAlias = Literal["writing", "ready", "running", "done", "failed", "dropped", "interrupted"]
-"""`dropped`: the run ended before the call was run; `interrupted`: while it ran."""
+CallState: TypeAlias = Literal[
+    "writing", "ready", "asking", "running", "done", "failed", "refused", "dropped", "interrupted"
+]
+"""`asking`: the person is asked whether it may run; `refused`: it may not; `dropped`: the run ended before the call was
+run; `interrupted`: while it ran."""
 
 
 @dataclass(slots=True, eq=False)
 class Call:
-    """A call of a tool of the notebook."""
+    """A call of a tool of the notebook, or the question of the service whether it may run one of its own.
+
+    `decision` is what was said to it, None where nothing was; `asked` whether a person was asked, and `comment` their
+    word to the model.
+    """
 
     id: str
     name: str
+    kind: CallKind = "function"
     arguments: Growing = field(default_factory=Growing)
     state: CallState = "writing"
     output: str = ""
@@ -75,25 +83,34 @@ class Call:
     seconds: float = 0.0
     display: tuple[MimeBundle, ...] = ()
     traceback: str = ""
+    images: tuple[ImageData, ...] = ()
+    asked: bool = False
+    decision: Decision | None = None
+    comment: str = ""
 
 
 @dataclass(slots=True, eq=False)
 class ServerTool:
-    """Something that the service ran itself."""
+    """Something that the service ran itself: what it was asked, and what came of it."""
 
     id: str
     kind: str
     body: Growing = field(default_factory=Growing)
+    output: Growing = field(default_factory=Growing)
     state: Literal["running", "completed", "failed"] = "running"
 
 
 @dataclass(slots=True, eq=False)
 class Image:
-    """An image of the reply; `data` is empty where only its id at the endpoint is known."""
+    """An image of the reply; `data` is empty where only its id at the endpoint is known.
+
+    While it is `partial`, a later one takes its place.
+    """
 
     media_type: str
     data: bytes
     file_id: str
+    partial: bool = False
 
 
 @dataclass(slots=True, eq=False)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from html import escape
 
 from ..events import Event
-from . import panels, segments
+from . import calls, footer, panels, segments, shown
 from .blockhtml import Cache, markdown_html
 from .transcript import Transcript
 
@@ -41,14 +41,15 @@ def html_of(transcript: Transcript, opened: Collection[str] = (), cache: Cache |
     """Return the reply as HTML: text, panels as `<details>`, sources, footer."""
     out = io.StringIO()
     out.write(OPEN)
+    out.write(footer.note(transcript))
     for number, segment in enumerate(transcript.segments):
         if isinstance(segment, segments.Text):
             text = _with_references(segment.body.text, transcript.citations)
             out.write(f'<div class="nba-text">{markdown_html(text, "tex", cache)}</div>\n')
         else:
             out.write(_segment(segment, f"c{number}" in opened, cache))
-    out.write(panels.sources(transcript.citations))
-    out.write(panels.footer(transcript))
+    out.write(footer.sources(transcript.citations))
+    out.write(footer.footer(transcript))
     out.write(CLOSE)
     return out.getvalue()
 
@@ -71,13 +72,13 @@ def _segment(segment: segments.Segment, opened: bool, cache: Cache | None) -> st
         case segments.Refusal():
             return panels.refusal(segment.body.text)
         case segments.Call():
-            body = panels.call_arguments(segment) + panels.call_result(segment)
-            return "".join(panels.panel("call", "", panels.call_summary(segment), body, opened=opened))
+            body = calls.call_arguments(segment) + calls.call_result(segment)
+            return "".join(panels.panel("call", "", calls.call_summary(segment), body, opened=opened))
         case segments.ServerTool():
-            body = panels.server_body(segment)
-            return "".join(panels.panel("server", "", panels.server_summary(segment), body, opened=opened))
+            body = calls.server_asked(segment) + calls.server_output(segment)
+            return "".join(panels.panel("server", "", calls.server_summary(segment), body, opened=opened))
         case segments.Image():
-            return panels.image(segment)
+            return shown.image(segment)
         case segments.Notice():
             return panels.notice(segment.text)
         case _:
@@ -86,15 +87,15 @@ def _segment(segment: segments.Segment, opened: bool, cache: Cache | None) -> st
 
 def plain_of(transcript: Transcript) -> str:
     """Return the reply as plain text: its markdown, one line for each call, the footer."""
-    parts: list[str] = []
+    parts: list[str] = [f"[{transcript.note}]"] if transcript.note else []
     for segment in transcript.segments:
         match segment:
             case segments.Text() | segments.Refusal():
                 parts.append(segment.body.text.strip("\n"))
             case segments.Call():
-                parts.append(call_line(segment))
+                parts.append(calls.call_line(segment))
             case segments.ServerTool():
-                parts.append(f"[{segment.kind}: {segment.state}]")
+                parts.append(calls.server_line(segment))
             case segments.Image():
                 parts.append(f"[image {segment.file_id or segment.media_type}]")
             case segments.Notice():
@@ -106,20 +107,9 @@ def plain_of(transcript: Transcript) -> str:
         parts.append("Sources:\n" + "\n".join(lines))
     if transcript.detail and transcript.finish != "completed":
         parts.append(transcript.detail)
-    if footer := panels.footer_text(transcript):
-        parts.append(f"[{footer}]")
+    if last := footer.footer_text(transcript):
+        parts.append(f"[{last}]")
     return "\n\n".join(part for part in parts if part.strip())
-
-
-def call_line(call: segments.Call) -> str:
-    """Return a call on one line of plain text: name, arguments, and how it came out."""
-    head = f"{call.name}({panels.arguments_preview(call.arguments.text)})"
-    if call.state == "failed":
-        return f"[{head} failed: {call.error}]"
-    if call.state == "done":
-        output = " ".join(call.output.split())
-        return f"[{head} -> {output if len(output) <= 80 else output[:79] + '…'}]"
-    return f"[{head} {panels.STATES[call.state]}]"
 
 
 def unfinished_bundle() -> dict[str, str]:

@@ -14,15 +14,17 @@ _taps: dict[str, Callable[[Any], None]] = {}
 _installed: set[int] = set()
 
 
-def listen(kernel: Any, comm_id: str, heard: Callable[[Any], None]) -> bool:
-    """Call `heard` with the content of each custom message to `comm_id`; return whether that is possible here.
+def possible(kernel: Any) -> bool:
+    """Whether messages can be heard here; where it is the first time, put the tap in."""
+    return id(kernel) in _installed or _install(kernel)
+
+
+def listen(comm_id: str, heard: Callable[[Any], None]) -> None:
+    """Call `heard` with the content of each custom message to `comm_id`, where that is `possible`.
 
     `heard` is called on the shell-channel thread: it sets a flag or an event and nothing more.
     """
-    if id(kernel) not in _installed and not _install(kernel):
-        return False
     _taps[comm_id] = heard
-    return True
 
 
 def forget(comm_id: str) -> None:
@@ -55,7 +57,10 @@ def _hear(kernel: Any, message: Any) -> None:
     _, parts = kernel.session.feed_identities(message, copy=False)
     if kernel.session.unpack(bytes(parts[1].buffer))["msg_type"] != "comm_msg":
         return
-    content = kernel.session.unpack(bytes(parts[4].buffer))
+    # This holds the signature against the kernel's key: who has no key allows no call. It takes no note of the
+    # message, which the kernel itself reads after this.
+    signed = kernel.session.deserialize(parts, content=False, copy=False)
+    content = kernel.session.unpack(signed["content"])
     data = content.get("data", {})
     heard = _taps.get(content.get("comm_id"))
     if heard is not None and data.get("method") == "custom":

@@ -8,15 +8,22 @@ from __future__ import annotations
 import sys
 from typing import Any, TextIO
 
-from ..events import Event, RunEnded
-from . import panels, segments
+from ..events import ApprovalAnswered, ApprovalAsked, Event, RunEnded, RunStarted
+from . import segments
 from .ansi import BOLD, DIM, END, GREEN, RED, MarkdownStyler
-from .clean import clean
+from .arguments import preview
+from .calls import server_name, state_text
+from .clean import clean, one_line
+from .footer import footer_text
 from .segments import Growing
 from .static import bundle_of
-from .transcript import Transcript, status_of
+from .status import status_of
+from .transcript import Transcript
 
 _INDENT = "  "
+_LINES = 40  # of what a call displayed
+_MARKS = {"done": "✓", "failed": "✕", "refused": "✕"}
+_COLOURS = {"done": GREEN, "failed": RED}
 
 
 class TerminalView:
@@ -51,9 +58,15 @@ class TerminalView:
         if self.bundle is not None:
             return
         self.transcript.apply(event)
+        if isinstance(event, RunStarted) and self.transcript.note:
+            self._line(f"{_INDENT}{self.transcript.note}", DIM)
         self._write_segments()
         if isinstance(event, RunEnded):
             self.close()
+
+    def ask(self, asked: ApprovalAsked) -> ApprovalAnswered | None:
+        """There are no buttons here: the caller asks with `input()`."""
+        return None
 
     def close(self) -> None:
         """Write the end; does nothing the second time."""
@@ -67,8 +80,8 @@ class TerminalView:
             self._line(self.transcript.detail, RED if self.transcript.finish == "failed" else BOLD)
         for number, citation in enumerate(self.transcript.citations, 1):
             self._line(f"[{number}] {citation.title} {citation.url}".rstrip(), DIM)
-        if (footer := panels.footer_text(self.transcript)) and self.bundle["text/plain"]:
-            self._line(footer, DIM)
+        if (last := footer_text(self.transcript)) and self.bundle["text/plain"]:
+            self._line(last, DIM)
         self._stream.flush()
 
     def _write_segments(self) -> None:
@@ -84,7 +97,9 @@ class TerminalView:
     def _show_status(self) -> None:
         """On a terminal, say what is waited for, on a line of its own that goes again."""
         words = status_of(self.transcript)["words"] + "…"
-        quiet = self.transcript.phase in ("writing", "thinking", "ended")
+        quiet = self.transcript.phase in ("writing", "thinking", "asking", "ended")
+        if self._status and self.transcript.phase == "asking":
+            self._put(END, "")  # the question stands on this line
         if self._styled and self._at_start and not quiet and words != self._status:
             self._put(f"{_INDENT}{words}", DIM)
             self._status = words
@@ -99,8 +114,10 @@ class TerminalView:
             case segments.Call():
                 return self._call(segment)
             case segments.ServerTool():
-                self._line(f"{_INDENT}{segment.kind.replace('_', ' ')}", DIM)
+                return self._server(segment)
             case segments.Image():
+                if segment.partial:
+                    return False
                 self._line(f"{_INDENT}[image {segment.file_id or segment.media_type}]", DIM)
             case segments.Notice():
                 self._line(f"{_INDENT}! {segment.text}", BOLD)
@@ -132,20 +149,39 @@ class TerminalView:
         return text
 
     def _call(self, call: segments.Call) -> bool:
-        if call.state in ("writing", "ready", "running"):
+        if call.state in ("writing", "ready", "asking", "running"):
             return False
-        arguments = panels.arguments_preview(call.arguments.text)
-        seconds = panels.seconds_text(call.seconds)
-        self._line(f"{_INDENT}{_mark(call)} {call.name}({arguments})  {seconds}", _color(call))
+        self._head(call.state, f"{call.name}({preview(call.arguments.text)})", state_text(call))
         shown = [text for bundle in call.display if isinstance(text := bundle.get("text/plain"), str)]
         for text in shown:
-            for line in clean(text).rstrip("\n").split("\n")[:40]:
-                self._line(f"{_INDENT * 2}{line}", DIM)
+            self._below(text)
         # What the model got says nothing new beside what was displayed.
-        summary = call.error or ("" if shown else " ".join(call.output.split()))
+        summary = call.comment or call.error or ("" if shown else call.output)
         if summary:
-            self._line(f"{_INDENT * 2}{summary if len(summary) <= 100 else summary[:99] + '…'}", DIM)
+            self._line(f"{_INDENT * 2}{one_line(summary, 100)}", DIM)
         return True
+
+    def _server(self, tool: segments.ServerTool) -> bool:
+        if not tool.body.closed:
+            return False
+        state = "done" if tool.state == "completed" else tool.state
+        asked = tool.body.text.strip()
+        self._head(state, server_name(tool) + (f": {one_line(asked, 80)}" if asked else ""), tool.state)
+        if "\n" in asked:
+            self._below(asked)
+        self._below(tool.output.text)
+        return True
+
+    def _head(self, state: str, what: str, how: str) -> None:
+        self._line(f"{_INDENT}{_MARKS.get(state, '–')} {what}  {how}".rstrip(), _COLOURS.get(state, DIM))
+
+    def _below(self, text: str) -> None:
+        """Write text below a call, of a long one its first lines."""
+        lines = clean(text).rstrip("\n").split("\n") if text.strip() else []
+        for line in lines[:_LINES]:
+            self._line(f"{_INDENT * 2}{line}", DIM)
+        if len(lines) > _LINES:
+            self._line(f"{_INDENT * 2}… {len(lines) - _LINES:,} more lines", DIM)
 
     def _new_line(self) -> None:
         if not self._at_start:
@@ -168,14 +204,6 @@ class TerminalView:
         except UnicodeEncodeError:  # a terminal that is not UTF-8
             encoding = self._stream.encoding or "ascii"
             self._stream.write(text.encode(encoding, "replace").decode(encoding))
-
-
-def _mark(call: segments.Call) -> str:
-    return {"done": "✓", "failed": "✕"}.get(call.state, "–")
-
-
-def _color(call: segments.Call) -> str:
-    return {"done": GREEN, "failed": RED}.get(call.state, DIM)
 
 
 def _understands(stream: Any) -> bool:

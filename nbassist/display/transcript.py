@@ -15,7 +15,7 @@ from .clean import clean, one_line
 from .segments import Call, Citation, Growing, Image, Notice, Reasoning, Refusal, Segment, ServerTool, Text
 
 S = TypeVar("S", Text, Reasoning, Refusal)
-Phase: TypeAlias = Literal["waiting", "retrying", "thinking", "writing", "calling", "running", "ended"]
+Phase: TypeAlias = Literal["waiting", "retrying", "thinking", "writing", "calling", "asking", "running", "ended"]
 
 
 class Transcript:
@@ -29,12 +29,18 @@ class Transcript:
         Each source once.
     phase, subject : Phase, str
         What goes on, and with what: a tool's name while one is called or run, a reason while retrying.
+    note : str
+        One line about where in the thread the run stands; may be empty.
     turns : int
         Requests to the model that began.
     retries : int
         Requests that went out again.
     finish : Finish or None
         None until the run ended.
+    cost : float or None
+        US dollars; None where that is not known.
+    replayed : bool
+        Whether the reply was recorded before.
     """
 
     def __init__(self) -> None:
@@ -44,14 +50,18 @@ class Transcript:
         self.subject = ""
         self.model = ""
         self.backend = ""
+        self.note = ""
         self.turns = 0
         self.retries = 0
         self.usage = Usage()
         self.finish: Finish | None = None
         self.detail = ""
         self.seconds = 0.0
+        self.cost: float | None = None
+        self.replayed = False
         self._calls: dict[str, Call] = {}
         self._server: dict[str, ServerTool] = {}
+        self._images: dict[str, Image] = {}
         self._turn_usage = Usage()
 
     @classmethod
@@ -75,6 +85,7 @@ class Transcript:
     @apply.register
     def _(self, event: events.RunStarted) -> None:
         self.model, self.backend = one_line(event.model), one_line(event.backend)
+        self.note = one_line(event.note, 300)
 
     @apply.register
     def _(self, event: events.TurnStarted) -> None:
@@ -102,7 +113,7 @@ class Transcript:
     @apply.register
     def _(self, event: events.ToolCallStarted) -> None:
         self._close_texts()
-        call = Call(event.call_id, one_line(event.name, 100))
+        call = Call(event.call_id, one_line(event.name, 100), event.kind)
         self._calls[event.call_id] = call
         self.segments.append(call)
         self._set("calling", call.name)
@@ -116,22 +127,40 @@ class Transcript:
     def _(self, event: events.ToolCallReady) -> None:
         call = self._call(event.call_id, event.name)
         call.name = one_line(event.name, 100)
-        arguments = clean(event.arguments)
-        call.arguments.close()
-        if call.arguments.text != arguments:  # what stands now is what is run, whatever came before
-            call.arguments = Growing()
-            call.arguments.add(event.arguments)
-            call.arguments.close()
+        call.kind = event.kind
+        _settle(call, event.arguments)
         call.state = "ready"
+
+    @apply.register
+    def _(self, event: events.ApprovalAsked) -> None:
+        for other in self._calls.values():
+            if other.state == "running":  # nothing runs before all questions are answered
+                other.state = "ready"
+        call = self._call(event.call_id, event.name)
+        _settle(call, event.arguments)
+        call.state, call.asked = "asking", True
+        self._set("asking", call.name)
+
+    @apply.register
+    def _(self, event: events.ApprovalAnswered) -> None:
+        call = self._calls.get(event.call_id)
+        if call is None:
+            return
+        if event.arguments:
+            _settle(call, event.arguments)
+        call.decision, call.comment = event.decision, one_line(event.comment, 1000)
+        call.state = "refused" if event.decision == "refused" else "ready"
+        self._run_next()
 
     @apply.register
     def _(self, event: events.ToolFinished) -> None:
         call = self._call(event.call_id, event.name)
         call.arguments.close()
-        call.state = "failed" if event.error is not None else "done"
+        if call.decision != "refused":
+            call.state = "failed" if event.error is not None else "done"
         call.output, call.traceback = clean(event.output), clean(event.traceback)
         call.error = one_line(event.error, 1000) if event.error is not None else ""
-        call.seconds, call.display = event.seconds, event.display
+        call.seconds, call.display, call.images = event.seconds, event.display, event.images
         self._run_next()
 
     @apply.register
@@ -142,17 +171,22 @@ class Transcript:
             tool = self._server[event.call_id] = ServerTool(event.call_id, one_line(event.kind, 60))
             self.segments.append(tool)
         tool.body.add(event.text)
+        tool.output.add(event.output)
         tool.state = event.state
         if event.state != "running":
-            tool.body.close()
             self._set("waiting")
         else:
             self._set("running", tool.kind.replace("_", " "))
 
     @apply.register
     def _(self, event: events.ImageReady) -> None:
-        self._close_texts()
-        self.segments.append(Image(one_line(event.media_type, 60), event.data, one_line(event.file_id, 100)))
+        image = self._images.get(event.image_id) if event.image_id else None
+        if image is None:
+            self._close_texts()
+            image = self._images[event.image_id] = Image("", b"", "")
+            self.segments.append(image)
+        image.media_type, image.file_id = one_line(event.media_type, 60), one_line(event.file_id, 100)
+        image.data, image.partial = event.data, event.partial
 
     @apply.register
     def _(self, event: events.CitationAdded) -> None:
@@ -181,10 +215,14 @@ class Transcript:
         for call in self._calls.values():
             if call.state == "running":
                 call.state = "interrupted"
-            elif call.state in ("writing", "ready"):
+            elif call.state in ("writing", "ready", "asking"):
                 call.state = "dropped"
+        for image in self._images.values():
+            image.partial = False  # the last sketch is what there is
         self.usage = event.usage if event.usage.known else self._turn_usage
         self.finish, self.detail, self.seconds = event.finish, one_line(event.detail, 1000), event.seconds
+        self.cost, self.replayed = event.cost, event.replayed
+        self.turns = event.turns or self.turns
         self._set("ended")
 
     def _set(self, phase: Phase, subject: str = "") -> None:
@@ -234,18 +272,13 @@ class Transcript:
             call.arguments.close()
         for tool in self._server.values():
             tool.body.close()
+            tool.output.close()
 
 
-def status_of(transcript: Transcript) -> dict[str, str]:
-    """Return what goes on: a phase, which the style sheet knows, and its words for the person."""
-    subject = transcript.subject
-    words = {
-        "waiting": f"Waiting for {transcript.model}" if transcript.model else "Waiting",
-        "retrying": f"Retrying {subject}",
-        "thinking": "Thinking",
-        "writing": "Writing",
-        "calling": f"Calling {subject}",
-        "running": f"Running {subject}",
-        "ended": "Done",
-    }
-    return {"phase": transcript.phase, "words": words[transcript.phase]}
+def _settle(call: Call, arguments: str) -> None:
+    """What stands now is what is run, whatever came before."""
+    call.arguments.close()
+    if call.arguments.text != clean(arguments):
+        call.arguments = Growing()
+        call.arguments.add(arguments)
+        call.arguments.close()

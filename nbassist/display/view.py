@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal, Protocol, TypeAlias, get_args
 
 from ..errors import UsageError
-from ..events import Event, RunEnded
+from ..events import ApprovalAnswered, ApprovalAsked, Event, RunEnded
 from .transcript import Transcript
 
 Kind: TypeAlias = Literal["auto", "live", "static", "terminal", "plain", "none"]
@@ -25,6 +25,12 @@ class View(Protocol):
     def apply(self, event: Event) -> None:
         """Take the next event, each once, in order; `RunEnded` is the last."""
 
+    def ask(self, asked: ApprovalAsked) -> ApprovalAnswered | None:
+        """Ask the person with buttons, and wait; None at once where no click could be heard.
+
+        An interrupt while it waits is raised as `KeyboardInterrupt`.
+        """
+
     def close(self) -> None:
         """Show the end of a run that broke off without `RunEnded`; does nothing after it."""
 
@@ -42,6 +48,10 @@ class StaticView:
         self.transcript.apply(event)
         if isinstance(event, RunEnded):
             self.close()
+
+    def ask(self, asked: ApprovalAsked) -> ApprovalAnswered | None:
+        """There is nothing to click on."""
+        return None
 
     def close(self) -> None:
         """Emit the reply; does nothing the second time."""

@@ -150,4 +150,4 @@ def test_long_arguments_and_outputs_of_the_service_are_sent_once() -> None:
     assert sent < 25_000
     html = painter.canvas.whole()[0]
     assert html.count("x" * 10_000) == 1
-    assert html.count("y" * 20) == 500
+    assert html.rpartition("</summary>")[2].count("y" * 20) == 500

@@ -1,0 +1,156 @@
+// One copy of a reply on the page.
+
+class Page {
+  constructor(reply) {
+    this.reply = reply;
+    this.slots = new Map();
+    this.element = document.createElement("div");
+    this.element.className = "nbassist nba-live jp-RenderedHTMLCommon";
+    this.body = document.createElement("div");
+    this.body.className = "nba-reply";
+    this.footer = document.createElement("div");
+    this.footer.className = "nba-status";
+    const pulse = document.createElement("span");
+    pulse.className = "nba-pulse";
+    pulse.ariaHidden = "true";
+    this.words = document.createElement("span");
+    this.words.className = "nba-words";
+    this.words.setAttribute("role", "status");
+    this.time = document.createElement("span");
+    this.time.className = "nba-time";
+    this.time.ariaHidden = "true";
+    this.stopper = document.createElement("button");
+    this.stopper.type = "button";
+    this.stopper.className = "nba-button nba-stop";
+    this.stopper.textContent = "Stop";
+    this.stopper.ariaLabel = "Stop this reply";
+    this.stopper.hidden = true;
+    this.stopper.dataset.lmSuppressShortcuts = "true"; // a key pressed on it is no command of the notebook
+    this.footer.append(pulse, this.words, this.time, this.stopper);
+    this.element.append(this.body, this.footer);
+    listenTo(this);
+    this.register(this.body, "0");
+  }
+
+  register(element, name) {
+    this.slots.set(name, { element, closed: 0, open: "" });
+  }
+
+  adopt(root) {
+    for (const element of root.querySelectorAll("[data-s]")) {
+      this.register(element, element.dataset.s);
+    }
+  }
+
+  apply([kind, name, ...rest]) {
+    const slot = this.slots.get(name);
+    if (!slot) return;
+    if (kind === "add") this.add(slot, rest[0]);
+    else if (kind === "open") this.openEnd(slot, slot.open.slice(0, rest[0]) + rest[1]);
+    else if (kind === "html") {
+      keepFocus(slot.element);
+      slot.element.replaceChildren();
+      slot.closed = 0;
+      slot.open = "";
+      this.add(slot, rest[0]);
+    } else if (kind === "attr") this.attribute(slot.element, rest[0], rest[1]);
+  }
+
+  clearEnd(slot) {
+    const nodes = slot.element.childNodes;
+    while (nodes.length > slot.closed) slot.element.lastChild.remove();
+    slot.open = "";
+  }
+
+  add(slot, html) {
+    this.clearEnd(slot);
+    const last = slot.element.lastElementChild;
+    slot.element.insertAdjacentHTML("beforeend", html);
+    slot.closed = slot.element.childNodes.length;
+    for (let added = last ? last.nextElementSibling : slot.element.firstElementChild; added; added = added.nextElementSibling) {
+      if (added.dataset.s) this.register(added, added.dataset.s);
+      this.adopt(added);
+      this.decorate(added);
+    }
+  }
+
+  openEnd(slot, html) {
+    this.clearEnd(slot);
+    slot.element.insertAdjacentHTML("beforeend", html);
+    slot.open = html;
+  }
+
+  attribute(element, name, value) {
+    if (name === "open" && value === null && this.reply.touched.has(element.dataset.p)) return;
+    if (value === null) element.removeAttribute(name);
+    else element.setAttribute(name, value);
+  }
+
+  whole(html, operations) {
+    const opened = new Map();
+    const forms = new Map(); // what the person wrote in one stays
+    for (const form of this.body.querySelectorAll(".nba-ask")) forms.set(form.dataset.question, form);
+    for (const panel of this.body.querySelectorAll("details[data-p]")) opened.set(panel.dataset.p, panel.open);
+    this.body.innerHTML = html;
+    this.slots.clear();
+    this.register(this.body, "0");
+    this.adopt(this.body);
+    for (const slot of this.slots.values()) slot.closed = slot.element.childNodes.length;
+    for (const panel of this.body.querySelectorAll("details[data-p]")) {
+      const key = panel.dataset.p;
+      if (this.reply.touched.has(key) && opened.has(key)) panel.open = opened.get(key) || !!panel.querySelector(".nba-ask");
+    }
+    for (const form of this.body.querySelectorAll(".nba-ask")) {
+      if (forms.has(form.dataset.question)) form.replaceWith(forms.get(form.dataset.question));
+    }
+    this.decorate(this.body);
+    for (const operation of operations) this.apply(operation);
+  }
+
+  copy(other) {
+    this.body.innerHTML = other.body.innerHTML;
+    for (const element of this.body.querySelectorAll("[data-s]")) this.register(element, element.dataset.s);
+    for (const [name, slot] of this.slots) {
+      const from = other.slots.get(name);
+      if (from) Object.assign(slot, { closed: from.closed, open: from.open });
+    }
+    this.showStatus();
+  }
+
+  /** A copy button for each block of code that stands. */
+  decorate(root) {
+    const blocks = root.matches(".nba-text > .highlight") ? [root] : root.querySelectorAll(".nba-text .highlight");
+    for (const block of blocks) {
+      if (block.querySelector(":scope > .nba-copy")) continue;
+      const button = document.createElement("button");
+      button.type = "button";
+      button.className = "nba-copy";
+      button.textContent = "Copy";
+      button.ariaLabel = "Copy this code";
+      block.append(button);
+    }
+  }
+
+  showStatus() {
+    const { phase, words } = this.reply.status;
+    this.stopper.hidden = !this.reply.stoppable || phase === "ended" || phase === "gone";
+    this.footer.dataset.phase = phase;
+    if (this.words.textContent !== words) this.words.textContent = words;
+    this.showTime();
+  }
+
+  showTime() {
+    if (this.reply.status.phase === "gone") return;
+    const seconds = Math.floor((performance.now() - this.reply.started) / 1000);
+    this.time.textContent = seconds < 100 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+  }
+
+  start() {
+    this.showStatus();
+    this.timer = setInterval(() => this.showTime(), 1000);
+  }
+
+  stop() {
+    clearInterval(this.timer);
+  }
+}

@@ -1,0 +1,21 @@
+"""What goes on in a run, for the status line of the live view and of the terminal."""
+
+from __future__ import annotations
+
+from .transcript import Transcript
+
+
+def status_of(transcript: Transcript) -> dict[str, str]:
+    """Return what goes on: a phase, which the style sheet knows, and its words for the person."""
+    subject = transcript.subject
+    words = {
+        "waiting": f"Waiting for {transcript.model}" if transcript.model else "Waiting",
+        "retrying": f"Retrying {subject}",
+        "thinking": "Thinking",
+        "writing": "Writing",
+        "calling": f"Calling {subject}",
+        "asking": f"Waiting for your answer: may {subject} run?",
+        "running": f"Running {subject}",
+        "ended": "Done",
+    }
+    return {"phase": transcript.phase, "words": words[transcript.phase]}
