@@ -117,8 +117,7 @@ class ResponsesBackend:
             history, conversation = self._mode(request), ""
             if history == "conversation":
                 conversation = yield from self._conversation(request)
-            background = bool(request.parameters.get("background"))
-            decoder = ResponsesDecoder(history, conversation, background=background)
+            decoder = self._decoder(request, history, conversation)
             body = build_responses_request(
                 request, history=history, conversation=conversation, without=self._without, hosted=self._hosted
             )
@@ -130,6 +129,19 @@ class ResponsesBackend:
             if not decoder.ended:
                 yield from _read_on(decoder, lost=True)
             return
+
+    def _decoder(self, request: Request, history: str, conversation: str) -> ResponsesDecoder:
+        background = bool(request.parameters.get("background"))
+        if self._hosted:
+            return ResponsesDecoder(history, conversation, background=background)
+        limit = request.parameters.get("max_output_tokens")
+        return ResponsesDecoder(
+            history,
+            conversation,
+            background=background,
+            tools=[tool.name for tool in request.tools],
+            limit=limit if isinstance(limit, int) else None,
+        )
 
     def _mode(self, request: Request) -> History:
         if request.parameters.get("conversation"):

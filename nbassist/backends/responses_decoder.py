@@ -7,15 +7,29 @@ cut. So each thing is told once, from whichever of a delta, a `done` or a whole 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import secrets
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from ..errors import BackendError, NotAnEndpointError, ServerFailedError
-from ..events import Event, ItemKept, TurnEnded, TurnReason, TurnStarted, Usage, Warned
+from ..events import (
+    Event,
+    ItemKept,
+    TextDelta,
+    ToolArgumentsDelta,
+    ToolCallReady,
+    ToolCallStarted,
+    TurnEnded,
+    TurnReason,
+    TurnStarted,
+    Usage,
+    Warned,
+)
 from . import reading
 from .hosted_tools import CLIENTS
 from .responses_output import Output
 from .responses_output import OutputItem as Item
+from .textcalls import TextCall, TextCallReader
 
 _TERMINAL = ("completed", "incomplete", "failed", "cancelled")
 _LIMITS = ("max_output_tokens", "max_tokens", "length")
@@ -32,12 +46,27 @@ class ResponsesDecoder:
         The id of the conversation, where it is held there.
     background : bool
         Whether the response goes on without its stream: a cut leaves the turn open then.
+    tools : collection of str
+        The names of the tools that were offered, where calls written as JSON in the text are to be read.
+    limit : int, optional
+        The limit of output tokens that was asked for, where the endpoint does not tell that it was reached.
     """
 
-    def __init__(self, kept: str = "previous", conversation: str = "", *, background: bool = False) -> None:
+    def __init__(
+        self,
+        kept: str = "previous",
+        conversation: str = "",
+        *,
+        background: bool = False,
+        tools: Collection[str] = (),
+        limit: int | None = None,
+    ) -> None:
         self._kept = kept
         self._conversation = conversation
         self._background = background
+        self._reader = TextCallReader(tools)
+        self._text_calls: list[ToolCallReady] = []
+        self._limit = limit
         self._output = Output()
         self._seen = False
         self._usage = Usage()
@@ -50,8 +79,8 @@ class ResponsesDecoder:
 
     @property
     def done(self) -> bool:
-        """Whether the rest of the stream can be left unread: nothing follows the event that ends a response."""
-        return self.ended
+        """Whether the rest of the stream can be left unread: the response ended, or goes on after a call as text."""
+        return self.ended or self._reader.spent
 
     @property
     def cursor(self) -> dict[str, str]:
@@ -89,7 +118,7 @@ class ResponsesDecoder:
         elif name in ("output_item.added", "output_item.done"):
             events += self._on_item(reading.mapping(data.get("item")), data.get("output_index"), name)
         else:
-            events += self._output.progress(name, data)
+            events += self._with_text_calls(self._output.progress(name, data))
         return events
 
     def finish(self) -> list[Event]:
@@ -104,6 +133,9 @@ class ResponsesDecoder:
             raise NotAnEndpointError(
                 "the endpoint answered with an empty stream: this URL does not speak Responses; try the backend chat"
             )
+        if self._reader.spent and not self.ended:
+            self.ended = True
+            return [*self._text_calls, TurnEnded("tool_calls", self._usage, self._cursor(whole=True))]
         return [] if self._background else self.give_up("the stream was cut: its last event is missing")
 
     def broken(self, error: BackendError | str) -> list[Event]:
@@ -124,7 +156,8 @@ class ResponsesDecoder:
 
     def _cut(self, reason: TurnReason, detail: str) -> list[Event]:
         self.ended = True
-        return [*self._begin({}), TurnEnded(reason, self._usage, self._cursor(whole=False), detail)]
+        rest = [TextDelta(piece) for piece in self._reader.finish() if isinstance(piece, str)]
+        return [*self._begin({}), *rest, TurnEnded(reason, self._usage, self._cursor(whole=False), detail)]
 
     def _on_item(self, item: Mapping[str, Any], index: Any, name: str) -> list[Event]:
         found = self._output.find(item, index) or self._output.open(item, index)
@@ -135,12 +168,32 @@ class ResponsesDecoder:
             return found.begin(item)
         if found.ended:
             return []
-        events = found.end(item)
+        events = self._with_text_calls(found.end(item))
         if self._must_keep(found, item):
             events.append(ItemKept("responses", dict(item)))
         if found.kind in CLIENTS:
             events.append(Warned(f"the model asked for a {found.kind}, which nbassist does not do"))
         return events
+
+    def _with_text_calls(self, events: list[Event], *, at_end: bool = False) -> list[Event]:
+        """Take the calls that the model wrote as JSON out of its text."""
+        found: list[Event] = []
+        for event in events:
+            if isinstance(event, TextDelta):
+                found += self._read_text(self._reader.feed(event.text))
+            else:
+                found.append(event)
+        return [*found, *self._read_text(self._reader.finish())] if at_end else found
+
+    def _read_text(self, pieces: list[str | TextCall]) -> Iterator[Event]:
+        for piece in pieces:
+            if isinstance(piece, str):
+                yield TextDelta(piece)
+            else:
+                call_id = f"call_{secrets.token_hex(12)}"
+                self._text_calls.append(ToolCallReady(call_id, piece.name, piece.arguments))
+                yield ToolCallStarted(call_id, piece.name)
+                yield ToolArgumentsDelta(call_id, piece.arguments)
 
     def _must_keep(self, found: Item, item: Mapping[str, Any]) -> bool:
         """Whether the item has to be sent back, and can't be made anew from what the conversation holds."""
@@ -155,13 +208,16 @@ class ResponsesDecoder:
         events: list[Event] = []
         for found, item in self._output.match(reading.listing(response.get("output"))):
             events += self._tell(found, item, whole=True)
+        events += self._with_text_calls([], at_end=True)
         status = reading.text(response.get("status"))
         status = status if status in _TERMINAL else name
         why = reading.text(reading.mapping(response.get("incomplete_details")).get("reason"))
         self._usage = reading.usage(response.get("usage"))
         self.ended = True
+        if status == "completed" and self._limit and self._usage.output_tokens >= self._limit:
+            why = _LIMITS[0]  # llama.cpp says no more than that
         if status == "completed" and not why:
-            ready = self._output.ready_calls()
+            ready = [*self._output.ready_calls(), *self._text_calls]
             reason: TurnReason = "tool_calls" if ready else "stop"
             return [*events, *ready, TurnEnded(reason, self._usage, self._cursor(whole=True))]
         detail = reading.error_message({"error": response.get("error")}) if response.get("error") else ""

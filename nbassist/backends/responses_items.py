@@ -61,7 +61,8 @@ def _assistant_items(message: Message, *, keep: bool) -> Iterable[dict[str, Any]
 
 
 def _said(text: str) -> dict[str, Any]:
-    return {"role": "assistant", "content": text}
+    # llama.cpp takes what an assistant said in this shape alone; the hosted service takes it without an id.
+    return {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": text}]}
 
 
 def _assistant_item(part: Any, *, keep: bool) -> dict[str, Any] | None:
