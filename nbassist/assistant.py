@@ -17,6 +17,8 @@ from .prices import dollars, price_of
 from .reply import Reply
 from .run import Limits
 from .settings import Settings, resolve
+from .threads import Threads
+from .threads.keeping import KeptRun, Run
 from .tools import Ask, Tool, Toolbox, asker, current
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ class View(Protocol):
 
 
 class Assistant:
-    """An assistant at one endpoint, with one conversation of its own.
+    """An assistant at one endpoint, with threads of its own.
 
     Parameters
     ----------
@@ -60,10 +62,8 @@ class Assistant:
     settings : Settings, optional
         Already settled, in place of the first five.
 
-    Attributes
-    ----------
-    conversation : Conversation
-        What `ask` goes on from, unless it is given another.
+    threads : Threads, optional
+        The conversations by name; one, in memory alone, by default.
 
     Raises
     ------
@@ -88,6 +88,7 @@ class Assistant:
         approval: str = "ask",
         parameters: Mapping[str, Any] | None = None,
         settings: Settings | None = None,
+        threads: Threads | None = None,
     ) -> None:
         arguments = {
             "profile": profile,
@@ -103,13 +104,18 @@ class Assistant:
         self.ask_person = ask
         self.approval = approval
         self.parameters = dict(parameters or {})
-        self.conversation = Conversation()
+        self.threads = Threads() if threads is None else threads
         self._backend: Backend | None = None
         self._endpoint: Endpoint | None = None
 
     def __repr__(self) -> str:
         where = self.settings.base_url or "the embedded server"
         return f"<Assistant at {where}, {len(self.conversation)} messages>"
+
+    @property
+    def conversation(self) -> Conversation:
+        """The current thread: what `ask` goes on from, unless another is named."""
+        return self.threads[""]
 
     @property
     def backend(self) -> Backend:
@@ -143,9 +149,11 @@ class Assistant:
         view : View, optional
             Shows the run while it goes on.
         **options
-            For this prompt alone: `conversation`, `model`, `instructions`, `tools`, `parameters`, `reasoning` ("low",
-            "medium", "high", …), `output` (the schema of the reply), `attachments` (images and files, parts of the
-            prompt), `note` (one line for the view), `ask` and `approval` (as of the assistant).
+            For this prompt alone: `thread` (its name), `turn` (the number of the turn to replace), `cell` (the id of
+            the notebook cell, whose earlier turn is replaced), `conversation` (in place of a thread), `model`,
+            `instructions`, `tools`, `parameters`, `reasoning` ("low", "medium", "high", …), `output` (the schema of
+            the reply), `attachments` (images and files, parts of the prompt), `note` (one line for the view), `ask`
+            and `approval` (as of the assistant).
 
         Returns
         -------
@@ -192,13 +200,29 @@ class Assistant:
         prompt: str,
         options: Mapping[str, Any],
         view: View | None = None,
-    ) -> Driver:
+    ) -> Run:
         chosen = _Options(**options)
+        if chosen.conversation is not None:
+            return self._driver(prompt, chosen, view, chosen.conversation, chosen.note)
+
+        def make(conversation: Conversation, note: str, after: Callable[[Event], None]) -> Run:
+            return self._driver(prompt, chosen, view, conversation, note or chosen.note, after)
+
+        return KeptRun(self.threads.hold(chosen.thread, cell=chosen.cell, turn=chosen.turn), make)
+
+    def _driver(
+        self,
+        prompt: str,
+        chosen: _Options,
+        view: View | None,
+        conversation: Conversation,
+        note: str,
+        after: Callable[[Event], None] = lambda event: None,
+    ) -> Driver:
         price_of("")  # a table that is broken is told before anything is asked
         tools = self.tools if chosen.tools is None else chosen.tools
         if tools is None:
             tools = current().values()
-        conversation = self.conversation if chosen.conversation is None else chosen.conversation
         conversation.settle(f"{self.settings.backend} {self.settings.base_url or 'local'}")
         return Driver(
             prompt,
@@ -212,7 +236,9 @@ class Assistant:
             reasoning=chosen.reasoning,
             output=chosen.output,
             attachments=chosen.attachments,
-            note=chosen.note,
+            note=note,
+            cell=chosen.cell,
+            after=after,
             price=self._price,
             ask=chosen.ask or self.ask_person or asker(view),
             approval=chosen.approval or self.approval,
@@ -234,6 +260,9 @@ class _Options:
     """What can be said for one prompt alone; None leaves it to the assistant."""
 
     conversation: Conversation | None = None
+    thread: str = ""
+    turn: int | None = None
+    cell: str = ""
     model: str = ""
     instructions: str | None = None
     tools: Tools | None = None

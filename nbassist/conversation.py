@@ -54,6 +54,8 @@ class Conversation:
         What runs at the endpoint right now, for a backend to cancel; empty between turns.
     since : int
         The endpoint holds `messages[:since]` under `cursor`.
+    home : str
+        The endpoint that `cursor` belongs to; empty before the first prompt.
     """
 
     def __init__(self, name: str = "", messages: tuple[Message, ...] = ()) -> None:
@@ -62,6 +64,7 @@ class Conversation:
         self.cursor: dict[str, str] = {}
         self.active: dict[str, str] = {}
         self.since = 0
+        self.home = ""
         self._draft = _Draft()
 
     def __len__(self) -> int:
@@ -80,10 +83,15 @@ class Conversation:
                 break
         return ()
 
-    def add_user(self, *parts: Part) -> None:
-        """Append a prompt; calls that were left open are answered first."""
+    @property
+    def turns(self) -> tuple[int, ...]:
+        """The positions of the prompts, oldest first: turn 1 begins at the first of them."""
+        return tuple(i for i, message in enumerate(self.messages) if message.role == "user")
+
+    def add_user(self, *parts: Part, cell: str = "") -> None:
+        """Append a prompt, from the notebook cell `cell`; calls that were left open are answered first."""
         self.repair("not run: the run before this message ended first")
-        self.messages.append(Message("user", parts))
+        self.messages.append(Message("user", parts, cell=cell))
 
     def fold(self, event: Event) -> None:
         """Take one event of a run; events that tell nothing about the history are passed over."""
@@ -104,7 +112,8 @@ class Conversation:
         elif isinstance(event, TurnEnded):
             self._end_turn(complete=event.reason in _WHOLE)
             self.active = {}
-            self.keep_cursor(event.cursor)
+            if event.cursor is not None:
+                self.keep_cursor(event.cursor)
 
     def keep_cursor(self, cursor: Mapping[str, str]) -> None:
         """Go on from `cursor`, which holds all messages up to here; an empty one sends all of them again."""
@@ -137,6 +146,12 @@ class Conversation:
         self.since = min(self.since, len(self.messages))
         return True
 
+    def settle(self, home: str) -> None:
+        """Say which endpoint is next; another one than before holds nothing of it, and is sent all of it."""
+        if self.home and self.home != home:
+            self.keep_cursor({})
+        self.home = home
+
     def fork(self, at: int | None = None, name: str = "") -> Conversation:
         """Return a new conversation with `messages[:at]` (all of them by default).
 
@@ -152,7 +167,7 @@ class Conversation:
 
     def undo(self, turns: int = 1) -> int:
         """Take back the last prompts with all that followed them; return how many messages went."""
-        prompts = [i for i, message in enumerate(self.messages) if message.role == "user"]
+        prompts = self.turns
         if turns < 1 or turns > len(prompts):
             raise ConversationError(f"this thread has {len(prompts)} prompts: it can't take back {turns}")
         gone = len(self.messages) - prompts[-turns]
@@ -168,6 +183,7 @@ class Conversation:
             "messages": [message.to_dict() for message in self.messages],
             "cursor": self.cursor,
             "since": self.since,
+            "home": self.home,
         }
 
     @classmethod
@@ -184,6 +200,7 @@ class Conversation:
         conversation = cls(str(data.get("name", "")), tuple(Message.from_dict(item) for item in data["messages"]))
         if isinstance(data.get("cursor"), Mapping) and isinstance(data.get("since"), int):
             conversation.cursor, conversation.since = dict(data["cursor"]), data["since"]
+            conversation.home = str(data.get("home", ""))
         if conversation.repair("not run: the session ended first"):
             conversation.keep_cursor({})
         return conversation

@@ -61,11 +61,15 @@ class Driver:
         ask: Ask | None = None,
         approval: str = "ask",
         strict: bool = False,
+        cell: str = "",
+        after: Callable[[Event], None] = lambda event: None,
     ) -> None:
         self._redact = Redactor()
         self._approvals = Approvals(None if ask is None else self._redacted(ask), approval)
         self._prompt = (Text(self._redact.text(prompt)), *attachments)
         self._note = note
+        self._cell = cell
+        self._after = after
         self._price = price
         self._conversation = conversation
         self._connect = backend
@@ -177,7 +181,7 @@ class Driver:
 
     def _start(self) -> Event:
         self._clock = time.monotonic()
-        self._conversation.add_user(*self._prompt)
+        self._conversation.add_user(*self._prompt, cell=self._cell)
         return self._take(RunStarted(self._model, note=self._note))
 
     def _take(self, event: Event) -> Event:
@@ -189,6 +193,7 @@ class Driver:
             self._turns += 1
         elif isinstance(event, TurnStarted) and event.model:
             self._model = event.model
+        self._after(event)
         return event
 
     def _end(self, outcome: Outcome) -> Event:

@@ -110,11 +110,14 @@ class Message:
         In the order in which they came.
     complete : bool
         False where the model was cut or interrupted in the middle of it.
+    cell : str
+        The notebook cell that a prompt came from; empty where that is not known.
     """
 
     role: Role
     parts: tuple[Part, ...]
     complete: bool = True
+    cell: str = field(default="", compare=False)
 
     @property
     def text(self) -> str:
@@ -128,7 +131,8 @@ class Message:
 
     def to_dict(self) -> dict[str, Any]:
         """Return a dictionary that `json.dumps` takes; `from_dict` gives back an equal message."""
-        return {"role": self.role, "complete": self.complete, "parts": [_part_to_dict(p) for p in self.parts]}
+        data = {"role": self.role, "complete": self.complete, "parts": [_part_to_dict(p) for p in self.parts]}
+        return {**data, "cell": self.cell} if self.cell else data
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Message:
@@ -144,7 +148,7 @@ class Message:
             if role not in ("user", "assistant", "tool"):
                 raise ValueError(f"role {role!r}")
             parts = tuple(_part_from_dict(part) for part in data["parts"])
-            return cls(role, parts, bool(data.get("complete", True)))
+            return cls(role, parts, bool(data.get("complete", True)), str(data.get("cell", "")))
         except (KeyError, TypeError, ValueError) as error:
             raise ConversationError(f"not a saved message: {error}") from error
 

@@ -26,27 +26,16 @@ ALLOWED = {
     "paths": set(),
     "prices": {"errors", "events", "paths"},
     "redact": {"errors", "events"},
+    "threads": GROUND | {"conversation", "reply"},
     "run": GROUND | {"conversation"},
     "reply": GROUND | {"display"},
     "driver": GROUND | {"redact", "conversation", "run", "order", "reply", "tools", "backends"},
     "local": GROUND | {"backends"},
     "assistant": GROUND
-    | {"conversation", "prices", "paths", "run", "driver", "reply", "settings", "tools", "backends", "local"},
+    | {"conversation", "threads", "prices", "run", "driver", "reply", "settings", "tools", "backends", "local"},
     "magics": GROUND
-    | {
-        "paths",
-        "prices",
-        "order",
-        "conversation",
-        "run",
-        "reply",
-        "settings",
-        "tools",
-        "backends",
-        "display",
-        "assistant",
-        "local",
-    },
+    | {"paths", "prices", "profiles", "redact", "settings", "conversation", "threads", "run", "reply", "tools"}
+    | {"backends", "display", "assistant", "local"},
     "__main__": GROUND | {"local", "settings", "__init__"},
     "__init__": {"assistant", "tools", "magics"},
 }
@@ -57,6 +46,7 @@ FOREIGN = {
     "openai": {"backends", "local"},
     "starlette": {"local"},
     "xllamacpp": {"local"},
+    "mcp": {"tools"},
 }
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
-from traitlets import Int, Unicode
+from traitlets import Enum, Int, Unicode
 
 from ..errors import ModelFileError, UsageError
-from .options import Options, parse, parser
+from .flags import parser
+from .guard import check_not_inside
+from .notebook import cell_id
+from .options import Options, parse
 from .prompt import fill
 from .session import Session
 
@@ -17,18 +20,22 @@ from .session import Session
 class NbAssist(Magics):
     """The assistant of this notebook."""
 
-    backend = Unicode("", help="The wire protocol: assistants or chat; empty to settle it from the endpoint.").tag(
-        config=True
-    )
+    profile = Unicode("", help="An endpoint by name, or its URL; %assistant profiles lists them.").tag(config=True)
+    backend = Unicode("", help="The wire protocol: assistants, responses or chat; empty to settle it.").tag(config=True)
     base_url = Unicode("", help="The endpoint, up to and with /v1; empty for the environment's.").tag(config=True)
     model = Unicode("", help="The model; empty for the environment's, or the endpoint's own choice.").tag(config=True)
     system = Unicode("", help="The system prompt of cells that give none.").tag(config=True)
     max_turns = Int(10, min=1, help="Requests to the model in one run.").tag(config=True)
+    nudge_after = Int(3, min=1, help="The same call so often in one run: the model is told so.").tag(config=True)
+    stop_after = Int(5, min=1, help="The same call so often in one run: the run is stopped.").tag(config=True)
+    approval = Enum(["ask", "allow", "deny"], "ask", help="What is done with calls that a person has to allow.").tag(
+        config=True
+    )
 
     def __init__(self, shell: Any) -> None:
         super().__init__(shell=shell)
         self._shell = shell  # never None, as `Magics.shell` may be
-        self.session = Session()
+        self.session = Session(shell)
 
     @no_var_expand
     @cell_magic
@@ -37,6 +44,7 @@ class NbAssist(Magics):
         from .firstuse import offer_model
         from .outcome import CellInterrupted, hand_over  # all that a run needs is imported by the first run
 
+        check_not_inside()
         options = parse(line)
         prompt = fill(cell.strip(), self._shell.user_ns)
         if not prompt:
@@ -57,11 +65,11 @@ class NbAssist(Magics):
         from ..display import make_view
         from ..run import Limits
         from ..settings import display_kind
-        from ..tools import Toolbox, registry
+        from ..tools import Toolbox, current
 
-        assistant = self.session.assistant(self.session.settings(self.choices()))
-        assistant.limits = Limits(max_turns=self.max_turns)
-        toolbox = Toolbox(registry().values())
+        assistant = self.session.assistant(self.session.settings(self.choices(), {"profile": options.profile}))
+        assistant.limits = Limits(self.max_turns, self.nudge_after, self.stop_after)
+        toolbox = Toolbox(current().values())
         if options.tools is not None:
             toolbox = toolbox.select(options.tools)
         view = make_view(display_kind(), self._shell)
@@ -69,10 +77,15 @@ class NbAssist(Magics):
             return assistant.ask(
                 prompt,
                 view=view,
-                conversation=self.session.thread(options.thread),
+                thread=options.thread,
+                cell="" if options.append else cell_id(self._shell),
+                turn=options.turn,
                 model=options.model,
                 instructions=options.system or self.system,
+                parameters=options.parameters,
+                reasoning=options.reasoning,
                 tools=toolbox,
+                approval=self.approval,
             )
         finally:
             view.close()  # where an error ended the run, no event does
@@ -83,11 +96,17 @@ class NbAssist(Magics):
         """Carry out a command, such as `%assistant tools`; without one, show where the assistant stands."""
         from .commands import run
 
+        check_not_inside()
         return run(self, line)
 
     def choices(self) -> dict[str, str]:
         """Return what `%config` says about where prompts go."""
-        return {"backend": self.backend, "base_url": self.base_url, "model": self.model}
+        return {
+            "profile": self.profile,
+            "backend": self.backend,
+            "base_url": self.base_url,
+            "model": self.model,
+        }
 
 
 NbAssist.assistant.__doc__ = parser().format_help()

@@ -1,17 +1,15 @@
-"""What lives as long as the kernel: the assistant in use, and the threads by name."""
+"""What lives as long as the kernel: the assistant in use, and the threads of its notebook."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..settings import Settings, resolve
 
 if TYPE_CHECKING:
     from ..assistant import Assistant
-    from ..conversation import Conversation
-
-DEFAULT_THREAD = "main"
+    from ..threads import Threads
 
 
 class Session:
@@ -19,32 +17,36 @@ class Session:
 
     Attributes
     ----------
-    threads : dict of str to Conversation
-        By name, in the order in which they were begun.
+    chosen : mapping of str to str
+        What `%assistant use` said about where prompts go; empty where it was not used.
     """
 
-    def __init__(self) -> None:
-        self.threads: dict[str, Conversation] = {}
+    def __init__(self, shell: Any = None) -> None:
+        self.chosen: Mapping[str, str] = {}
+        self._shell = shell
+        self._threads: Threads | None = None
         self._assistant: Assistant | None = None
 
-    def settings(self, config: Mapping[str, str]) -> Settings:
+    @property
+    def threads(self) -> Threads:
+        """The threads of this notebook; those of a kernel that does not know its notebook are in memory alone."""
+        if self._threads is None:
+            from ..paths import data_file
+            from ..threads import Shelf, Threads
+            from .notebook import notebook_path
+
+            path = notebook_path(self._shell)
+            self._threads = Threads(Shelf(data_file("threads"), path) if path else None)
+        return self._threads
+
+    def settings(self, config: Mapping[str, str], flags: Mapping[str, str] | None = None) -> Settings:
         """Settle where the next prompt goes; the environment and `%config` may have changed since the last."""
-        return resolve(config=config)
+        return resolve(arguments=flags, chosen=self.chosen, config=config)
 
     def assistant(self, settings: Settings) -> Assistant:
         """Return the assistant for `settings`: the same one as long as they do not change."""
         from ..assistant import Assistant
 
         if self._assistant is None or self._assistant.settings != settings:
-            self._assistant = Assistant(settings=settings)
-            # Another endpoint holds nothing of these threads: they are sent anew.
-            for thread in self.threads.values():
-                thread.keep_cursor({})
+            self._assistant = Assistant(settings=settings, threads=self.threads)
         return self._assistant
-
-    def thread(self, name: str = "") -> Conversation:
-        """Return the thread called `name`, begun where there is none; the default one for an empty name."""
-        from ..conversation import Conversation
-
-        name = name or DEFAULT_THREAD
-        return self.threads.setdefault(name, Conversation(name))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import queue
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ class Ran:
     messages: list[dict[str, Any]] = field(default_factory=list)
     displays: dict[str, dict[str, Any]] = field(default_factory=dict)
     error: dict[str, Any] | None = None
+    prompts: list[str] = field(default_factory=list)
 
     @property
     def kinds(self) -> list[str]:
@@ -67,15 +68,23 @@ class Kernel:
         self.client.start_channels()
         self.client.wait_for_ready(timeout=60)
 
-    def run(self, code: str, *, watch: Callable[[dict[str, Any]], None] | None = None, timeout: float = 60) -> Ran:
-        """Run a cell to its end; `watch` sees each message as it comes."""
-        request = self.client.execute(code)
+    def run(
+        self, code: str, *, cell: str = "", watch: Callable[[dict[str, Any]], None] | None = None, timeout: float = 60
+    ) -> Ran:
+        """Run a cell, with an id as frontends send it, to its end; `watch` sees each message as it comes."""
+        return self.wait(self.send(code, cell), watch=watch, timeout=timeout)
+
+    def wait(self, request: str, *, watch: Callable[[dict[str, Any]], None] | None = None, timeout: float = 60) -> Ran:
+        """Take the messages of a request until it has ended."""
         ran = Ran()
         deadline = time.monotonic() + timeout
         while True:
             assert time.monotonic() < deadline, f"the cell did not end; it gave {ran.kinds}"
+            if typed and self.client.stdin_channel.msg_ready():
+                ran.prompts.append(self.client.get_stdin_msg(timeout=1)["content"]["prompt"])
+                self.client.input(next(lines))
             try:
-                message = self.client.get_iopub_msg(timeout=1)
+                message = self.client.get_iopub_msg(timeout=0.1 if typed else 1)
             except queue.Empty:
                 continue
             if message["parent_header"].get("msg_id") not in (request, None):
@@ -90,6 +99,21 @@ class Kernel:
                 watch(message)
             if kind == "status" and content["execution_state"] == "idle":
                 return ran
+
+    def send(self, code: str, cell: str = "") -> str:
+        """Ask for a cell to be run, and return the request's id."""
+        if not cell:
+            return self.client.execute(code)
+        content = {"code": code, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": True}
+        message = self.client.session.msg("execute_request", content, metadata={"cellId": cell})
+        self.client.shell_channel.send(message)
+        return message["header"]["msg_id"]
+
+    def restart(self) -> None:
+        """Begin anew with an empty namespace, as the frontend's Restart does."""
+        self.manager.restart_kernel(now=True)
+        self.client.wait_for_ready(timeout=60)
+        assert self.run(SETUP).error is None
 
     def close(self) -> None:
         self.client.stop_channels()

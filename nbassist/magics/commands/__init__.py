@@ -18,6 +18,20 @@ Command: TypeAlias = Callable[["NbAssist", list[str]], Any]
 
 HOMES: dict[str, str] = {
     "status": "status:status",
+    "tools": "tools:tools",
+    "use": "endpoint:use",
+    "models": "endpoint:models",
+    "profiles": "endpoint:list_profiles",
+    "threads": "threads:list_threads",
+    "new": "threads:new",
+    "fork": "threads:fork",
+    "undo": "threads:undo",
+    "rename": "threads:rename",
+    "delete": "threads:delete",
+    "history": "threads:history",
+    "edit": "threads:edit",
+    "save": "threads:save",
+    "load": "threads:load",
 }
 """The commands by name, with the module here and the function that carries each out; the docstring is its help."""
 

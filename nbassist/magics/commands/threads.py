@@ -1,0 +1,131 @@
+"""`%assistant threads|new|fork|undo|rename|delete|history|edit|save|load`: the conversations of the notebook."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...conversation import Conversation
+from ...errors import UsageError
+from ...threads import History, place
+from ..cells import put_below
+from ..table import Table
+from . import nothing_more
+
+if TYPE_CHECKING:
+    from ..cell import NbAssist
+
+
+def list_threads(magics: NbAssist, words: list[str]) -> Table:
+    """List the threads of this notebook; `threads --all` those of the others, too, as -t takes them."""
+    threads = magics.session.threads
+    everywhere = words == ["--all"]
+    nothing_more("threads --all", [] if everywhere else words)
+    rows = [
+        (name, "current" if name == threads.current else "", *_about(threads[name]))
+        for name in threads.names() or [threads.current]
+    ]
+    if everywhere and threads.shelf:
+        for shelf in threads.shelf.others():
+            rows += [(f"{shelf.notebook}:{name}", "", *_about(shelf.read(name))) for name in shelf.names()]
+    note = "" if threads.shelf else "kept in memory alone: this frontend does not say which notebook it shows"
+    return Table(("thread", "", "turns", "begins with"), tuple(rows), note=note)
+
+
+def new(magics: NbAssist, words: list[str]) -> Table:
+    """Begin a thread and go on with it: `new [NAME]`."""
+    name = _one("new [NAME]", words)
+    magics.session.threads.new(name)
+    return _now(magics)
+
+
+def fork(magics: NbAssist, words: list[str]) -> Table:
+    """Begin a thread with the first turns of the current one: `fork [AT] [NAME]`; all of them without AT."""
+    at, rest = (int(words[0]), words[1:]) if words and words[0].isdigit() else (None, words)
+    magics.session.threads.fork(at, _one("fork [AT] [NAME]", rest))
+    return _now(magics)
+
+
+def undo(magics: NbAssist, words: list[str]) -> Table:
+    """Take back the last turns of the current thread: `undo [N]`, one by default."""
+    magics.session.threads.undo(_number("undo [N]", words) if words else 1)
+    return _now(magics)
+
+
+def rename(magics: NbAssist, words: list[str]) -> Table:
+    """Call the current thread, or another, something else: `rename NEW` or `rename OLD NEW`."""
+    if len(words) not in (1, 2):
+        raise UsageError("write it as %assistant rename NEW, or %assistant rename OLD NEW")
+    magics.session.threads.rename(words[-1], words[0] if len(words) == 2 else "")
+    return _now(magics)
+
+
+def delete(magics: NbAssist, words: list[str]) -> Table:
+    """Forget threads: `delete NAME …`."""
+    if not words:
+        raise UsageError("say which thread: %assistant delete NAME")
+    for name in words:
+        magics.session.threads.delete(name)
+    return _now(magics)
+
+
+def history(magics: NbAssist, words: list[str]) -> History:
+    """Show a thread, the current one by default, with the numbers of its turns: `history [NAME]`."""
+    threads = magics.session.threads
+    name = _one("history [NAME]", words) or threads.current
+    conversation = threads.known(name)
+    conversation.name = name
+    return History.of(conversation)
+
+
+def edit(magics: NbAssist, words: list[str]) -> None:
+    """Put the prompt of a turn into a cell below; running it replaces the turn and goes on from there: `edit N`."""
+    threads = magics.session.threads
+    turn = _number("edit N", words)
+    conversation = threads.known()
+    placing = place(conversation, turn=turn)
+    prompt = conversation.messages[placing.keep].text
+    thread = "" if threads.current == "main" else f" -t {threads.current}"
+    put_below(magics.shell, f"%%assistant{thread} --turn {turn}\n{prompt}")
+
+
+def save(magics: NbAssist, words: list[str]) -> Table:
+    """Write a thread, the current one by default, to a file: `save FILE [NAME]`."""
+    if len(words) not in (1, 2):
+        raise UsageError("write it as %assistant save FILE, or %assistant save FILE THREAD")
+    magics.session.threads.known(words[1] if len(words) == 2 else "").save(words[0])
+    return Table(("", ""), (("saved", words[0]),))
+
+
+def load(magics: NbAssist, words: list[str]) -> Table:
+    """Read a thread from a file and go on with it: `load FILE [NAME]`."""
+    if len(words) not in (1, 2):
+        raise UsageError("write it as %assistant load FILE, or %assistant load FILE THREAD")
+    magics.session.threads.load(words[0], words[1] if len(words) == 2 else "")
+    return _now(magics)
+
+
+def _now(magics: NbAssist) -> Table:
+    threads = magics.session.threads
+    turns, begins = _about(threads[threads.current])
+    rows = [("thread", threads.current), ("turns", turns)]
+    return Table(("", ""), (*rows, *([("begins with", begins)] if begins else [])))
+
+
+def _about(conversation: Conversation | None) -> tuple[str, str]:
+    turns = conversation.turns if conversation else ()
+    if conversation is None or not turns:
+        return str(len(turns)), ""
+    first = " ".join(conversation.messages[turns[0]].text.split())
+    return str(len(turns)), first if len(first) <= 60 else first[:59] + "…"
+
+
+def _one(usage: str, words: list[str]) -> str:
+    if len(words) > 1:
+        raise UsageError(f"write it as %assistant {usage}")
+    return words[0] if words else ""
+
+
+def _number(usage: str, words: list[str]) -> int:
+    if len(words) != 1 or not words[0].isdigit():
+        raise UsageError(f"write it as %assistant {usage}, N a number of turns")
+    return int(words[0])

@@ -1,0 +1,122 @@
+"""The flags of the cell's first line: how each is written, and the parser that knows them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any, NoReturn
+
+from ..errors import UsageError
+
+REASONING = ("none", "minimal", "low", "medium", "high")
+_OURS = ("model", "messages", "input", "stream", "stream_options", "thread", "previous_response_id", "conversation")
+"""Parameters on the wire that the run itself sets."""
+_WORDS = {"True": True, "False": False, "None": None}
+
+
+class Parser(argparse.ArgumentParser):
+    """Errors in one line, with the nearest flag or value that there is."""
+
+    def error(self, message: str) -> NoReturn:
+        _, found, rest = message.partition("unrecognized arguments: ")
+        unknown = rest.split(" ")[0]
+        if found and unknown.startswith("-"):
+            known = [flag for action in self._actions for flag in action.option_strings]
+            near = get_close_matches(unknown, known, n=1)
+            raise UsageError(
+                f"there is no flag {unknown}; " + (f"did you mean {near[0]}?" if near else f"{self.prog}? lists them")
+            )
+        if found:
+            raise UsageError(f"{unknown!r} stands beside the flags: the prompt belongs on the lines below")
+        raise UsageError(message)
+
+
+def identifier(value: str) -> str:
+    """Return `value` where it can be a variable's name."""
+    if value and not value.isidentifier():
+        raise argparse.ArgumentTypeError(f"{value!r} can't be a variable's name")
+    return value
+
+
+def level(value: str) -> str:
+    """Return `value` where it is a level of reasoning."""
+    if value and value not in REASONING:
+        near = get_close_matches(value, REASONING, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(REASONING)}"
+        raise argparse.ArgumentTypeError(f"there is no level {value!r}; {hint}")
+    return value
+
+
+def names(value: str) -> tuple[str, ...]:
+    """Return the names in a list with commas."""
+    return tuple(name.strip() for name in value.split(",") if name.strip())
+
+
+def parameter(value: str) -> tuple[str, Any]:
+    """Read `NAME=VALUE`, the value as JSON where it is that, else as text."""
+    name, equals, text = value.partition("=")
+    if not equals or not name.isidentifier():
+        raise argparse.ArgumentTypeError(f"{value!r} is no parameter: write it as name=value, such as temperature=0.2")
+    if name in _OURS:
+        raise argparse.ArgumentTypeError(f"{name} can't be set with -p: the run sets it itself")
+    if text in _WORDS:
+        return name, _WORDS[text]
+    try:
+        return name, json.loads(text)
+    except ValueError:
+        return name, text
+
+
+def parser() -> Parser:
+    """Return the parser of the cell's first line; its help is the magic's."""
+    made = Parser(
+        prog="%%assistant",
+        description="Send the cell to a model; its reply streams in, and the functions marked @tool that it calls run.",
+        epilog="{{ expression }} in the prompt is filled in from the notebook.",
+        add_help=False,
+        allow_abbrev=False,
+    )
+    where = made.add_argument_group("where it goes")
+    where.add_argument("-m", "--model", default="", metavar="NAME", help="the model that answers")
+    where.add_argument("--profile", default="", metavar="NAME", help="the endpoint, by its profile or URL")
+    where.add_argument(
+        "-p",
+        "--param",
+        type=parameter,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a parameter of the model, by its name on the wire, such as temperature=0.2; may be given again",
+    )
+    where.add_argument(
+        "--reasoning", type=level, default="", metavar="LEVEL", help=f"how much it thinks: {', '.join(REASONING)}"
+    )
+    talk = made.add_argument_group("the conversation")
+    talk.add_argument("-t", "--thread", default="", metavar="NAME", help="the thread to go on with")
+    talk.add_argument(
+        "--append", action="store_true", help="add a turn even where this cell ran before (else it replaces its own)"
+    )
+    talk.add_argument("--turn", type=int, metavar="N", help="replace turn N of the thread and go on from there")
+    made.add_argument("-s", "--system", default="", metavar="TEXT", help="the system prompt")
+    made.add_argument("--tools", type=names, metavar="A,B", help="only these tools may be called; globs are allowed")
+    made.add_argument("--no-tools", action="store_true", help="no tool may be called")
+    made.add_argument("--to", type=identifier, default="", metavar="VARIABLE", help="a variable that gets the reply")
+    return made
+
+
+def parameters(pairs: list[tuple[str, Any]]) -> Mapping[str, Any]:
+    """Return the parameters by name.
+
+    Raises
+    ------
+    UsageError
+        Where one is given twice.
+    """
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise UsageError(f"-p {name} is given twice")
+        found[name] = value
+    return found

@@ -1,0 +1,45 @@
+"""A small table as the result of a command: text in a terminal, HTML in a notebook."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+
+
+@dataclass(frozen=True, repr=False)
+class Table:
+    """Rows under headings, in the order in which they are shown.
+
+    Parameters
+    ----------
+    headings : tuple of str
+        One for each column; all empty for a table without a head.
+    rows : tuple of tuple of str
+        Each as long as `headings`.
+    note : str
+        One line below it; may be empty.
+    """
+
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+
+    def __repr__(self) -> str:
+        lines = [self.headings, *self.rows] if any(self.headings) else list(self.rows)
+        widths = [max((len(line[i]) for line in lines), default=0) for i in range(len(self.headings))]
+        shown = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines]
+        return "\n".join(line.rstrip() for line in [*shown, *([self.note] if self.note else [])])
+
+    def _repr_html_(self) -> str:
+        def row(cells: tuple[str, ...], head: bool) -> str:
+            made = "".join(
+                f'<{tag} style="text-align:left">{escape(cell)}</{tag}>'
+                for i, cell in enumerate(cells)
+                for tag in ["th" if head or (i == 0 and not any(self.headings)) else "td"]
+            )
+            return f"<tr>{made}</tr>"
+
+        head = f"<thead>{row(self.headings, True)}</thead>" if any(self.headings) else ""
+        body = "".join(row(cells, False) for cells in self.rows)
+        note = f"<div>{escape(self.note)}</div>" if self.note else ""
+        return f"<table>{head}<tbody>{body}</tbody></table>{note}"
