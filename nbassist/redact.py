@@ -15,6 +15,11 @@ _SHORTEST = 8
 """Characters; a shorter value would be found in ordinary text."""
 
 
+def is_secret(name: str) -> bool:
+    """Whether a variable's name says that its value is secret."""
+    return _NAMES.search(name) is not None
+
+
 class Redactor:
     """Replaces the values of environment variables whose names say that they are secret.
 

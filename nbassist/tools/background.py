@@ -13,6 +13,9 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+THREAD = "nbassist-tools"
+"""The name of the loop's thread."""
+
 _lock = threading.Lock()
 _loop: asyncio.AbstractEventLoop | None = None
 _pid = 0
@@ -78,7 +81,7 @@ def _running_loop() -> asyncio.AbstractEventLoop:
     with _lock:
         if _loop is None or _loop.is_closed() or _pid != os.getpid():  # a thread does not live on in a fork
             _loop, _pid = asyncio.new_event_loop(), os.getpid()
-            threading.Thread(target=_serve, args=(_loop,), name="nbassist-tools", daemon=True).start()
+            threading.Thread(target=_serve, args=(_loop,), name=THREAD, daemon=True).start()
         return _loop
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -95,6 +95,11 @@ class Tool:
 
         return describe(self.function, self.name)
 
+    @property
+    def schema(self) -> dict[str, Any]:
+        """JSON schema of its arguments, of type object."""
+        return self.parameters.schema
+
     @cached_property
     def custom_parameter(self) -> str:
         """The one parameter that takes a custom tool's text.
@@ -104,7 +109,7 @@ class Tool:
         ToolError
             Where the function takes anything else.
         """
-        properties = self.parameters.schema["properties"]
+        properties = self.schema["properties"]
         kinds = [schema.get("type", "string") for schema in properties.values()]
         if kinds != ["string"]:
             raise ToolError(f"{self.name}: a custom tool is a function with one parameter, a str, and no other")
@@ -118,10 +123,9 @@ class Tool:
             return ToolSpec(self.name, self.description, {}, kind="custom")
         from .strict import fits, made_strict
 
-        schema = self.parameters.schema
         if self.strict:
-            return ToolSpec(self.name, self.description, made_strict(schema, self.name), strict=True)
-        return ToolSpec(self.name, self.description, schema, strict=self.strict is None and fits(schema))
+            return ToolSpec(self.name, self.description, made_strict(self.schema, self.name), strict=True)
+        return ToolSpec(self.name, self.description, self.schema, strict=self.strict is None and fits(self.schema))
 
     def strict_spec(self) -> ToolSpec:
         """Return the tool for a service that holds a model to a strict schema: strict wherever that can be had."""
@@ -158,6 +162,9 @@ class Tool:
                 break
             positional.append(named.pop(name))
         return self.function(*positional, **named)
+
+    def close_unused(self, others: Iterable[Tool]) -> None:
+        """Let go of what this tool holds and none of the others does; a function of the notebook holds nothing."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function, as Python code would."""

@@ -15,6 +15,7 @@ from functools import cached_property
 from types import TracebackType
 from typing import Any
 
+from ..errors import NbassistError
 from ..events import MimeBundle, ToolFinished
 from ..messages import ToolCall
 from . import background
@@ -151,6 +152,9 @@ def finished(
         return ToolFinished(call.id, call.name, output, None, seconds, display, images=images)
     if isinstance(error, str):
         return ToolFinished(call.id, call.name, item.told(error), error, seconds, display)
+    if isinstance(error, NbassistError):  # says in one line what happened and what to do
+        line = clean(str(error))
+        return ToolFinished(call.id, call.name, item.told(line), line, seconds, display)
     line = clean(_one_line(error))
     return ToolFinished(
         call.id, call.name, item.told(line), _first_line(line), seconds, display, clean(_traceback(error))

@@ -32,7 +32,7 @@ def read_arguments(parameters: Parameters, text: str) -> dict[str, Any] | Mistak
     dict or Mistakes
         The arguments by name, converted to the types of the function, without those that the model left out.
     """
-    data = _read_object(text)
+    data = read_object(text)
     if isinstance(data, Mistakes):
         return data
     defaulted = [name for name, value in data.items() if value is None and _is_null_for_default(parameters, name)]
@@ -50,7 +50,8 @@ def read_arguments(parameters: Parameters, text: str) -> dict[str, Any] | Mistak
     }
 
 
-def _read_object(text: str) -> dict[str, Any] | Mistakes:
+def read_object(text: str) -> dict[str, Any] | Mistakes:
+    """Read JSON text as one object; empty and ``null`` are an empty one, an object inside a JSON string is read."""
     text = text.strip()
     if text in ("", "null"):
         return {}

@@ -69,13 +69,31 @@ class Kernel:
         self.client.wait_for_ready(timeout=60)
 
     def run(
-        self, code: str, *, cell: str = "", watch: Callable[[dict[str, Any]], None] | None = None, timeout: float = 60
+        self,
+        code: str,
+        *,
+        cell: str = "",
+        watch: Callable[[dict[str, Any]], None] | None = None,
+        timeout: float = 60,
+        typed: Sequence[str] = (),
+        person: bool = True,
     ) -> Ran:
-        """Run a cell, with an id as frontends send it, to its end; `watch` sees each message as it comes."""
-        return self.wait(self.send(code, cell), watch=watch, timeout=timeout)
+        """Run a cell, with an id as frontends send it, to its end; `watch` sees each message as it comes.
 
-    def wait(self, request: str, *, watch: Callable[[dict[str, Any]], None] | None = None, timeout: float = 60) -> Ran:
+        The person, where there is one, types the lines of `typed` when they are asked.
+        """
+        return self.wait(self.send(code, cell, person), watch=watch, timeout=timeout, typed=typed)
+
+    def wait(
+        self,
+        request: str,
+        *,
+        watch: Callable[[dict[str, Any]], None] | None = None,
+        timeout: float = 60,
+        typed: Sequence[str] = (),
+    ) -> Ran:
         """Take the messages of a request until it has ended."""
+        lines = iter(typed)
         ran = Ran()
         deadline = time.monotonic() + timeout
         while True:
@@ -100,11 +118,11 @@ class Kernel:
             if kind == "status" and content["execution_state"] == "idle":
                 return ran
 
-    def send(self, code: str, cell: str = "") -> str:
-        """Ask for a cell to be run, and return the request's id."""
+    def send(self, code: str, cell: str = "", person: bool = True) -> str:
+        """Ask for a cell to be run, and return the request's id; without a person no one can be asked anything."""
         if not cell:
-            return self.client.execute(code)
-        content = {"code": code, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": True}
+            return self.client.execute(code, allow_stdin=person)
+        content = {"code": code, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": person}
         message = self.client.session.msg("execute_request", content, metadata={"cellId": cell})
         self.client.shell_channel.send(message)
         return message["header"]["msg_id"]

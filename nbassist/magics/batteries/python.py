@@ -1,0 +1,105 @@
+"""`python`: the model runs code in this kernel, as a cell would; each call has to be allowed, unless told otherwise."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from IPython.display import display
+
+from ...errors import ToolError
+from ...tools import Tool, ToolResult
+from ...tools.capture import captured
+from ...tools.results import to_text
+from ..guard import model_code
+
+_FRAMES = 3  # of the code itself that the model is told
+_LONGEST = 8_000  # characters of one value
+
+
+def make(shell: Any, approve: bool = True) -> Tool:
+    """Return the tool for one shell."""
+
+    def python(code: str) -> ToolResult:
+        """Run Python code in the user's notebook, with its variables, and return what it prints and its last value.
+
+        Parameters
+        ----------
+        code
+            The code of one cell. Variables that it sets stay.
+        """
+        return run(shell, code)
+
+    return Tool.from_function(python, approve=approve)
+
+
+def run(shell: Any, code: str) -> ToolResult:
+    """Run `code` through the shell; what it shows stands in the call's panel.
+
+    Raises
+    ------
+    ToolError
+        Where it awaits at its top level, which can't be done while the loop of the kernel runs the cell.
+    KeyboardInterrupt
+        As it comes: the interrupt ends the code and the run.
+    """
+    if _awaits(shell, code):
+        raise ToolError("await does not work at the top level here: write a function, and asyncio.run it in a thread")
+    said: dict[int, str] = {}
+    before = len(captured())
+    with _shown_in_panel(shell, said), model_code():
+        result = shell.run_cell(code, store_history=False)
+    error = result.error_before_exec or result.error_in_exec
+    if isinstance(error, KeyboardInterrupt):
+        raise error
+    shown = list(enumerate(captured()))[before:]
+    parts = [said.get(index, str(bundle.get("text/plain", ""))) for index, bundle in shown]
+    return ToolResult("\n".join(part.rstrip("\n") for part in parts if part) or "done, nothing printed", show="")
+
+
+def _awaits(shell: Any, code: str) -> bool:
+    try:
+        return bool(shell.should_run_async(code, transformed_cell=shell.transform_cell(code)))
+    except SyntaxError:
+        return False
+
+
+@contextmanager
+def _shown_in_panel(shell: Any, said: dict[int, str]) -> Iterator[None]:
+    """Let values and tracebacks go where prints go: each shell sends them past its display publisher.
+
+    `said` gets what the model reads in place of the display with that number: all of a value, an error in brief.
+    """
+
+    def show(value: Any) -> None:
+        if value is not None:
+            said[len(captured())] = to_text(value, _LONGEST)
+            display(value)  # type: ignore[no-untyped-call]
+
+    def show_error(etype: Any, value: Any, lines: list[str]) -> None:
+        said[len(captured())] = _in_brief(value)
+        shell.display_pub.publish({"text/plain": "\n".join(lines)})
+
+    trap = shell.display_trap
+    before = sys.displayhook, trap.hook, shell.displayhook.exec_result
+    sys.displayhook = trap.hook = show
+    shell._showtraceback = show_error
+    try:
+        yield
+    finally:
+        del shell._showtraceback  # the class's own is there again
+        sys.displayhook, trap.hook, shell.displayhook.exec_result = before
+
+
+def _in_brief(error: BaseException) -> str:
+    """The error and the lines of the code that led to it, without the frames of libraries."""
+    said = "".join(traceback.format_exception_only(error)).strip()
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_cell(frame.filename)]
+    return "\n".join([said, *(f"  line {frame.lineno}: {frame.line}" for frame in frames[-_FRAMES:])])
+
+
+def _is_cell(filename: str) -> bool:
+    return filename.startswith("<ipython-input") or "ipykernel_" in filename
