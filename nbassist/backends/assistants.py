@@ -6,7 +6,6 @@ on, again and again, to a terminal state.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import AsyncIterator, Generator, Iterator, Mapping
 from typing import Any
@@ -19,11 +18,15 @@ from ..errors import (
     StreamBrokenError,
 )
 from ..events import Event, Warned
-from ..messages import Image, Message, Request, Text, ToolOutput
+from ..messages import Message, Request, ToolOutput
 from . import reading
 from .assistants_decoder import AssistantsDecoder
+from .assistants_files import EndpointFiles
+from .assistants_history import thread_messages
+from .assistants_request import hosted_tools, run_body, wire_messages
+from .contents import blind_output
 from .steps import Call, Flow, Open, Pause, Step, list_models
-from .transport import Transport
+from .transport import STALL, Transport
 
 HEADERS = {"OpenAI-Beta": "assistants=v2"}
 _TERMINAL = ("completed", "incomplete", "failed", "cancelled", "expired")
@@ -46,12 +49,15 @@ class AssistantsBackend:
         Its key, or the token of the embedded server.
     assistant_id : str
         An assistant that is there already; one is created where this is empty.
+    stall : float
+        Seconds without an event after which a stream is taken for cut.
     """
 
     name = "assistants"
 
-    def __init__(self, base_url: str, api_key: str, assistant_id: str = "") -> None:
-        self._transport = Transport(base_url, api_key, HEADERS)
+    def __init__(self, base_url: str, api_key: str, assistant_id: str = "", *, stall: float = STALL) -> None:
+        self._transport = Transport(base_url, api_key, HEADERS, stall=stall)
+        self._files = EndpointFiles()
         self._assistant_id = assistant_id
         self._model = ""
 
@@ -90,25 +96,49 @@ class AssistantsBackend:
             pass
         return {key: value for key, value in cursor.items() if key != "run_id"}
 
+    def open_thread(self, thread_id: str) -> tuple[list[Message], dict[str, str]]:
+        """Return the messages of a thread, oldest first, and the cursor to go on from it.
+
+        Raises
+        ------
+        ConversationError
+            Where there is no such thread.
+        """
+        found: list[Message] = []
+
+        def flow() -> Flow:
+            found.extend((yield from thread_messages(thread_id)))
+
+        for _ in self._transport.drive(flow()):
+            pass
+        return found, {"thread_id": thread_id}
+
     def models(self) -> list[str]:
         """Return the names of the endpoint's models, in its order."""
         return self._transport.models()
 
     def _flow(self, request: Request) -> Flow:
         outputs = [part for message in request.new for part in message.parts if isinstance(part, ToolOutput)]
-        decoder = AssistantsDecoder(request.cursor)
+        custom = [tool.name for tool in request.tools if tool.kind == "custom"]
+        decoder = AssistantsDecoder(request.cursor, custom)
         if request.cursor.get("run_id") and outputs:
             yield from self._submit(request.cursor, outputs, decoder)
         else:
             yield from self._start(request, decoder)
         if not decoder.ended:
             yield from self._read_on(decoder)
+        yield from self._files.resolve(decoder.pending)
+        if decoder.end:
+            yield decoder.end
 
     @staticmethod
     def _submit(cursor: Mapping[str, str], outputs: list[ToolOutput], decoder: AssistantsDecoder) -> Flow:
         """Answer all calls in one request; where the answer to it is lost, the run says whether they arrived."""
         run = f"/threads/{cursor['thread_id']}/runs/{cursor['run_id']}"
-        body = {"tool_outputs": [{"tool_call_id": o.call_id, "output": o.output} for o in outputs], "stream": True}
+        body = {
+            "tool_outputs": [{"tool_call_id": o.call_id, "output": blind_output(o)} for o in outputs],
+            "stream": True,
+        }
         for attempt in range(_SUBMISSIONS):
             try:
                 yield Open(f"{run}/submit_tool_outputs", body, decoder)
@@ -127,7 +157,8 @@ class AssistantsBackend:
     def _start(self, request: Request, decoder: AssistantsDecoder) -> Flow:
         body = run_body(request)
         thread_id = request.cursor.get("thread_id", "")
-        messages = [wire for message in request.new for wire in wire_messages(message)]
+        ids = yield from self._files.upload(request.new)
+        messages = [wire for message in request.new for wire in wire_messages(message, ids, hosted_tools(request))]
         for _ in range(_PATIENCE):
             yield from self._ensure_assistant(request)
             body["assistant_id"] = self._assistant_id
@@ -221,54 +252,3 @@ class AssistantsBackend:
             for message in reading.listing(reading.mapping(page).get("data"))[:1]:
                 if reading.mapping(message).get("role") == "user":
                     yield Call("DELETE", f"/threads/{thread_id}/messages/{message['id']}")
-
-
-def run_body(request: Request) -> dict[str, Any]:
-    """Return what both ways to create a run share; what is empty is left to the assistant."""
-    body: dict[str, Any] = dict(request.parameters)
-    if request.model:
-        body["model"] = request.model
-    if request.instructions:
-        body["instructions"] = request.instructions
-    body["tools"] = [
-        {
-            "type": "function",
-            "function": {
-                "name": tool.name,
-                "description": tool.description,
-                "parameters": dict(tool.parameters),
-                "strict": tool.strict,
-            },
-        }
-        for tool in request.tools
-    ]
-    if request.tools and request.tool_choice != "auto":
-        body["tool_choice"] = request.tool_choice
-    return body
-
-
-def wire_messages(message: Message) -> list[dict[str, Any]]:
-    """Return `message` as a thread takes it: users and assistants have text, and nobody has calls.
-
-    Calls and their outputs of earlier runs are told as text of the assistant, so that a forked thread knows of them.
-    """
-    if message.role == "user":
-        return [{"role": "user", "content": _content(message)}]
-    lines = [message.text] if message.text else []
-    lines += [f"[called {call.name} with {call.arguments}]" for call in message.tool_calls]
-    for part in message.parts:
-        if isinstance(part, ToolOutput):
-            lines.append(f"[{part.name} gave {json.dumps(part.output, ensure_ascii=False)}]")
-    return [{"role": "assistant", "content": "\n".join(lines)}] if lines else []
-
-
-def _content(message: Message) -> str | list[dict[str, Any]]:
-    content: list[dict[str, Any]] = []
-    for part in message.parts:
-        if isinstance(part, Text):
-            content.append({"type": "text", "text": part.text})
-        elif isinstance(part, Image) and part.file_id:
-            content.append({"type": "image_file", "image_file": {"file_id": part.file_id}})
-        elif isinstance(part, Image) and part.url:
-            content.append({"type": "image_url", "image_url": {"url": part.url}})
-    return content if any(item["type"] != "text" for item in content) else message.text

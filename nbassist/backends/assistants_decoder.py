@@ -5,17 +5,17 @@ Facts of the wire are from recordings of the hosted service (2025-10-30) and fro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from ..errors import BackendError, NotAnEndpointError, ServerFailedError
 from ..events import (
+    CallKind,
     CitationAdded,
     Event,
     ImageReady,
     RefusalDelta,
-    ServerToolEvent,
     TextDelta,
     ToolArgumentsDelta,
     ToolCallReady,
@@ -26,6 +26,8 @@ from ..events import (
     Usage,
 )
 from . import reading
+from .assistants_steps import HostedCall
+from .contents import free_text
 
 _ENDED: Mapping[str, TurnReason] = {
     "completed": "stop",
@@ -62,9 +64,12 @@ class AssistantsDecoder:
     ----------
     cursor : mapping of str to str
         `thread_id` and `run_id`, where they are known before the stream begins.
+    custom : collection of str
+        The tools whose argument is free text; they were offered as functions of one parameter.
     """
 
-    def __init__(self, cursor: Mapping[str, str] | None = None) -> None:
+    def __init__(self, cursor: Mapping[str, str] | None = None, custom: Collection[str] = ()) -> None:
+        self._custom = frozenset(custom)
         self.cursor = dict(cursor or {})
         self._seen = False
         self.started = False
@@ -72,6 +77,11 @@ class AssistantsDecoder:
         self.ended = False
         self.status = ""
         """The run's status as last heard."""
+        self.pending: list[Event] = []
+        """Pictures and citations that name a file by its id alone; the flow tells them, with what it finds."""
+        self.end: TurnEnded | None = None
+        """The end of a turn with something pending, held back: nothing may follow it."""
+        self._hosted: dict[str, HostedCall] = {}
         self._run: Mapping[str, Any] = {}
         self._calls: dict[tuple[str, int], _Call] = {}
         self._messages: dict[str, _Message] = {}
@@ -129,15 +139,13 @@ class AssistantsDecoder:
         """Take the break of the stream: an error that the endpoint told ends the turn, a cut leaves it open."""
         if self.ended or not isinstance(error, ServerFailedError):
             return []
-        self.ended = True
-        return [TurnEnded("failed", cursor=self._thread(), detail=str(error))]
+        return self._finish_turn(TurnEnded("failed", cursor=self._thread(), detail=str(error)))
 
     def give_up(self, detail: str) -> list[Event]:
         """End a turn that was cut and could not be read on."""
         if self.ended:
             return []
-        self.ended = True
-        return [*self._begin(), TurnEnded("cut", cursor=self._thread(), detail=detail)]
+        return [*self._begin(), *self._finish_turn(TurnEnded("cut", cursor=self._thread(), detail=detail))]
 
     def _begin(self) -> list[Event]:
         if self.started:
@@ -162,11 +170,16 @@ class AssistantsDecoder:
         self.status = reading.text(run.get("status"))
         if self.status == "requires_action":
             self._on_requires_action(run, events)
-            events.append(TurnEnded("tool_calls", cursor=dict(self.cursor)))
-            self.ended = True
+            events += self._finish_turn(TurnEnded("tool_calls", cursor=dict(self.cursor)))
         elif self.status in _ENDED:
-            events.append(self._end(run))
-            self.ended = True
+            events += self._finish_turn(self._end(run))
+
+    def _finish_turn(self, end: TurnEnded) -> list[Event]:
+        self.ended = True
+        if not self.pending:
+            return [end]
+        self.end = end
+        return []
 
     def _end(self, run: Mapping[str, Any]) -> TurnEnded:
         why = reading.text(reading.mapping(run.get("incomplete_details")).get("reason"))
@@ -186,8 +199,13 @@ class AssistantsDecoder:
             call.name = reading.text(function.get("name")) or call.name
             call.arguments = reading.text(function.get("arguments"))
             if not call.started:
-                events.append(ToolCallStarted(call_id, call.name))
-            events.append(ToolCallReady(call_id, call.name, call.arguments))
+                events.append(ToolCallStarted(call_id, call.name, self._kind(call.name)))
+            text = free_text(call.arguments) if call.name in self._custom else None
+            arguments = call.arguments if text is None else text
+            events.append(ToolCallReady(call_id, call.name, arguments, self._kind(call.name)))
+
+    def _kind(self, name: str) -> CallKind:
+        return "custom" if name in self._custom else "function"
 
     def _on_message_delta(self, data: Mapping[str, Any], events: list[Event]) -> None:
         message = self._messages.setdefault(reading.text(data.get("id")), _Message())
@@ -208,7 +226,10 @@ class AssistantsDecoder:
             file_id = reading.text(reading.mapping(part.get("image_file")).get("file_id"))
             if file_id and file_id not in message.seen:
                 message.seen.add(file_id)
-                events.append(ImageReady("image/png", file_id=file_id))
+                self.pending.append(ImageReady("image/png", file_id=file_id))
+            return
+        if part.get("type") == "image_url":
+            self._tell_image_url(message, reading.text(reading.mapping(part.get("image_url")).get("url")), events)
             return
         refusal = part.get("type") == "refusal"
         text = reading.mapping(part.get("text"))
@@ -231,11 +252,23 @@ class AssistantsDecoder:
 
     def _tell_citation(self, message: _Message, annotation: Mapping[str, Any], events: list[Event]) -> None:
         kind = reading.text(annotation.get("type"))
-        file_id = reading.text(reading.mapping(annotation.get(kind)).get("file_id"))
-        key = f"{kind}:{file_id}:{annotation.get('start_index')}"
-        if file_id and key not in message.seen:
-            message.seen.add(key)
-            events.append(CitationAdded(file_id, marker=reading.text(annotation.get("text"))))
+        cited = reading.mapping(annotation.get(kind))
+        file_id, url = reading.text(cited.get("file_id")), reading.text(cited.get("url"))
+        marker = reading.text(annotation.get("text"))
+        key = f"{kind}:{file_id or url}:{annotation.get('start_index')}"
+        if key in message.seen or not (file_id or url):
+            return
+        message.seen.add(key)
+        if file_id:
+            self.pending.append(CitationAdded(file_id, marker=marker))
+        else:
+            events.append(CitationAdded(reading.text(cited.get("title")) or url, url, marker))
+
+    @staticmethod
+    def _tell_image_url(message: _Message, url: str, events: list[Event]) -> None:
+        if url and url not in message.seen:
+            message.seen.add(url)
+            events.append(CitationAdded("image", url))  # nothing remote is fetched on its own
 
     def _on_step_delta(self, data: Mapping[str, Any], events: list[Event]) -> None:
         step_id = reading.text(data.get("id"))
@@ -249,14 +282,16 @@ class AssistantsDecoder:
             if kind == "function" or "function" in item:
                 self._tell_call(call, reading.mapping(item.get("function")), events)
             elif kind:
-                text = reading.text(reading.mapping(item.get(kind)).get("input"))
-                events.append(ServerToolEvent(call.call_id, kind, "running", text))
+                hosted = self._hosted.setdefault(call.call_id, HostedCall())
+                told, images = hosted.delta(call.call_id, kind, reading.mapping(item.get(kind)))
+                events += told
+                self.pending += images
 
     def _tell_call(self, call: _Call, function: Mapping[str, Any], events: list[Event]) -> None:
         call.name = reading.text(function.get("name")) or call.name
         if call.name and call.call_id and not call.started:
             call.started = True
-            events.append(ToolCallStarted(call.call_id, call.name))
+            events.append(ToolCallStarted(call.call_id, call.name, self._kind(call.name)))
             if call.arguments:
                 events.append(ToolArgumentsDelta(call.call_id, call.arguments))
         piece = reading.text(function.get("arguments"))
@@ -265,10 +300,13 @@ class AssistantsDecoder:
             events.append(ToolArgumentsDelta(call.call_id, piece))
 
     def _on_step_end(self, data: Mapping[str, Any], events: list[Event]) -> None:
-        state = "completed" if data.get("status") == "completed" else "failed"
+        state: Literal["completed", "failed"] = "completed" if data.get("status") == "completed" else "failed"
         for item in reading.listing(reading.mapping(data.get("step_details")).get("tool_calls")):
             item = reading.mapping(item)
             kind, call_id = reading.text(item.get("type")), reading.text(item.get("id"))
             if kind and kind != "function":
                 events += self._begin()
-                events.append(ServerToolEvent(call_id, kind, state))  # type: ignore[arg-type]  # one of the two above
+                hosted = self._hosted.setdefault(call_id, HostedCall())
+                told, images = hosted.end(call_id, kind, reading.mapping(item.get(kind)), state)
+                events += told
+                self.pending += images

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import AsyncIterator, Iterator, Mapping
+import json
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from ..events import Event
-from ..messages import Image, Message, Request, Text, ToolOutput
+from ..messages import File, Image, Message, Request, Text, ToolCall, ToolOutput, ToolSpec
+from . import reading
+from .abilities import sees
 from .chat_decoder import ChatDecoder
+from .contents import (
+    CUSTOM_ARGUMENT,
+    blind_output,
+    data_url,
+    file_text,
+    function,
+    image_url,
+    json_schema,
+    said,
+)
 from .steps import Flow, Open, list_models
 
 __all__ = ["ChatBackend", "ChatDecoder", "build_chat_request"]
@@ -23,14 +36,16 @@ class ChatBackend:
         Up to and with `/v1`.
     api_key : str
         Its key; empty where it needs none.
+    stall : float
+        Seconds without an event after which a stream is taken for cut.
     """
 
     name = "chat"
 
-    def __init__(self, base_url: str, api_key: str) -> None:
+    def __init__(self, base_url: str, api_key: str, *, stall: float = 300.0) -> None:
         from .transport import Transport  # imports openai, which the server's use of this module does without
 
-        self._transport = Transport(base_url, api_key)
+        self._transport = Transport(base_url, api_key, stall=stall)
         self._model = ""
 
     def stream(self, request: Request) -> Iterator[Event]:
@@ -56,12 +71,13 @@ class ChatBackend:
         return self._transport.models()
 
     def _flow(self, request: Request) -> Flow:
-        body = build_chat_request(request)
         if not request.model:
             if not self._model:
                 self._model = (yield from list_models())[0]
-            body["model"] = self._model
-        yield Open("/chat/completions", body, ChatDecoder([tool.name for tool in request.tools]))
+            request = replace(request, model=self._model)
+        custom = [tool.name for tool in request.tools if tool.kind == "custom"]
+        decoder = ChatDecoder([tool.name for tool in request.tools], custom=custom)
+        yield Open("/chat/completions", build_chat_request(request), decoder)
 
 
 def build_chat_request(request: Request) -> dict[str, Any]:
@@ -69,61 +85,84 @@ def build_chat_request(request: Request) -> dict[str, Any]:
     messages: list[dict[str, Any]] = []
     if request.instructions:
         messages.append({"role": "system", "content": request.instructions})
+    # An approval is between Responses and the person: no call that has an output here.
+    unknown = {call.id for message in request.messages for call in message.tool_calls if call.kind == "approval"}
     for message in request.messages:
-        messages.extend(_wire_messages(message))
-    body: dict[str, Any] = {
-        "messages": messages,
-        "stream": True,
-        "stream_options": {"include_usage": True},
-        **request.parameters,
-    }
+        messages.extend(_wire_messages(message, request.model, unknown))
+    body: dict[str, Any] = {"messages": messages, "stream": True, "stream_options": {"include_usage": True}}
     if request.model:
         body["model"] = request.model
-    if request.tools:
-        body["tools"] = [
-            {
-                "type": "function",
-                "function": {
-                    "name": tool.name,
-                    "description": tool.description,
-                    "parameters": dict(tool.parameters),
-                    **({"strict": True} if tool.strict else {}),
-                },
-            }
-            for tool in request.tools
-        ]
+    if request.reasoning:
+        body["reasoning_effort"] = request.reasoning
+    if request.output:
+        body["response_format"] = {"type": "json_schema", "json_schema": json_schema(request.output)}
+    tools = [*map(_tool, request.tools), *reading.listing(request.parameters.get("tools"))]
+    if tools:
+        body["tools"] = tools
         if request.tool_choice != "auto":
             body["tool_choice"] = request.tool_choice
-    return body
+    return {**body, **{name: value for name, value in request.parameters.items() if name != "tools"}}
 
 
-def _wire_messages(message: Message) -> list[dict[str, Any]]:
+def _tool(tool: ToolSpec) -> dict[str, Any]:
+    """Return `tool` as a function, a custom one, too: few servers take custom tools here."""
+    strict = {"strict": True} if tool.strict and tool.kind == "function" else {}
+    return {"type": "function", "function": {**function(tool), **strict}}
+
+
+def _wire_messages(message: Message, model: str, unknown: Collection[str]) -> list[dict[str, Any]]:
     if message.role == "tool":
-        outputs = [part for part in message.parts if isinstance(part, ToolOutput)]
-        return [{"role": "tool", "tool_call_id": part.call_id, "content": part.output} for part in outputs]
+        outputs = [part for part in message.parts if isinstance(part, ToolOutput) and part.call_id not in unknown]
+        return _outputs(outputs, model)
     if message.role == "user":
         return [{"role": "user", "content": _content(message)}]
-    wire: dict[str, Any] = {"role": "assistant", "content": message.text or None}
-    if message.tool_calls:
+    wire: dict[str, Any] = {"role": "assistant", "content": said(message) or None}
+    calls = [call for call in message.tool_calls if call.kind != "approval"]
+    if calls:
         wire["tool_calls"] = [
-            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments or "{}"}}
-            for call in message.tool_calls
+            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": _arguments(call)}}
+            for call in calls
         ]
     elif wire["content"] is None:
         wire["content"] = ""
     return [wire]
 
 
+def _arguments(call: ToolCall) -> str:
+    if call.kind == "custom":
+        return json.dumps({CUSTOM_ARGUMENT: call.arguments}, ensure_ascii=False)
+    return call.arguments or "{}"
+
+
+def _outputs(outputs: list[ToolOutput], model: str) -> list[dict[str, Any]]:
+    """Return the tool messages; images can't stand in them, so they follow as the person's, for a model that sees."""
+    seen = sees(model)
+    wire: list[dict[str, Any]] = []
+    pictures: list[dict[str, Any]] = []
+    for output in outputs:
+        content = output.output if seen else blind_output(output)
+        wire.append({"role": "tool", "tool_call_id": output.call_id, "content": content})
+        if seen and output.images:
+            pictures.append({"type": "text", "text": f"What {output.name} showed:"})
+            pictures += [{"type": "image_url", "image_url": {"url": image_url(image)}} for image in output.images]
+    return [*wire, {"role": "user", "content": pictures}] if pictures else wire
+
+
 def _content(message: Message) -> str | list[dict[str, Any]]:
-    if not any(isinstance(part, Image) for part in message.parts):
-        return message.text
     content: list[dict[str, Any]] = []
     for part in message.parts:
         if isinstance(part, Text):
             content.append({"type": "text", "text": part.text})
         elif isinstance(part, Image):
-            data = base64.b64encode(part.data).decode("ascii")
-            content.append(
-                {"type": "image_url", "image_url": {"url": part.url or f"data:{part.media_type};base64,{data}"}}
-            )
-    return content
+            content.append({"type": "image_url", "image_url": {"url": image_url(part)}})
+        elif isinstance(part, File):
+            content.append(_file(part))
+    return content if len(content) > 1 or any(item["type"] != "text" for item in content) else message.text
+
+
+def _file(file: File) -> dict[str, Any]:
+    if text := file_text(file):
+        return {"type": "text", "text": text}
+    if file.file_id and not file.data:
+        return {"type": "file", "file": {"file_id": file.file_id}}
+    return {"type": "file", "file": {"filename": file.name, "file_data": data_url(file)}}

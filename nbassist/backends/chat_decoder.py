@@ -10,6 +10,7 @@ from typing import Any
 
 from ..errors import BackendError, NotAnEndpointError, ServerFailedError
 from ..events import (
+    CallKind,
     Event,
     ReasoningDelta,
     RefusalDelta,
@@ -23,6 +24,7 @@ from ..events import (
     Usage,
 )
 from . import reading
+from .contents import free_text
 from .textcalls import TextCall, TextCallReader
 
 _REASONS: dict[str, TurnReason] = {
@@ -68,10 +70,18 @@ class ChatDecoder:
         The names of the tools that were offered; where there are some, calls written as JSON in the text are read.
     new_id : callable
         Makes the id of a call that came without one, or with one that was there already.
+    custom : collection of str
+        Those of the tools whose argument is free text; they were offered as functions of one parameter.
     """
 
-    def __init__(self, tools: Collection[str] = (), new_id: Callable[[], str] = _new_call_id) -> None:
+    def __init__(
+        self,
+        tools: Collection[str] = (),
+        new_id: Callable[[], str] = _new_call_id,
+        custom: Collection[str] = (),
+    ) -> None:
         self._reader = TextCallReader(tools)
+        self._custom = frozenset(custom)
         self._new_id = new_id
         self._calls: list[_Call] = []
         self._slots: dict[int, _Call] = {}
@@ -134,7 +144,7 @@ class ChatDecoder:
             return [*events, *self.broken("the stream ended in the middle of a tool call")]
         calls = [call for call in self._calls if call.name]
         if reason is None and calls:
-            events += [ToolCallReady(call.call_id, call.name, "".join(call.arguments) or "{}") for call in calls]
+            events += [self._ready(call) for call in calls]
             reason = "tool_calls"
         events.append(TurnEnded(reason or ("stop" if self._reason else "unmarked"), self._usage))
         return events
@@ -145,6 +155,16 @@ class ChatDecoder:
         self._add_text(self._reader.finish(), events, texts_only=True)
         reason: TurnReason = "failed" if isinstance(error, ServerFailedError) else "cut"
         return [*events, TurnEnded(reason, self._usage, detail=str(error))]
+
+    def _ready(self, call: _Call) -> ToolCallReady:
+        arguments = "".join(call.arguments) or "{}"
+        if call.name not in self._custom:
+            return ToolCallReady(call.call_id, call.name, arguments)
+        text = free_text(arguments)
+        return ToolCallReady(call.call_id, call.name, arguments if text is None else text, "custom")
+
+    def _kind(self, name: str) -> CallKind:
+        return "custom" if name in self._custom else "function"
 
     def _feed_delta(self, delta: Mapping[str, Any], events: list[Event]) -> None:
         for name in ("reasoning_content", "reasoning", "thinking"):
@@ -165,7 +185,7 @@ class ChatDecoder:
             elif not texts_only:
                 call = _Call(self._new_id(), name=item.name, arguments=[item.arguments], started=True, whole=True)
                 self._calls.append(call)
-                events.append(ToolCallStarted(call.call_id, call.name))
+                events.append(ToolCallStarted(call.call_id, call.name, self._kind(call.name)))
                 events.append(ToolArgumentsDelta(call.call_id, item.arguments))
 
     def _feed_call(self, entry: Mapping[str, Any], events: list[Event]) -> None:
@@ -183,7 +203,7 @@ class ChatDecoder:
         call.whole = call.whole or is_object or (bool(name) and "arguments" in function and arguments is None)
         if call.name and not call.started:
             call.started = True
-            events.append(ToolCallStarted(call.call_id, call.name))
+            events.append(ToolCallStarted(call.call_id, call.name, self._kind(call.name)))
         if piece:
             call.arguments.append(piece)
             events.append(ToolArgumentsDelta(call.call_id, piece))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..messages import File, Image, Message, OutputSchema, Refusal, Text, ToolOutput, ToolSpec
+from . import reading
 
 _TEXTUAL = ("application/json", "application/xml", "application/x-yaml", "application/toml", "application/x-ndjson")
 CUSTOM_ARGUMENT = "input"
@@ -59,6 +61,16 @@ def function(tool: ToolSpec) -> dict[str, Any]:
         text = {"type": "string", "description": "The whole input, as free text."}
         parameters = {"type": "object", "properties": {CUSTOM_ARGUMENT: text}, "required": [CUSTOM_ARGUMENT]}
     return {"name": tool.name, "description": tool.description, "parameters": dict(parameters)}
+
+
+def free_text(arguments: str) -> str | None:
+    """Return the argument of a custom tool that was offered as a function; None where it is not there."""
+    try:
+        value = json.loads(arguments)
+    except (ValueError, RecursionError):
+        return None
+    text = value.get(CUSTOM_ARGUMENT) if isinstance(value, dict) else None
+    return reading.text(text) if isinstance(text, str) else None
 
 
 def json_schema(output: OutputSchema) -> dict[str, Any]:
