@@ -17,11 +17,10 @@ from urllib.parse import urlsplit
 import httpx2
 import openai
 
-from ..errors import BackendError, NotAnEndpointError, StreamBrokenError
+from ..errors import BackendError, NotAnEndpointError
 from ..events import Event, Retrying
-from . import reading
+from .answer import EventStream, is_stream, what_came
 from .failures import read_failure, seconds_to_wait
-from .sse import DONE, EventReader, chunk_of
 from .steps import Call, Decoder, Fetch, Flow, Open, Pause, Upload, list_models
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -176,9 +175,9 @@ class Transport:
         except _BROKEN as error:
             raise read_failure(error, self.base_url, self._secrets) from error
         try:
-            if not _is_stream(response):
+            if not is_stream(response):
                 raise self._no_stream(response, response.read())
-            stream = _Stream(step.decoder, self._stall)
+            stream = EventStream(step.decoder, self._stall)
             for piece in response.iter_bytes():
                 yield from stream.feed(piece)
                 if stream.done:
@@ -195,9 +194,9 @@ class Transport:
         except _BROKEN as error:
             raise read_failure(error, self.base_url, self._secrets) from error
         try:
-            if not _is_stream(response):
+            if not is_stream(response):
                 raise self._no_stream(response, await response.aread())
-            stream = _Stream(step.decoder, self._stall)
+            stream = EventStream(step.decoder, self._stall)
             async for piece in response.aiter_bytes():
                 for event in stream.feed(piece):
                     yield event
@@ -223,55 +222,13 @@ class Transport:
             data = json.loads(body)
         except ValueError:
             data = None
-        return read_failure(NotAnEndpointError(_what_came(response, data)), self.base_url, self._secrets)
+        return read_failure(NotAnEndpointError(what_came(response, data)), self.base_url, self._secrets)
 
     def _sync(self) -> openai.OpenAI:
         if self._client is None:
             self._client = openai.OpenAI(**self._options, http_client=openai.DefaultHttpxClient(**self._http))
             weakref.finalize(self, self._client.close)
         return self._client
-
-
-class _Stream:
-    """From the bytes of one answer to events: reads them, decodes them, and watches that something comes at all."""
-
-    def __init__(self, decoder: Decoder, stall: float) -> None:
-        self._decoder = decoder
-        self._reader = EventReader()
-        self._stall = stall
-        self._heard = time.monotonic()
-        self._closed = False
-
-    @property
-    def done(self) -> bool:
-        """Whether the rest can be left unread."""
-        return self._closed or self._decoder.done
-
-    def feed(self, piece: bytes) -> Iterator[Event]:
-        for event in self._reader.feed(piece):
-            self._heard = time.monotonic()
-            if event.data.startswith(DONE):
-                self._closed = True
-                return
-            yield from self._decoder.feed(chunk_of(event))
-            if self._decoder.done:
-                return
-        if time.monotonic() - self._heard > self._stall:
-            raise StreamBrokenError(f"the stream was cut: for {self._stall:g} seconds nothing but keep-alives came")
-
-    def finish(self) -> Iterator[Event]:
-        if not self.done:
-            for event in self._reader.finish():
-                if not event.data.startswith(DONE):
-                    yield from self._decoder.feed(chunk_of(event))
-        yield from self._decoder.finish()
-
-
-def _what_came(response: httpx2.Response, data: Any) -> str:
-    if message := reading.error_message(data):
-        return f"the endpoint answered with an error in place of a stream: {message}"
-    kind = response.headers.get("content-type", "no content type").partition(";")[0]
-    return f"the endpoint answered with {kind} in place of a stream of events"
 
 
 def _request(client: Any, call: Call | Upload | Fetch) -> Any:
@@ -298,7 +255,3 @@ def _open(client: Any, step: Open, kind: Any) -> Any:
         query = {"params": dict(step.body)}
         return client.get(step.path, options=query, cast_to=object, stream=True, stream_cls=kind)
     return client.post(step.path, body=dict(step.body), cast_to=object, stream=True, stream_cls=kind)
-
-
-def _is_stream(response: httpx2.Response) -> bool:
-    return response.headers.get("content-type", "").partition(";")[0].strip() == "text/event-stream"
