@@ -113,6 +113,8 @@ class AssistantsDecoder:
         kind, data = reading.text(body.get("event")), reading.mapping(body.get("data"))
         if not kind.startswith("thread."):
             raise ServerFailedError(f"the endpoint reports: {reading.error_message(data or body) or 'an error'}")
+        if self.ended:
+            return []
         # The stream that answers tool outputs begins in the middle of a run that is known.
         events = self._begin() if self.cursor.get("run_id") else []
         handler = self._handlers.get(kind)
@@ -192,9 +194,13 @@ class AssistantsDecoder:
         """Tell each call whole: only here are the arguments known to be finished."""
         action = reading.mapping(reading.mapping(run.get("required_action")).get("submit_tool_outputs"))
         known = {call.call_id: call for call in self._calls.values()}
+        told: set[str] = set()
         for item in reading.listing(action.get("tool_calls")):
             item = reading.mapping(item)
             function, call_id = reading.mapping(item.get("function")), reading.text(item.get("id"))
+            if not call_id or call_id in told:
+                continue  # it can't be answered, or is answered with the first of that id
+            told.add(call_id)
             call = known.get(call_id) or _Call(call_id)
             call.name = reading.text(function.get("name")) or call.name
             call.arguments = reading.text(function.get("arguments"))

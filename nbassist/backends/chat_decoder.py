@@ -204,9 +204,11 @@ class ChatDecoder:
         if call.name and not call.started:
             call.started = True
             events.append(ToolCallStarted(call.call_id, call.name, self._kind(call.name)))
+            events += [ToolArgumentsDelta(call.call_id, early) for early in call.arguments]
         if piece:
             call.arguments.append(piece)
-            events.append(ToolArgumentsDelta(call.call_id, piece))
+            if call.started:
+                events.append(ToolArgumentsDelta(call.call_id, piece))
 
     def _current(self, index: Any, wire_id: str) -> _Call | None:
         if isinstance(index, int):
