@@ -24,6 +24,7 @@ STATES = {
 }
 _DECISIONS = {"allowed": "allowed by you", "always": "allowed by you", "edited": "edited by you"}
 _ASKED = {"code_interpreter": "Code", "web_search": "Query", "file_search": "Query", "image_generation": "Prompt"}
+ARGUMENTS, OUTPUT = label("Arguments"), label("Output")
 
 
 def call_summary(call: segments.Call) -> str:
@@ -49,7 +50,7 @@ def call_arguments(call: segments.Call, longest: int = LONGEST) -> str:
     if not text.strip() or text.strip() == "{}":
         return ""
     html = "\n".join(laid_out(text) if len(text) <= longest else highlight_lines(cut(text, longest), ""))
-    return f'{label("Arguments")}<div class="highlight"><pre style="{PRE}">{html}</pre></div>'
+    return f'{ARGUMENTS}<div class="highlight"><pre style="{PRE}">{html}</pre></div>'
 
 
 def call_result(call: segments.Call) -> str:
@@ -85,7 +86,7 @@ def call_line(call: segments.Call) -> str:
 
 def server_name(tool: segments.ServerTool) -> str:
     """Return what the service ran, in words."""
-    return tool.kind.replace("_", " ")
+    return "MCP" if tool.kind == "mcp" else tool.kind.replace("_", " ").capitalize()
 
 
 def server_summary(tool: segments.ServerTool) -> str:
@@ -94,17 +95,22 @@ def server_summary(tool: segments.ServerTool) -> str:
     return summary_line(state, server_name(tool), one_line("".join(tool.body.pieces[:50]), 80), STATES[state])
 
 
+def server_heading(tool: segments.ServerTool) -> str:
+    """Return the heading of what it was asked."""
+    return label(_ASKED.get(tool.kind, "Input"))
+
+
 def server_asked(tool: segments.ServerTool) -> str:
     """Return what the service was asked to run; empty where it does not say."""
     if not tool.body.text.strip():
         return ""
     html = "\n".join(highlight_lines(cut(tool.body.text), "python" if tool.kind == "code_interpreter" else ""))
-    return f'{label(_ASKED.get(tool.kind, "Input"))}<div class="highlight"><pre style="{PRE}">{html}</pre></div>'
+    return f'{server_heading(tool)}<div class="highlight"><pre style="{PRE}">{html}</pre></div>'
 
 
 def server_output(tool: segments.ServerTool) -> str:
     """Return what came of it; empty where it does not say."""
-    return label("Output") + pre(tool.output.text) if tool.output.text.strip() else ""
+    return OUTPUT + pre(tool.output.text) if tool.output.text.strip() else ""
 
 
 def server_line(tool: segments.ServerTool) -> str:

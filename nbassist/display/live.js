@@ -83,11 +83,11 @@ export default () => {
       const receive = (message) => reply.receive(message);
       const lose = () => reply.lose();
       model.on("msg:custom", receive);
-      model.on("comm:close", lose);
+      model.on("comm_live_update", lose);
       reply.ask();
       return () => {
         model.off("msg:custom", receive);
-        model.off("comm:close", lose);
+        model.off("comm_live_update", lose);
       };
     },
     render({ el }) {

@@ -149,7 +149,7 @@ class LiveView:
         kernel = getattr(self._shell, "kernel", None)
         self._hears = kernel is not None and tap.possible(kernel)
         if self._hears:
-            self._stop = Stop(self._shell)
+            self._stop = Stop()
         self._widget = LiveReply(first=self._whole())
         if self._hears:
             tap.listen(self._widget.model_id, self._heard)

@@ -28,23 +28,26 @@ class Painter:
         self._updates: list[Callable[[], bool]] = []  # of segments that may still change
         self._begun = 0
         self._noted = False
+        self._reply, self._sources = (self.canvas.root.child(("<div{slot}>", "</div>\n")) for _ in range(2))
 
     def paint(self) -> None:
         """Bring the canvas up to date."""
         if not self._noted and self._transcript.note:
             self._noted = True
-            self.canvas.root.add(footer.note(self._transcript))
+            self._reply.add(footer.note(self._transcript))
         for number in range(self._begun, len(self._transcript.segments)):
             self._updates.append(self._begin(self._transcript.segments[number], f"c{number}"))
         self._begun = len(self._transcript.segments)
         self._updates = [update for update in self._updates if not update()]
+        if self._transcript.citations:
+            self._sources.replace(footer.sources(self._transcript.citations))
 
     def _begin(self, segment: segments.Segment, key: str) -> Callable[[], bool]:
-        root = self.canvas.root
+        root = self._reply
         match segment:
             case segments.Text():
                 slot = root.child(('<div class="nba-text"{slot}>', "</div>\n"))
-                return TextPaint(slot, segment.body, self._cache).update
+                return TextPaint(slot, segment.body, self._cache, self._transcript.citations).update
             case segments.Reasoning():
                 return self._reasoning(segment, key)
             case segments.Call():
@@ -64,7 +67,7 @@ class Painter:
     def _panel(self, kind: str, key: str, opened: bool = False) -> tuple[Slot, Slot, Slot]:
         """Return the slots of a new panel: the panel itself, its summary, its body."""
         before = panels.panel(kind, key, "", "", opened=opened)[0].replace("<details", "<details{slot}", 1)
-        frame = self.canvas.root.child((before.partition("<summary")[0], "</details>\n"))
+        frame = self._reply.child((before.partition("<summary")[0], "</details>\n"))
         summary_tag = "<summary" + before.partition("<summary")[2].partition(">")[0]
         summary = frame.child((summary_tag + "{slot}>", "</summary>"))
         body = frame.child(('<div class="nba-body"{slot}>', "</div>"))
@@ -85,7 +88,7 @@ class Painter:
     def _call(self, call: segments.Call, key: str) -> Callable[[], bool]:
         frame, summary, body = self._panel("call", key)
         arguments, ask, result = (body.child(("<div{slot}>", "</div>")) for _ in range(3))
-        written: PlainPaint | None = PlainPaint(arguments, call.arguments)
+        written: PlainPaint | None = PlainPaint(arguments, call.arguments, calls.ARGUMENTS)
         asking: Question | None = None
 
         def update() -> bool:
@@ -111,7 +114,8 @@ class Painter:
     def _server(self, tool: segments.ServerTool, key: str) -> Callable[[], bool]:
         _, summary, body = self._panel("server", key)
         asked, output = (body.child(("<div{slot}>", "</div>")) for _ in range(2))
-        written, came = PlainPaint(asked, tool.body), PlainPaint(output, tool.output)
+        written = PlainPaint(asked, tool.body, calls.server_heading(tool))
+        came = PlainPaint(output, tool.output, calls.OUTPUT)
 
         def update() -> bool:
             summary.replace(calls.server_summary(tool))

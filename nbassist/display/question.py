@@ -62,7 +62,7 @@ def question_html(question: Question, call: segments.Call) -> str:
             '<p class="nba-wrong" role="alert"></p></div>'
         )
     return (
-        f'<form class="nba-ask" data-question="{number}" role="group" aria-labelledby="nba-ask-{number}"'
+        f'<form class="nba-ask" data-question="{number}" aria-labelledby="nba-ask-{number}"'
         ' data-lm-suppress-shortcuts="true">'
         f'<p class="nba-question" id="nba-ask-{number}">May <strong>{name}</strong> run with these arguments?</p>'
         f'{edit}<div class="nba-choices">'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
@@ -130,3 +131,11 @@ class Citation:
 
 
 Segment: TypeAlias = Text | Reasoning | Refusal | Call | ServerTool | Image | Notice
+
+
+def with_references(text: str, citations: Sequence[Citation]) -> str:
+    """Put a reference to the list of sources in the place of each marker, such as 【4:0†source】."""
+    for number, citation in enumerate(citations, 1):
+        if citation.marker:
+            text = text.replace(citation.marker, f"[^{number}]")
+    return text

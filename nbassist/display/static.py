@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from html import escape
 
 from ..events import Event
 from . import calls, footer, panels, segments, shown
 from .blockhtml import Cache, markdown_html
+from .segments import with_references
 from .transcript import Transcript
 
 OPEN = '<div class="nbassist" style="overflow-wrap:anywhere">\n'
@@ -44,7 +45,7 @@ def html_of(transcript: Transcript, opened: Collection[str] = (), cache: Cache |
     out.write(footer.note(transcript))
     for number, segment in enumerate(transcript.segments):
         if isinstance(segment, segments.Text):
-            text = _with_references(segment.body.text, transcript.citations)
+            text = with_references(segment.body.text, transcript.citations)
             out.write(f'<div class="nba-text">{markdown_html(text, "tex", cache)}</div>\n')
         else:
             out.write(_segment(segment, f"c{number}" in opened, cache))
@@ -52,14 +53,6 @@ def html_of(transcript: Transcript, opened: Collection[str] = (), cache: Cache |
     out.write(footer.footer(transcript))
     out.write(CLOSE)
     return out.getvalue()
-
-
-def _with_references(text: str, citations: Sequence[segments.Citation]) -> str:
-    """Put a reference to the list of sources in the place of each marker, such as 【4:0†source】."""
-    for number, citation in enumerate(citations, 1):
-        if citation.marker:
-            text = text.replace(citation.marker, f"[^{number}]")
-    return text
 
 
 def _segment(segment: segments.Segment, opened: bool, cache: Cache | None) -> str:

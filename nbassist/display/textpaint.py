@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 
-from .blockhtml import BlockHtml, Cache
+from .blockhtml import BlockHtml, Cache, markdown_html
 from .blocks import Block, Splitter
 from .canvas import Slot
 from .highlight import highlight_lines, language_of
 from .mend import mend
-from .segments import Growing
+from .segments import Citation, Growing, with_references
 from .shown import LONGEST, PRE
 
+_CONTEXT = 4  # lines of code that show, where they come out the same alone, that no string or comment is open
 _WINDOW = 12  # lines of code that are highlighted together with a new one
 _WITHIN = ('<span class="s', '<span class="c', '<span class="d')  # strings, comments
 _LARGE = 8000  # characters of an open end that are painted again only after a sixteenth more
@@ -45,6 +47,18 @@ class CodePaint:
 
     def _shorten(self, html: list[str]) -> None:
         """Begin the window anew at a line that does not go on with a string or a comment from before it."""
+        if len(self._window) < 2 * _CONTEXT:
+            return
+        tail = self._window[-_CONTEXT:]
+        told = sum(map(bool, map(str.strip, tail))) >= _CONTEXT - 1
+        if (
+            told
+            and highlight_lines("\n".join(tail), self._language)
+            == html[len(self._window) - _CONTEXT : len(self._window)]
+        ):
+            del self._window[:-_CONTEXT]  # what came before them changes nothing
+            self._sent -= len(html) - 1 - _CONTEXT
+            return
         if len(self._window) <= _WINDOW:
             return
         whole = [at for at in range(1, len(self._window)) if not html[at].startswith(_WITHIN)]
@@ -64,8 +78,9 @@ class CodePaint:
 class TextPaint:
     """A stretch of markdown."""
 
-    def __init__(self, slot: Slot, body: Growing, cache: Cache) -> None:
+    def __init__(self, slot: Slot, body: Growing, cache: Cache, citations: Sequence[Citation] = ()) -> None:
         self._slot, self._body = slot, body
+        self._citations, self._all = citations, cache
         self._splitter, self._html = Splitter(), BlockHtml("mathml", cache)
         self._read = self._done = 0
         self._inner: Slot | None = None  # of the block that grows
@@ -96,6 +111,9 @@ class TextPaint:
             self._slot.open("")
             if len(self._html.definitions) and any(self._html.whole(block) != html for block, html in self._referring):
                 self._slot.replace("".join(self._html.whole(block) for block in self._splitter.closed))
+            if any(citation.marker and citation.marker in self._body.text for citation in self._citations):
+                text = with_references(self._body.text, self._citations)
+                self._slot.replace(markdown_html(text, "mathml", self._all))
         else:
             self._open()
         return self._finished
@@ -159,10 +177,10 @@ class TextPaint:
 
 
 class PlainPaint:
-    """Plain text that grows, up to what a panel shows of it."""
+    """Plain text that grows below a heading, up to what a panel shows of it."""
 
-    def __init__(self, slot: Slot, body: Growing) -> None:
-        self._parent, self._body = slot, body
+    def __init__(self, slot: Slot, body: Growing, heading: str = "") -> None:
+        self._parent, self._body, self._heading = slot, body, heading
         self._slot: Slot | None = None
         self._read = self._shown = 0
 
@@ -171,6 +189,7 @@ class PlainPaint:
         new = "".join(self._body.pieces[self._read :])[: LONGEST - self._shown]
         self._read, self._shown = len(self._body.pieces), self._shown + len(new)
         if new and self._slot is None:
+            self._parent.add(self._heading)
             self._slot = self._parent.child((f'<pre style="{PRE}"{{slot}}>', "</pre>"))
         if new and self._slot is not None:
             self._slot.add(escape(new, quote=False))

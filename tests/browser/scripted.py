@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import re
+import struct
 import time
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from nbassist.events import (
+    ApprovalAnswered,
+    ApprovalAsked,
     CitationAdded,
     Event,
+    ImageReady,
     ReasoningDelta,
     RunEnded,
     RunStarted,
+    ServerToolEvent,
     TextDelta,
     ToolArgumentsDelta,
     ToolCallReady,
@@ -115,9 +122,78 @@ def conversation(answer: str = ANSWER) -> Iterator[Event]:
     yield RunEnded("completed", Usage(1180, 412, 640, known=True), "", 14.2)
 
 
+QUERY = """SELECT region, count(*) AS orders
+FROM orders
+WHERE status != 'void'
+GROUP BY region"""
+CODE = """import pandas as pd
+print(pd.read_csv("orders.csv").groupby("region").size())"""
+
+
+def services() -> Iterator[Event]:
+    """Give a run that replaces a turn, in which the service runs tools of its own and pictures something."""
+    yield RunStarted("some-model", "responses", note="replaces the turn before; 2 turns of the thread are kept")
+    yield TurnStarted()
+    yield ServerToolEvent("s1", "web_search", "running", "orders by region 2026")
+    yield ServerToolEvent("s1", "web_search", "completed", "", "Orders handbook\nhttps://example.org/handbook")
+    for piece in tokens(CODE):
+        yield ServerToolEvent("s2", "code_interpreter", "running", piece)
+    yield ServerToolEvent("s2", "code_interpreter", "completed", "", "North  512\nSouth  390\nWest   302\n")
+    yield ImageReady("image/png", picture(60, 20), image_id="i1", partial=True)
+    yield ImageReady("image/png", picture(120, 40), image_id="i1")
+    for piece in tokens(
+        "North leads【1†handbook】. ![A map](https://maps.example/orders.png)\n\nThat is all there is."
+    ):
+        yield TextDelta(piece)
+    yield CitationAdded("Orders handbook", "https://example.org/handbook", "【1†handbook】")
+    yield CitationAdded("A second source")
+    yield TurnEnded("stop", Usage(1180, 412, 640, known=True))
+    yield RunEnded("completed", Usage(1180, 412, 640, known=True), "", 14.2, 0.0012, 1)
+
+
+def picture(width: int, height: int) -> bytes:
+    """Return a PNG of one colour."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    rows = (b"\0" + b"\x4c\x8b\xd0" * width) * height
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+ASKED = '{"table": "orders", "query": %s, "limit": 20, "dry_run": false}'
+
+
+def asking(view: Any, answered: list[ApprovalAnswered | None]) -> Iterator[Event]:
+    """Give a run in which the person is asked about a call; the answer goes into `answered`."""
+    arguments = ASKED % json.dumps(QUERY)
+    yield RunStarted("some-model", "chat")
+    yield TurnStarted()
+    yield TextDelta("I would delete the rows that are void.")
+    yield ToolCallStarted("a1", "delete_rows")
+    for piece in tokens(arguments):
+        yield ToolArgumentsDelta("a1", piece)
+    yield ToolCallReady("a1", "delete_rows", arguments)
+    yield TurnEnded("tool_calls")
+    asked = ApprovalAsked("a1", "delete_rows", arguments)
+    yield asked
+    answered.append(view.ask(asked))
+    answer = answered[-1] or ApprovalAnswered("a1", "refused", "no one clicked")
+    yield answer
+    if answer.decision == "refused":
+        yield ToolFinished("a1", "delete_rows", "This call was not allowed.", "not allowed")
+    else:
+        yield ToolFinished("a1", "delete_rows", "37 rows deleted", seconds=0.3)
+    yield TurnStarted()
+    yield TextDelta("That is done.")
+    yield TurnEnded("stop")
+    yield RunEnded("completed", seconds=4.0)
+
+
 def hostile(payloads: list[str]) -> Iterator[Event]:
     """Give a run in which each payload stands in the text, in reasoning, and in every part of a call."""
-    yield RunStarted("some-model", "chat")
+    yield RunStarted(payloads[0], payloads[0], note=payloads[1])
     yield TurnStarted()
     for number, payload in enumerate(payloads):
         yield ReasoningDelta(payload + "\n\n")
@@ -128,7 +204,9 @@ def hostile(payloads: list[str]) -> Iterator[Event]:
         yield ToolCallReady(call_id, payload, payload)
         shown = ({"text/html": payload}, {"text/markdown": payload}, {"text/plain": payload})
         yield ToolFinished(call_id, payload, payload, error=payload, traceback=payload, display=shown)
-        yield CitationAdded(payload, payload)
+        yield ServerToolEvent(f"s{number}", payload, "completed", payload, payload)
+        yield ImageReady(payload, payload.encode("utf-8", "replace"), payload)
+        yield CitationAdded(payload, payload, payload)
         yield Warned(payload)
     yield TextDelta("the end of it")
     yield TurnEnded("stop")
