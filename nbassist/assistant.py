@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
+from .asking import Asking, Prepared, Tools
 from .backends import Backend, connect
 from .conversation import Conversation
 from .driver import Driver
 from .errors import SettingsError
 from .events import Event, Usage
-from .messages import OutputSchema, Part
 from .prices import dollars, price_of
 from .reply import Reply
 from .run import Limits
 from .settings import Settings, resolve
 from .threads import Threads
 from .threads.keeping import KeptRun, Run
-from .tools import Ask, Tool, Toolbox, asker, current
+from .tools import Ask, Toolbox, asker, current
 
 if TYPE_CHECKING:
     from .local.launcher import Endpoint
 
 __all__ = ["Assistant", "Reply", "Tools", "View"]
-
-Tools: TypeAlias = Toolbox | Iterable[Tool | Callable[..., Any]]
 
 
 class View(Protocol):
@@ -41,7 +38,8 @@ class Assistant:
     Parameters
     ----------
     backend, base_url, api_key, model : str
-        Where it goes; what is empty is settled by `nbassist.settings`, and by the embedded server in the end.
+        Where it goes; what is empty is settled by `nbassist.settings`, and by the embedded server in the end. A
+        `Backend` in place of a name is used as it is; `nbassist.testing` has one for tests.
     profile : str
         An endpoint by name, or its URL; see `nbassist.profiles`.
     instructions : str
@@ -62,6 +60,9 @@ class Assistant:
     settings : Settings, optional
         Already settled, in place of the first five.
 
+    window : int
+        Tokens of the model's context; older turns that do not fit are left out, and that is told. 0 to go by what the
+        endpoint says.
     threads : Threads, optional
         The conversations by name; one, in memory alone, by default.
 
@@ -74,7 +75,7 @@ class Assistant:
     def __init__(
         self,
         *,
-        backend: str = "",
+        backend: str | Backend = "",
         base_url: str = "",
         api_key: str = "",
         model: str = "",
@@ -89,23 +90,28 @@ class Assistant:
         parameters: Mapping[str, Any] | None = None,
         settings: Settings | None = None,
         threads: Threads | None = None,
+        window: int = 0,
     ) -> None:
-        arguments = {
-            "profile": profile,
-            "backend": backend,
-            "base_url": base_url,
-            "api_key": api_key,
-            "model": model,
-        }
-        self.settings = resolve(arguments=arguments) if settings is None else settings
+        if not isinstance(backend, str):
+            settings = Settings(backend.name, f"object:{backend.name}", model=model, free=True)
+        self.settings = settings or resolve(
+            arguments={
+                "profile": profile,
+                "backend": str(backend),
+                "base_url": base_url,
+                "api_key": api_key,
+                "model": model,
+            }
+        )
         self.instructions = instructions
         self.tools = tools
         self.limits = Limits(max_turns, nudge_after, stop_after)
         self.ask_person = ask
         self.approval = approval
         self.parameters = dict(parameters or {})
+        self.window = window
         self.threads = Threads() if threads is None else threads
-        self._backend: Backend | None = None
+        self._backend: Backend | None = None if isinstance(backend, str) else backend
         self._endpoint: Endpoint | None = None
 
     def __repr__(self) -> str:
@@ -149,11 +155,8 @@ class Assistant:
         view : View, optional
             Shows the run while it goes on.
         **options
-            For this prompt alone: `thread` (its name), `turn` (the number of the turn to replace), `cell` (the id of
-            the notebook cell, whose earlier turn is replaced), `conversation` (in place of a thread), `model`,
-            `instructions`, `tools`, `parameters`, `reasoning` ("low", "medium", "high", …), `output` (the schema of
-            the reply), `attachments` (images and files, parts of the prompt), `note` (one line for the view), `ask`
-            and `approval` (as of the assistant).
+            For this prompt alone: the fields of `nbassist.asking.Asking`, such as `thread`, `model`, `instructions`,
+            `tools`, `parameters`, `reasoning`, `see`, `images`, `files`, `as_`, `namespace`.
 
         Returns
         -------
@@ -201,48 +204,56 @@ class Assistant:
         options: Mapping[str, Any],
         view: View | None = None,
     ) -> Run:
-        chosen = _Options(**options)
-        if chosen.conversation is not None:
-            return self._driver(prompt, chosen, view, chosen.conversation, chosen.note)
+        asking = Asking.of(options)
+        price_of("")  # a table that is broken is told before anything is asked
+        prepared = Prepared.of(prompt, asking)
+        if asking.conversation is not None:
+            return self._driver(prepared, view, asking.conversation, asking.note)
 
         def make(conversation: Conversation, note: str, after: Callable[[Event], None]) -> Run:
-            return self._driver(prompt, chosen, view, conversation, note or chosen.note, after)
+            return self._driver(prepared, view, conversation, note or asking.note, after)
 
-        return KeptRun(self.threads.hold(chosen.thread, cell=chosen.cell, turn=chosen.turn), make)
+        return KeptRun(self.threads.hold(asking.thread, cell=asking.cell, turn=asking.turn), make)
 
     def _driver(
         self,
-        prompt: str,
-        chosen: _Options,
+        prepared: Prepared,
         view: View | None,
         conversation: Conversation,
         note: str,
         after: Callable[[Event], None] = lambda event: None,
     ) -> Driver:
-        price_of("")  # a table that is broken is told before anything is asked
-        tools = self.tools if chosen.tools is None else chosen.tools
+        asking, shape = prepared.asking, prepared.shape
+        tools = self.tools if asking.tools is None else asking.tools
         if tools is None:
             tools = current().values()
+        toolbox = tools if isinstance(tools, Toolbox) else Toolbox(tools)
+        hosted = urlsplit(self.settings.base_url).hostname == "api.openai.com"
         conversation.settle(f"{self.settings.backend} {self.settings.base_url or 'local'}")
         return Driver(
-            prompt,
+            prepared.prompt,
             conversation=conversation,
             backend=lambda: self.backend,
-            toolbox=tools if isinstance(tools, Toolbox) else Toolbox(tools),
+            toolbox=toolbox,
             limits=self.limits,
-            model=chosen.model or self.settings.model,
-            instructions=self.instructions if chosen.instructions is None else chosen.instructions,
-            parameters={**self.parameters, **(chosen.parameters or {})},
-            reasoning=chosen.reasoning,
-            output=chosen.output,
-            attachments=chosen.attachments,
+            model=asking.model or self.settings.model,
+            instructions=prepared.instructions(
+                self.instructions if asking.instructions is None else asking.instructions
+            ),
+            parameters={**self.parameters, **(asking.parameters or {})},
+            reasoning=asking.reasoning,
+            output=prepared.output(with_tools=bool(toolbox.tools), hosted=hosted),
+            context=prepared.context(conversation),
+            attachments=prepared.attachments,
+            read=shape.read if shape else None,
+            window=self.window,
             note=note,
-            cell=chosen.cell,
+            cell=asking.cell,
             after=after,
             price=self._price,
-            ask=chosen.ask or self.ask_person or asker(view),
-            approval=chosen.approval or self.approval,
-            strict=urlsplit(self.settings.base_url).hostname == "api.openai.com",
+            ask=asking.ask or self.ask_person or asker(view),
+            approval=asking.approval or self.approval,
+            strict=hosted,
         )
 
     def _price(self, model: str, usage: Usage) -> float | None:
@@ -253,26 +264,6 @@ class Assistant:
             return dollars(model, usage)
         except SettingsError:  # broken since the run began, which checked it; the reply goes before its price
             return None
-
-
-@dataclass(frozen=True)
-class _Options:
-    """What can be said for one prompt alone; None leaves it to the assistant."""
-
-    conversation: Conversation | None = None
-    thread: str = ""
-    turn: int | None = None
-    cell: str = ""
-    model: str = ""
-    instructions: str | None = None
-    tools: Tools | None = None
-    parameters: Mapping[str, Any] | None = None
-    reasoning: str = ""
-    output: OutputSchema | None = None
-    attachments: tuple[Part, ...] = ()
-    note: str = ""
-    ask: Ask | None = None
-    approval: str = ""
 
 
 def _throw_into(events: Iterator[Event]) -> Event | None:

@@ -27,15 +27,20 @@ ALLOWED = {
     "prices": {"errors", "events", "paths"},
     "redact": {"errors", "events"},
     "threads": GROUND | {"conversation", "reply"},
-    "run": GROUND | {"conversation"},
+    "window": GROUND,
+    "run": GROUND | {"conversation", "window"},
+    "context": GROUND | {"conversation", "tools"},
+    "asking": GROUND | {"conversation", "context", "tools"},
     "reply": GROUND | {"display"},
     "driver": GROUND | {"redact", "conversation", "run", "order", "reply", "tools", "backends"},
     "local": GROUND | {"backends"},
     "assistant": GROUND
-    | {"conversation", "threads", "prices", "run", "driver", "reply", "settings", "tools", "backends", "local"},
+    | {"asking", "conversation", "threads", "prices", "run", "driver"}
+    | {"reply", "settings", "tools", "backends", "local"},
     "magics": GROUND
-    | {"paths", "prices", "profiles", "redact", "settings", "conversation", "threads", "run", "reply", "tools"}
-    | {"backends", "display", "assistant", "local"},
+    | {"paths", "prices", "profiles", "redact", "settings", "conversation", "context", "threads", "run", "reply"}
+    | {"tools", "backends", "display", "assistant", "local"},
+    "testing": GROUND | {"tools"},
     "__main__": GROUND | {"local", "settings", "__init__"},
     "__init__": {"assistant", "tools", "magics"},
 }

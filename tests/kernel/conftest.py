@@ -77,12 +77,14 @@ class Kernel:
         timeout: float = 60,
         typed: Sequence[str] = (),
         person: bool = True,
+        interrupt_when: Callable[[], bool] | None = None,
     ) -> Ran:
         """Run a cell, with an id as frontends send it, to its end; `watch` sees each message as it comes.
 
-        The person, where there is one, types the lines of `typed` when they are asked.
+        The person, where there is one, types the lines of `typed` when they are asked, and interrupts once.
         """
-        return self.wait(self.send(code, cell, person), watch=watch, timeout=timeout, typed=typed)
+        request = self.send(code, cell, person)
+        return self.wait(request, watch=watch, timeout=timeout, typed=typed, interrupt_when=interrupt_when)
 
     def wait(
         self,
@@ -91,6 +93,7 @@ class Kernel:
         watch: Callable[[dict[str, Any]], None] | None = None,
         timeout: float = 60,
         typed: Sequence[str] = (),
+        interrupt_when: Callable[[], bool] | None = None,
     ) -> Ran:
         """Take the messages of a request until it has ended."""
         lines = iter(typed)
@@ -101,8 +104,11 @@ class Kernel:
             if typed and self.client.stdin_channel.msg_ready():
                 ran.prompts.append(self.client.get_stdin_msg(timeout=1)["content"]["prompt"])
                 self.client.input(next(lines))
+            if interrupt_when is not None and interrupt_when():
+                self.manager.interrupt_kernel()
+                interrupt_when = None
             try:
-                message = self.client.get_iopub_msg(timeout=0.1 if typed else 1)
+                message = self.client.get_iopub_msg(timeout=0.1 if typed or interrupt_when else 1)
             except queue.Empty:
                 continue
             if message["parent_header"].get("msg_id") not in (request, None):

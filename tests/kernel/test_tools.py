@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -42,6 +43,10 @@ def told(endpoint: Any) -> Callable[[], list[str]]:
         return [message["content"] for message in messages if message["role"] == "tool"]
 
     return outputs
+
+
+def folder(kernel: Any) -> Path:
+    return Path(kernel.run("import os\nos.getcwd()").result.strip("'"))
 
 
 def offered(endpoint: Any) -> list[str]:
@@ -174,23 +179,8 @@ def test_an_interrupt_stops_the_tool_and_not_the_kernel(kernel: Any, model: Any,
     kernel.run(f"@tool\ndef hang() -> int:\n    'Hang.'\n    started.touch()\n    {body}")
     kernel.run("import pathlib\nstarted = pathlib.Path('started')\nstarted.exists()")
     model([("hang", {})], "after")
-    import threading
-    import time
-
-    folder = kernel.run("import os\nos.getcwd()").result.strip("'")
-
-    def interrupt() -> None:
-        from pathlib import Path
-
-        deadline = time.monotonic() + 30
-        while not Path(folder, "started").exists() and time.monotonic() < deadline:
-            time.sleep(0.05)
-        kernel.manager.interrupt_kernel()
-
-    thread = threading.Thread(target=interrupt)
-    thread.start()
-    ran = kernel.run("%%assistant\ngo")
-    thread.join()
+    started = folder(kernel) / "started"
+    ran = kernel.run("%%assistant\ngo", interrupt_when=started.exists)
     assert ran.error is not None
     assert ran.error["ename"] == "CellInterrupted"
     model("after")
@@ -406,19 +396,7 @@ def test_an_interrupt_while_the_person_is_asked_ends_the_run(kernel: Any, model:
     kernel.run(REMOVE)
     model([("remove", {"path": "a"})], "never")
 
-    import threading
-    import time
-
-    def interrupt() -> None:
-        deadline = time.monotonic() + 30
-        while not kernel.client.stdin_channel.msg_ready() and time.monotonic() < deadline:
-            time.sleep(0.05)
-        kernel.manager.interrupt_kernel()
-
-    thread = threading.Thread(target=interrupt)
-    thread.start()
-    ran = kernel.run("%%assistant\ngo")
-    thread.join()
+    ran = kernel.run("%%assistant\ngo", interrupt_when=kernel.client.stdin_channel.msg_ready)
     assert ran.error is not None
     assert ran.error["ename"] == "CellInterrupted"
     kernel.client.get_stdin_msg(timeout=1)
@@ -495,22 +473,9 @@ def test_python_asks_by_default_and_shows_the_code(kernel: Any, model: Any, told
 
 
 def test_an_interrupt_stops_the_models_code(kernel: Any, model: Any) -> None:
-    import threading
-    import time
-    from pathlib import Path
-
-    folder = Path(kernel.run("import os\nos.getcwd()").result.strip("'"))
-
-    def interrupt() -> None:
-        deadline = time.monotonic() + 30
-        while not (folder / "started").exists() and time.monotonic() < deadline:
-            time.sleep(0.05)
-        kernel.manager.interrupt_kernel()
-
-    thread = threading.Thread(target=interrupt)
-    thread.start()
-    ran = python(kernel, model, "open('started', 'w').close()\nimport time\ntime.sleep(600)")
-    thread.join()
+    kernel.run("%assistant tools add --no-approve python")
+    model([("python", {"code": "open('started', 'w').close()\nimport time\ntime.sleep(600)"})], "never")
+    ran = kernel.run("%%assistant\ngo", interrupt_when=(folder(kernel) / "started").exists)
     assert ran.error is not None
     assert ran.error["ename"] == "CellInterrupted"
     assert kernel.run("1 + 1").result == "2"
