@@ -23,6 +23,7 @@ from .events import (
     ToolFinished,
     TurnEnded,
     TurnStarted,
+    Usage,
 )
 from .messages import Image, Message, Opaque, Part, Reasoning, Refusal, Text, ToolCall, ToolOutput
 
@@ -56,6 +57,8 @@ class Conversation:
         The endpoint holds `messages[:since]` under `cursor`.
     home : str
         The endpoint that `cursor` belongs to; empty before the first prompt.
+    rate : float
+        Tokens that the endpoint counts for each token of our estimate.
     """
 
     def __init__(self, name: str = "", messages: tuple[Message, ...] = ()) -> None:
@@ -65,6 +68,7 @@ class Conversation:
         self.active: dict[str, str] = {}
         self.since = 0
         self.home = ""
+        self.rate = 1.0
         self._draft = _Draft()
 
     def __len__(self) -> int:
@@ -145,6 +149,11 @@ class Conversation:
         self.messages.pop()
         self.since = min(self.since, len(self.messages))
         return True
+
+    def count(self, estimate: int, usage: Usage) -> None:
+        """Set the estimate of tokens right by what the endpoint counted for a request."""
+        if usage.known and estimate > 200:
+            self.rate = min(max(usage.input_tokens / estimate, 0.3), 3.0)
 
     def settle(self, home: str) -> None:
         """Say which endpoint is next; another one than before holds nothing of it, and is sent all of it."""

@@ -28,12 +28,13 @@ from .events import (
     TurnEnded,
     TurnStarted,
     Usage,
+    Warned,
 )
 from .messages import OutputSchema, Part, Text
 from .order import Order, State
 from .redact import Redactor
 from .reply import Recorder, Reply
-from .run import CallTools, Limits, Outcome, Submit, run_flow
+from .run import CallTools, Limits, Outcome, Submit, Tell, run_flow
 from .tools import Approvals, Ask, Toolbox
 
 _INTERRUPTED = "interrupted by the person before it finished"
@@ -55,7 +56,10 @@ class Driver:
         parameters: Mapping[str, Any],
         reasoning: str = "",
         output: OutputSchema | None = None,
+        context: Sequence[Part] = (),
         attachments: Sequence[Part] = (),
+        read: Callable[[str], Any] | None = None,
+        window: int = 0,
         note: str = "",
         price: Callable[[str, Usage], float | None] = lambda model, usage: None,
         ask: Ask | None = None,
@@ -66,7 +70,8 @@ class Driver:
     ) -> None:
         self._redact = Redactor()
         self._approvals = Approvals(None if ask is None else self._redacted(ask), approval)
-        self._prompt = (Text(self._redact.text(prompt)), *attachments)
+        self._prompt = tuple(map(self._redacted_part, (*context, Text(prompt), *attachments)))
+        self._read = read
         self._note = note
         self._cell = cell
         self._after = after
@@ -84,6 +89,8 @@ class Driver:
             parameters=parameters,
             reasoning=reasoning,
             output=output,
+            mistakes=self._mistakes,
+            window=window,
         )
         self._order = Order()
         self._recorder = Recorder()
@@ -93,7 +100,22 @@ class Driver:
         self._backend: Backend | None = None
 
     def reply(self) -> Reply:
-        return self._recorder.reply()
+        """Return the reply as it stands; whole once the run has ended."""
+        reply = self._recorder.reply()
+        if self._read is None or reply.finish != "completed":
+            return reply
+        return replace(reply, value=self._read(reply.text))
+
+    def _mistakes(self, text: str) -> str:
+        try:
+            if self._read is not None:
+                self._read(text)
+        except ValueError as error:
+            return str(error)
+        return ""
+
+    def _redacted_part(self, part: Part) -> Part:
+        return replace(part, text=self._redact.text(part.text)) if isinstance(part, Text) else part
 
     def drive(self) -> Iterator[Event]:
         """Run to the end on this thread; an interrupt ends it with what came, and is not raised again.
@@ -114,11 +136,17 @@ class Driver:
             step = next(self._flow)
             while True:
                 if isinstance(step, Submit):
-                    ended = None
-                    for event in backend.stream(step.request):
-                        yield self._take(event)
-                        ended = event
-                    step = self._flow.send(_turn_end(ended))
+                    ended = refused = None
+                    try:
+                        for event in backend.stream(step.request):
+                            yield self._take(event)
+                            ended = event
+                    except RequestRefusedError as error:
+                        refused = error
+                    step = self._flow.throw(refused) if refused else self._flow.send(_turn_end(ended))
+                elif isinstance(step, Tell):
+                    yield self._take(Warned(step.text))
+                    step = self._flow.send(None)
                 else:
                     with _unchanged(self._conversation):
                         for event in self._toolbox.run(step.calls, self._approvals):
@@ -150,11 +178,17 @@ class Driver:
             step = next(self._flow)
             while True:
                 if isinstance(step, Submit):
-                    ended = None
-                    async for event in backend.astream(step.request):
-                        yield self._take(event)
-                        ended = event
-                    step = self._flow.send(_turn_end(ended))
+                    ended = refused = None
+                    try:
+                        async for event in backend.astream(step.request):
+                            yield self._take(event)
+                            ended = event
+                    except RequestRefusedError as error:
+                        refused = error
+                    step = self._flow.throw(refused) if refused else self._flow.send(_turn_end(ended))
+                elif isinstance(step, Tell):
+                    yield self._take(Warned(step.text))
+                    step = self._flow.send(None)
                 else:
                     with _unchanged(self._conversation):
                         async for event in self._toolbox.arun(step.calls, self._approvals):

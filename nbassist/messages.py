@@ -15,9 +15,13 @@ Role: TypeAlias = Literal["user", "assistant", "tool"]
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Text of a message, markdown where the model wrote it."""
+    """Text of a message, markdown where the model wrote it.
+
+    `label` names what is shown along with a prompt, such as a variable; it is empty for what was said.
+    """
 
     text: str
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +127,11 @@ class Message:
     def text(self) -> str:
         """The text parts, joined; empty where there are none."""
         return "".join(part.text for part in self.parts if isinstance(part, Text))
+
+    @property
+    def said(self) -> str:
+        """The text parts without what is shown along with them; empty where there are none."""
+        return "".join(part.text for part in self.parts if isinstance(part, Text) and not part.label)
 
     @property
     def tool_calls(self) -> tuple[ToolCall, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
@@ -23,6 +24,8 @@ from .events import (
     Usage,
 )
 
+_FENCE = re.compile(r"^ {0,3}```[ \t]*([\w+-]*)[^\n]*\n(.*?)^ {0,3}```[ \t]*$", re.DOTALL | re.MULTILINE)
+_PYTHON = ("", "python", "python3", "py", "ipython")
 _Joined: TypeAlias = TextDelta | RefusalDelta | ReasoningDelta | ToolArgumentsDelta
 
 
@@ -71,6 +74,12 @@ class Reply:
         The model that answered, as the endpoint names it; empty where it does not say.
     seconds : float
         From the prompt to the end.
+    cost : float, optional
+        US dollars; None where the price or the usage is not known.
+    turns : int
+        Requests to the model.
+    value : object
+        What the answer was read into, where a shape was asked for; None otherwise, and where the reply has not got it.
     events : tuple of Event
         All that happened, neighbouring deltas joined: what the displays are made from.
     """
@@ -82,10 +91,19 @@ class Reply:
     detail: str = ""
     model: str = ""
     seconds: float = 0.0
+    cost: float | None = None
+    turns: int = 0
+    value: Any = None
     events: tuple[Event, ...] = field(default=(), repr=False)
 
     def __str__(self) -> str:
         return self.text
+
+    @property
+    def code(self) -> str:
+        """The Python code of the answer: its fenced blocks, joined; empty where there is none."""
+        found = [code for language, code in _FENCE.findall(self.text) if language.lower() in _PYTHON]
+        return "\n\n".join(block.strip("\n") for block in found)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> MimeBundle:
         """Show the reply as the cell showed it when it ended."""
@@ -130,6 +148,8 @@ class Recorder:
             detail=ended.detail,
             model=models[-1] if models else "",
             seconds=ended.seconds,
+            cost=ended.cost,
+            turns=ended.turns,
             events=events,
         )
 

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from .conversation import Conversation
+from .errors import RequestRefusedError
 from .events import Finish, TurnEnded, Usage
-from .messages import OutputSchema, Request, ToolCall, ToolSpec
+from .messages import OutputSchema, Request, Text, ToolCall, ToolSpec
+from .window import Fitted, fit, refused_as_too_long, tokens_of_request
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +66,19 @@ class Outcome:
     detail: str = ""
 
 
-Flow: TypeAlias = Generator[Submit | CallTools, TurnEnded | None, Outcome]
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Tell the person `text`, one line; answer with None."""
+
+    text: str
+
+
+Flow: TypeAlias = Generator[Submit | CallTools | Tell, TurnEnded | None, Outcome]
 
 _LAST = "This was the last tool call that is allowed here. Answer now, without tools, from what you have."
+_WRONG = "Your reply can't be used as it is:\n{mistakes}\nSend the whole reply again, as JSON and nothing else."
+_ROOM = 0.8
+"""Of the window for the request; the rest is for the reply, and for what the estimate is off by."""
 _AGAIN = "You have made this very call {count} times, and its output does not change. Use it, or try something else."
 _FINISHES: dict[str, tuple[Finish, str]] = {
     "stop": ("completed", ""),
@@ -90,13 +102,24 @@ def run_flow(
     parameters: Mapping[str, Any] | None = None,
     reasoning: str = "",
     output: OutputSchema | None = None,
+    mistakes: Callable[[str], str] = lambda text: "",
+    window: int = 0,
 ) -> Flow:
     """Go from the prompt, the last message of `conversation`, to its answer.
 
+    Parameters
+    ----------
+    mistakes : callable
+        Says what is wrong with the text of an answer, empty for nothing; the model is then asked once more.
+    window : int
+        Tokens that a request may take; older turns that do not fit are left out, and that is told. 0 where it is not
+        known: then an endpoint that refuses a history as too long is sent a shorter one, once.
+
     Yields
     ------
-    Submit or CallTools
-        What to do next. The driver folds every event into `conversation` before it sends the answer.
+    Submit, CallTools or Tell
+        What to do next. The driver folds every event into `conversation` before it sends the answer, and throws in
+        what an endpoint refused.
 
     Returns
     -------
@@ -104,6 +127,8 @@ def run_flow(
         How it ended, with the usage of all turns.
     """
     usage = Usage()
+    asked_again = False
+    sender = _Sender(conversation, window)
     repeats: Counter[tuple[str, str]] = Counter()
     template = Request(
         (),
@@ -116,20 +141,19 @@ def run_flow(
     )
     for turn in range(1, limits.max_turns + 1):
         last = turn == limits.max_turns
-        ended = yield Submit(
-            replace(
-                template,
-                messages=tuple(conversation.messages),
-                since=conversation.since,
-                cursor=conversation.cursor,
-                tool_choice="none" if last and turn > 1 else "auto",
-            )
-        )
-        assert ended is not None
+        ended = yield from sender.send(replace(template, tool_choice="none" if last and turn > 1 else "auto"))
         usage += ended.usage
         calls = conversation.open_calls
         if not calls:
             finish, detail = _FINISHES.get(ended.reason, ("completed", ""))
+            wrong = mistakes(conversation.messages[-1].text) if finish == "completed" and conversation.messages else ""
+            if wrong and not asked_again and not last:
+                asked_again = True
+                yield Tell(f"the reply does not have the shape that was asked for, and is asked for again: {wrong}")
+                conversation.add_user(Text(_WRONG.format(mistakes=wrong)))
+                continue
+            if wrong:
+                return Outcome("incomplete", usage, f"the reply does not have the shape that was asked for: {wrong}")
             return Outcome(finish, usage, ended.detail or detail)
         repeats.update(_same(call) for call in calls)
         worst = max(repeats[_same(call)] for call in calls)
@@ -139,6 +163,44 @@ def run_flow(
             break
         yield CallTools(calls, _notes(calls, repeats, limits, before_last=turn == limits.max_turns - 1))
     return Outcome("stopped", usage, f"stopped after {limits.max_turns} turns; raise max_turns to let it go on")
+
+
+class _Sender:
+    """Sends a conversation, or as much of it as fits."""
+
+    def __init__(self, conversation: Conversation, window: int) -> None:
+        self._conversation = conversation
+        self._limit = int(window * _ROOM)
+        self._told = 0
+
+    def send(self, template: Request) -> Generator[Submit | Tell, TurnEnded | None, TurnEnded]:
+        conversation = self._conversation
+        whole = replace(
+            template, messages=tuple(conversation.messages), since=conversation.since, cursor=conversation.cursor
+        )
+        for attempt in range(2):
+            fitted = fit(whole, self._limit, conversation.rate)
+            if fitted.dropped > self._told:
+                self._told = fitted.dropped
+                yield Tell(_left_out(fitted, self._limit))
+            request = replace(whole, messages=fitted.messages, since=0, cursor={}) if fitted.dropped else whole
+            try:
+                ended = yield Submit(request)
+            except RequestRefusedError as error:
+                allowed = refused_as_too_long(error)
+                if attempt or allowed is None or len(conversation.turns) < 2:
+                    raise
+                self._limit = int((allowed or fitted.tokens) * (_ROOM if allowed else 0.5))
+                continue
+            assert ended is not None
+            conversation.count(tokens_of_request(request), ended.usage)
+            return ended
+        raise AssertionError("the second attempt returns or raises")
+
+
+def _left_out(fitted: Fitted, limit: int) -> str:
+    turns = "turn does" if fitted.dropped == 1 else f"{fitted.dropped} turns do"
+    return f"the first {turns} not fit into the model's context of about {limit:,} tokens: left out of this request"
 
 
 def _same(call: ToolCall) -> tuple[str, str]:

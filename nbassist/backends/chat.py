@@ -76,7 +76,9 @@ class ChatBackend:
                 self._model = (yield from list_models())[0]
             request = replace(request, model=self._model)
         custom = [tool.name for tool in request.tools if tool.kind == "custom"]
-        decoder = ChatDecoder([tool.name for tool in request.tools], custom=custom)
+        limit = request.parameters.get("max_completion_tokens", request.parameters.get("max_tokens"))
+        limit = limit if isinstance(limit, int) else None
+        decoder = ChatDecoder([tool.name for tool in request.tools], custom=custom, limit=limit)
         yield Open("/chat/completions", build_chat_request(request), decoder)
 
 
@@ -157,7 +159,9 @@ def _content(message: Message) -> str | list[dict[str, Any]]:
             content.append({"type": "image_url", "image_url": {"url": image_url(part)}})
         elif isinstance(part, File):
             content.append(_file(part))
-    return content if len(content) > 1 or any(item["type"] != "text" for item in content) else message.text
+    if all(item["type"] == "text" for item in content):  # small servers take nothing but a string
+        return "".join(item["text"] for item in content)
+    return content
 
 
 def _file(file: File) -> dict[str, Any]:

@@ -11,7 +11,11 @@ def register(shell: Any) -> None:
     """Register the magics and `%config NbAssist` with `shell`; a second call, by `%reload_ext`, replaces the first."""
     from .cell import NbAssist
 
+    for before in [one for one in shell.configurables if type(one).__name__ == "NbAssist"]:
+        before.failures.forget()
+        shell.configurables.remove(before)
     magics = NbAssist(shell=shell)
     shell.register_magics(magics)
-    shell.configurables[:] = [c for c in shell.configurables if type(c).__name__ != "NbAssist"]
+    for name in ("%%assistant", "%assistant"):
+        shell.set_hook("complete_command", magics.complete, str_key=name)
     shell.configurables.append(magics)

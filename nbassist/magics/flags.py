@@ -69,10 +69,10 @@ def parameter(value: str) -> tuple[str, Any]:
         return name, text
 
 
-def parser() -> Parser:
-    """Return the parser of the cell's first line; its help is the magic's."""
+def parser(prog: str = "%%assistant") -> Parser:
+    """Return the parser of the cell's first line, or of a command that takes its flags; its help is the magic's."""
     made = Parser(
-        prog="%%assistant",
+        prog=prog,
         description="Send the cell to a model; its reply streams in, and the functions marked @tool that it calls run.",
         epilog="{{ expression }} in the prompt is filled in from the notebook.",
         add_help=False,
@@ -100,9 +100,37 @@ def parser() -> Parser:
     )
     talk.add_argument("--turn", type=int, metavar="N", help="replace turn N of the thread and go on from there")
     made.add_argument("-s", "--system", default="", metavar="TEXT", help="the system prompt")
+    shown = made.add_argument_group("what goes with the prompt")
+    shown.add_argument(
+        "--see",
+        type=names,
+        default=(),
+        metavar="A,B",
+        help="variables that the model is shown, or cells for the earlier cells; later only what changed",
+    )
+    shown.add_argument(
+        "--image",
+        dest="images",
+        action="append",
+        default=[],
+        metavar="FIG",
+        help="a figure, an image or its path, such as fig, plot.png or Out[3]; may be given again",
+    )
+    shown.add_argument(
+        "--file", dest="files", action="append", default=[], metavar="PATH", help="a file; may be given again"
+    )
+    back = made.add_argument_group("what comes back")
+    back.add_argument("--to", type=identifier, default="", metavar="VARIABLE", help="a variable that gets the reply")
+    back.add_argument(
+        "--as",
+        dest="shape",
+        default="",
+        metavar="TYPE",
+        help="read the reply into json or a type of the notebook, such as a pydantic model: the reply's .value",
+    )
+    back.add_argument("--code", action="store_true", help="put the code of the reply into a cell below")
     made.add_argument("--tools", type=names, metavar="A,B", help="only these tools may be called; globs are allowed")
     made.add_argument("--no-tools", action="store_true", help="no tool may be called")
-    made.add_argument("--to", type=identifier, default="", metavar="VARIABLE", help="a variable that gets the reply")
     return made
 
 

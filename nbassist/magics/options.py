@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from argparse import SUPPRESS
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,6 +26,12 @@ class Options:
         Whether the prompt goes to the end of the thread even where its cell ran before.
     turn : int, optional
         The number of the turn that the prompt replaces.
+    see, images, files : tuple of str
+        What goes with the prompt: variables, expressions that give images, paths.
+    shape : str
+        What the reply is read into: `json` or a type of the notebook; empty for free text.
+    code : bool
+        Whether the code of the reply goes into a cell below.
     parameters : mapping
         What `-p` says, by the names on the wire.
     """
@@ -38,6 +45,11 @@ class Options:
     tools: tuple[str, ...] | None = None
     append: bool = False
     turn: int | None = None
+    see: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    shape: str = ""
+    code: bool = False
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -53,14 +65,34 @@ def parse(line: str) -> Options:
         words = shlex.split(line)
     except ValueError as error:
         raise UsageError(f"the first line has a quote that is not closed: {line.strip()}") from error
-    found = vars(parser().parse_args(words))
+    return _options(vars(parser().parse_args(words)))
+
+
+def parse_words(words: list[str], command: str) -> tuple[Options, str]:
+    """Read the words after a command that asks: its flags, and what else is said.
+
+    Raises
+    ------
+    UsageError
+        As `parse`.
+    """
+    made = parser(command)
+    made.add_argument("more", nargs="*", help=SUPPRESS)
+    found = vars(made.parse_intermixed_args(words))
+    more = " ".join(found.pop("more"))
+    return _options(found), more
+
+
+def _options(found: dict[str, Any]) -> Options:
     without = found.pop("no_tools")
     if without and found["tools"] is not None:
         raise UsageError("--tools and --no-tools contradict each other")
-    if found["tools"] == ():
-        raise UsageError("--tools names no tool; --no-tools turns them all off")
     if found["append"] and found["turn"] is not None:
         raise UsageError("--append and --turn contradict each other")
+    if found["tools"] == ():
+        raise UsageError("--tools names no tool; --no-tools turns them all off")
     if without:
         found["tools"] = ()
+    for listed in ("images", "files"):
+        found[listed] = tuple(found[listed])
     return Options(parameters=parameters(found.pop("param")), **found)

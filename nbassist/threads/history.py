@@ -70,6 +70,8 @@ def _lines(message: Message) -> list[tuple[str, str]]:
             lines.append((who, f"[image, {part.media_type}]"))
         elif isinstance(part, File):
             lines.append((who, f"[file {part.name}]"))
+        elif isinstance(part, Text) and part.label:
+            lines.append((who, f"[shown: {part.label}]"))
         elif isinstance(part, Text) and part.text.strip():
             lines.append((who, _short(part.text.strip())))
     if message.role == "assistant" and not message.complete:

@@ -18,6 +18,7 @@ Command: TypeAlias = Callable[["NbAssist", list[str]], Any]
 
 HOMES: dict[str, str] = {
     "status": "status:status",
+    "help": "status:help_",
     "tools": "tools:tools",
     "use": "endpoint:use",
     "models": "endpoint:models",
@@ -32,6 +33,8 @@ HOMES: dict[str, str] = {
     "edit": "threads:edit",
     "save": "threads:save",
     "load": "threads:load",
+    "fix": "questions:fix",
+    "explain": "questions:explain",
 }
 """The commands by name, with the module here and the function that carries each out; the docstring is its help."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..table import Table
-from . import nothing_more
+from . import HOMES, find, nothing_more
 
 if TYPE_CHECKING:
     from ..cell import NbAssist
@@ -40,3 +40,10 @@ def status(magics: NbAssist, words: list[str]) -> Table:
             ("tools", ", ".join(registry()) or "none: mark functions with @tool"),
         ),
     )
+
+
+def help_(magics: NbAssist, words: list[str]) -> Table:
+    """List the commands."""
+    nothing_more("help", words)
+    rows = [(name, (find(name).__doc__ or "").strip().splitlines()[0].replace("`", "")) for name in HOMES]
+    return Table(("%assistant", ""), tuple(rows), note="%%assistant? explains the flags of a cell")

@@ -83,9 +83,9 @@ def edit(magics: NbAssist, words: list[str]) -> None:
     turn = _number("edit N", words)
     conversation = threads.known()
     placing = place(conversation, turn=turn)
-    prompt = conversation.messages[placing.keep].text
+    prompt = conversation.messages[placing.keep].said
     thread = "" if threads.current == "main" else f" -t {threads.current}"
-    put_below(magics.shell, f"%%assistant{thread} --turn {turn}\n{prompt}")
+    put_below(magics.notebook_shell, f"%%assistant{thread} --turn {turn}\n{prompt}")
 
 
 def save(magics: NbAssist, words: list[str]) -> Table:
@@ -115,7 +115,7 @@ def _about(conversation: Conversation | None) -> tuple[str, str]:
     turns = conversation.turns if conversation else ()
     if conversation is None or not turns:
         return str(len(turns)), ""
-    first = " ".join(conversation.messages[turns[0]].text.split())
+    first = " ".join(conversation.messages[turns[0]].said.split())
     return str(len(turns)), first if len(first) <= 60 else first[:59] + "…"
 
 

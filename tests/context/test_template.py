@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from nbassist.context.template import fill
 from nbassist.errors import UsageError
-from nbassist.magics.prompt import fill
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,90 @@
+"""From a prompt and options to the reply, shown in the cell; what `%%assistant` and the commands that ask share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ModelFileError
+from .cells import put_below
+from .notebook import cell_id
+from .options import Options
+
+if TYPE_CHECKING:
+    from ..reply import Reply
+    from .cell import NbAssist
+
+
+def run_prompt(magics: NbAssist, prompt: str, options: Options, *, as_it_is: bool = False) -> Any:
+    """Ask, show the run in the cell, and return what the magic returns as the cell's result.
+
+    Parameters
+    ----------
+    magics : NbAssist
+        Whose settings count.
+    prompt : str
+        What to ask; `{{ expression }}` in it is filled in, unless it is to go out `as_it_is`.
+    options : Options
+        What the cell's first line says.
+
+    Raises
+    ------
+    CellInterrupted
+        Where the person interrupted it: what came is kept.
+    NbassistError
+        Where nothing came.
+    """
+    from .firstuse import offer_model
+    from .outcome import CellInterrupted, hand_over  # all that a run needs is imported by the first run
+
+    shell = magics.notebook_shell
+    try:
+        reply = _ask(magics, prompt, options, as_it_is)
+    except ModelFileError as error:
+        if not offer_model(error, shell):
+            raise
+        reply = _ask(magics, prompt, options, as_it_is)
+    if options.to:
+        shell.user_ns[options.to] = reply
+    if options.code and reply.code:
+        put_below(shell, reply.code)
+    if reply.finish == "interrupted":
+        raise CellInterrupted(reply, shell)
+    return hand_over(reply, shell)
+
+
+def _ask(magics: NbAssist, prompt: str, options: Options, as_it_is: bool) -> Reply:
+    from ..display import make_view
+    from ..run import Limits
+    from ..settings import display_kind
+    from ..tools import Toolbox, current
+
+    shell = magics.notebook_shell
+    assistant = magics.session.assistant(magics.session.settings(magics.choices(), {"profile": options.profile}))
+    assistant.limits = Limits(magics.max_turns, magics.nudge_after, magics.stop_after)
+    assistant.window = magics.window
+    toolbox = Toolbox(current().values())
+    if options.tools is not None:
+        toolbox = toolbox.select(options.tools)
+    view = make_view(display_kind(), shell)
+    try:
+        return assistant.ask(
+            prompt,
+            view=view,
+            namespace=shell.user_ns,
+            template=not as_it_is,
+            thread=options.thread,
+            cell="" if options.append else cell_id(shell),
+            turn=options.turn,
+            model=options.model,
+            instructions=options.system or magics.system,
+            parameters=options.parameters,
+            reasoning=options.reasoning,
+            tools=toolbox,
+            see=options.see,
+            images=options.images,
+            files=options.files,
+            as_=options.shape,
+            approval=magics.approval,
+        )
+    finally:
+        view.close()  # where an error ended the run, no event does
