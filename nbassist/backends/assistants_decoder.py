@@ -83,6 +83,8 @@ class AssistantsDecoder:
         """The end of a turn with something pending, held back: nothing may follow it."""
         self._hosted: dict[str, HostedCall] = {}
         self._run: Mapping[str, Any] = {}
+        self._started: set[str] = set()
+        """The ids of the calls that were told."""
         self._calls: dict[tuple[str, int], _Call] = {}
         self._messages: dict[str, _Message] = {}
         self._handlers: dict[str, Callable[[Mapping[str, Any], list[Event]], None]] = {
@@ -204,7 +206,7 @@ class AssistantsDecoder:
             call = known.get(call_id) or _Call(call_id)
             call.name = reading.text(function.get("name")) or call.name
             call.arguments = reading.text(function.get("arguments"))
-            if not call.started:
+            if call_id not in self._started:
                 events.append(ToolCallStarted(call_id, call.name, self._kind(call.name)))
             text = free_text(call.arguments) if call.name in self._custom else None
             arguments = call.arguments if text is None else text
@@ -295,7 +297,8 @@ class AssistantsDecoder:
 
     def _tell_call(self, call: _Call, function: Mapping[str, Any], events: list[Event]) -> None:
         call.name = reading.text(function.get("name")) or call.name
-        if call.name and call.call_id and not call.started:
+        if call.name and call.call_id and call.call_id not in self._started:
+            self._started.add(call.call_id)
             call.started = True
             events.append(ToolCallStarted(call.call_id, call.name, self._kind(call.name)))
             if call.arguments:

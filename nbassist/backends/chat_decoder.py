@@ -72,6 +72,8 @@ class ChatDecoder:
         Makes the id of a call that came without one, or with one that was there already.
     custom : collection of str
         Those of the tools whose argument is free text; they were offered as functions of one parameter.
+    limit : int, optional
+        The limit of output tokens that was asked for: some servers say "tool_calls" where it cut a call.
     """
 
     def __init__(
@@ -79,7 +81,9 @@ class ChatDecoder:
         tools: Collection[str] = (),
         new_id: Callable[[], str] = _new_call_id,
         custom: Collection[str] = (),
+        limit: int | None = None,
     ) -> None:
+        self._limit = limit
         self._reader = TextCallReader(tools)
         self._custom = frozenset(custom)
         self._new_id = new_id
@@ -142,6 +146,9 @@ class ChatDecoder:
         # Without a finish reason, unfinished arguments mean that the stream was cut in the middle of them.
         if reason is None and not self._reason and not all(call.complete() for call in self._calls):
             return [*events, *self.broken("the stream ended in the middle of a tool call")]
+        at_limit = self._limit is not None and self._usage.output_tokens >= self._limit
+        if reason is None and at_limit and not all(call.complete() for call in self._calls):
+            reason = "length"
         calls = [call for call in self._calls if call.name]
         if reason is None and calls:
             events += [self._ready(call) for call in calls]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Mapping
 from typing import Any
 
 from ..messages import File, Image, Message, OutputSchema, Refusal, Text, ToolOutput, ToolSpec
 from . import reading
 
 _TEXTUAL = ("application/json", "application/xml", "application/x-yaml", "application/toml", "application/x-ndjson")
+_FENCES = re.compile("`{3,}")
 CUSTOM_ARGUMENT = "input"
 """The one parameter of a custom tool where it is offered as a function."""
 
@@ -33,12 +35,8 @@ def file_text(file: File) -> str:
         text = file.data.decode("utf-8-sig")
     except UnicodeDecodeError:
         return ""
-    fence = "`" * (3 + max((run for run in map(len, _runs(text)) if run >= 3), default=0))
+    fence = "`" * max(3, *(len(run) + 1 for run in _FENCES.findall(text)), 3)
     return f"File {file.name}:\n{fence}\n{text}\n{fence}"
-
-
-def _runs(text: str) -> Iterable[str]:
-    return (run for line in text.splitlines() for run in line.split(" ") if run and not run.strip("`"))
 
 
 def said(message: Message) -> str:
