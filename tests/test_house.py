@@ -30,6 +30,7 @@ ALLOWED = {
     "window": GROUND,
     "run": GROUND | {"conversation", "window"},
     "context": GROUND | {"conversation", "tools"},
+    "export": GROUND | {"conversation", "display"},
     "asking": GROUND | {"conversation", "context", "tools"},
     "reply": GROUND | {"display"},
     "driver": GROUND | {"redact", "conversation", "run", "order", "reply", "tools", "backends"},
@@ -38,7 +39,8 @@ ALLOWED = {
     | {"asking", "conversation", "threads", "prices", "run", "driver"}
     | {"reply", "settings", "tools", "backends", "local"},
     "magics": GROUND
-    | {"paths", "prices", "profiles", "redact", "settings", "conversation", "context", "threads", "run", "reply"}
+    | {"paths", "prices", "profiles", "redact", "settings", "conversation", "context", "export", "threads"}
+    | {"run", "reply"}
     | {"tools", "backends", "display", "assistant", "local"},
     "testing": GROUND | {"tools"},
     "__main__": GROUND | {"local", "settings", "__init__"},

@@ -33,6 +33,7 @@ HOMES: dict[str, str] = {
     "edit": "threads:edit",
     "save": "threads:save",
     "load": "threads:load",
+    "export": "threads:export",
     "fix": "questions:fix",
     "explain": "questions:explain",
 }

@@ -96,6 +96,17 @@ def save(magics: NbAssist, words: list[str]) -> Table:
     return Table(("", ""), (("saved", words[0]),))
 
 
+def export(magics: NbAssist, words: list[str]) -> Table:
+    """Write a thread as a notebook, a page or markdown: `export FILE.ipynb|.html|.md [NAME]`."""
+    from ...export import export
+
+    if len(words) not in (1, 2):
+        raise UsageError("write it as %assistant export FILE.ipynb, FILE.html or FILE.md")
+    threads = magics.session.threads
+    path = export(threads.known(words[1] if len(words) == 2 else ""), words[0])
+    return Table(("", ""), (("exported", str(path)),))
+
+
 def load(magics: NbAssist, words: list[str]) -> Table:
     """Read a thread from a file and go on with it: `load FILE [NAME]`."""
     if len(words) not in (1, 2):
