@@ -14,7 +14,7 @@ _PANEL = (
     "border:1px solid rgba(128,128,128,0.28);border-radius:6px;margin:6px 0 10px 0;padding:0 12px;"
     "overflow-wrap:anywhere"
 )
-_SUMMARY = "cursor:pointer;padding:4px 0;line-height:1.5;font-size:13px"
+_SUMMARY = "display:list-item;cursor:pointer;padding:4px 0;line-height:1.5;font-size:13px"
 _META = "float:right;opacity:0.75;margin-left:12px"
 _LABEL = "opacity:0.75;font-size:11px;letter-spacing:0.02em;margin:6px 0 2px 0"
 _MARKS = {
@@ -41,11 +41,12 @@ def summary_line(state: str, name: str, preview: str, meta: str) -> str:
     """Return the one line of a panel: a mark, a name, what it is about, and on the right how it stands."""
     mark, colour = _MARKS.get(state, ("●", ""))
     style = "display:inline-block;width:14px" + (f";color:{colour}" if colour else "")
+    # The dot parts the two where there are no styles, and so no right-hand side.
+    last = f'<span style="display:none"> · </span><span class="nba-meta" style="{_META}">{inert(meta)}</span>'
     return (
-        f'<span class="nba-meta" style="{_META}">{inert(meta)}</span>'
         f'<span class="nba-mark nba-{state}" style="{style}">{mark}</span> '
         f'<strong class="nba-name">{inert(name)}</strong> '
-        f'<span class="nba-preview" style="opacity:0.75">{inert(preview)}</span>'
+        f'<span class="nba-preview" style="opacity:0.75">{inert(preview)}</span>' + (last if meta else "")
     )
 
 
