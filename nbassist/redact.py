@@ -47,7 +47,7 @@ class Redactor:
         if not self._found:
             return event
         if isinstance(event, ApprovalAsked):
-            return replace(event, arguments=self.text(event.arguments))
+            return replace(event, arguments=self.text(event.arguments), problem=self.text(event.problem))
         if isinstance(event, ApprovalAnswered):
             return replace(event, arguments=self.text(event.arguments), comment=self.text(event.comment))
         return self._tool_finished(event) if isinstance(event, ToolFinished) else event

@@ -57,7 +57,7 @@ def connect(words: Sequence[str], approve: bool | None = None) -> list[McpTool]:
         raise ToolError("name a server: mcp:COMMAND ARGUMENTS or mcp:https://…")
     key = tuple(words)
     if key in _servers:
-        _servers.pop(key).close()
+        _servers[key].close()
     server = Server(key)
     tools = made(server, server.start(), approve, registry())
     if not tools:
@@ -109,6 +109,8 @@ class Server:
 
     def close(self) -> None:
         """End the connection, and the process of the server where it has one; does nothing the second time."""
+        if _servers.get(self.words) is self:
+            del _servers[self.words]
         task, self._client = self._task, None
         if task is None or task.done() or self._loop is None or self._stop is None:
             return
@@ -213,5 +215,5 @@ class Server:
 
 @atexit.register
 def _close_all() -> None:
-    while _servers:
-        _servers.popitem()[1].close()
+    for server in list(_servers.values()):
+        server.close()

@@ -99,6 +99,23 @@ def test_what_the_model_writes_never_controls_the_terminal(terminal: Any, endpoi
     assert "\x9b" not in terminal.before
 
 
+def test_approval_is_asked_in_words_and_what_is_hidden_is_escaped(terminal: Any, endpoint: Any, wire: Any) -> None:
+    call = wire.stream(wire.call("a", "remove", '{"path": "x\\u001b[2Jy"}'), wire.delta("tool_calls"))
+    answer = wire.stream(wire.delta(content="Done."), wire.delta("stop"))
+    endpoint.on("POST", CHAT, wire.answer(call), wire.answer(answer))
+    terminal.sendline("from nbassist import tool")
+    terminal.expect(PROMPT)
+    cell(terminal, "@tool(approve=True)", "def remove(path: str) -> str:", "    'Remove.'", "    return 'removed'")
+    terminal.expect(PROMPT)
+    cell(terminal, "%%assistant", "go")
+    terminal.expect(r"The model wants to call remove\s+path = \"x\\u001b\[2Jy\"")
+    assert "\x1b[2J" not in terminal.before
+    terminal.expect(r"\[e\]dit the arguments: ")
+    terminal.sendline("n not this one")
+    terminal.expect("Done")
+    assert endpoint.bodies(CHAT)[1]["messages"][-1]["content"] == "This call was not allowed: not this one"
+
+
 def test_piped_output_has_no_control_codes(endpoint: Any, wire: Any, tmp_path: Path) -> None:
     answer = wire.stream(wire.delta(content="# Title\n\n**bold** text"), wire.delta("stop"))
     endpoint.on("POST", CHAT, wire.answer(answer))
