@@ -48,7 +48,8 @@ class TerminalView:
         self._stream = stream if stream is not None else sys.stdout
         self._styled = _understands(self._stream) if styled is None else styled
         self._done = 0  # segments written whole
-        self._read = 0  # pieces written of the one after
+        self._written: set[int] = set()  # those after it that are written already
+        self._read = 0  # pieces written of the one that is not whole
         self._at_start = True
         self._styler: MarkdownStyler | None = None
         self._status = ""  # the line that says what goes on; the next output takes its place
@@ -85,12 +86,19 @@ class TerminalView:
         self._stream.flush()
 
     def _write_segments(self) -> None:
-        while self._done < len(self.transcript.segments):
-            segment = self.transcript.segments[self._done]
-            if not self._write(segment) and self._done == len(self.transcript.segments) - 1:
-                break
+        stretch = False  # one that is not whole yet; what follows waits, but for notices
+        for number, segment in enumerate(self.transcript.segments[self._done :], self._done):
+            notice = isinstance(segment, segments.Notice)
+            if number in self._written or (stretch and not notice):
+                continue
+            if self._write(segment):
+                self._written.add(number)
+                self._read = self._read if notice else 0
+            else:
+                stretch = True
+        while self._done in self._written:
+            self._written.remove(self._done)
             self._done += 1
-            self._read = 0
         self._show_status()
         self._stream.flush()
 
