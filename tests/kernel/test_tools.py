@@ -188,6 +188,22 @@ def test_an_interrupt_stops_the_tool_and_not_the_kernel(kernel: Any, model: Any,
     assert "after" in kernel.run("%%assistant\nagain").html
 
 
+def test_coroutines_run_together_threads_beside_and_plain_functions_on_the_main_thread(
+    kernel: Any, model: Any, told: Any
+) -> None:
+    kernel.run(
+        "import asyncio, threading\nmet = threading.Barrier(2, timeout=30)\nhere = []\n"
+        "@tool\nasync def meet() -> str:\n    'Meet.'\n    here.append(1)\n"
+        "    while len(here) < 2: await asyncio.sleep(0.01)\n    return threading.current_thread().name\n"
+        "@tool(thread=True)\ndef beside() -> str:\n    'Beside.'\n    met.wait()\n"
+        "    return threading.current_thread().name\n"
+        "@tool\ndef plain() -> str:\n    'Plain.'\n    return threading.current_thread().name"
+    )
+    model([("meet", {}), ("beside", {}), ("plain", {}), ("meet", {}), ("beside", {})], "ok")
+    assert kernel.run("%%assistant\ngo").error is None
+    assert told() == ["nbassist-tools", "nbassist-tool", "MainThread", "nbassist-tools", "nbassist-tool"]
+
+
 def test_a_time_limit_ends_the_call_and_the_run_goes_on(kernel: Any, model: Any, told: Any) -> None:
     """FAULTS 14."""
     kernel.run("import time\n@tool(timeout=0.2)\ndef hang() -> int:\n    'Hang.'\n    time.sleep(600)")
@@ -573,8 +589,9 @@ def test_every_kind_of_parameter_reaches_the_function_as_its_type(
     )
     kernel.run(
         "@tool\ndef every(i: int, f: float, s: str, b: bool, o: Optional[int], u: int | str,\n"
-        "    l: Literal['a'], e: Unit, li: list[int], d: dict[str, int], t: tuple[int, str], td: Place, dc: Point, pm: Trip,\n"
-        "    an: Annotated[int, pydantic.Field(ge=1)], table: pd.DataFrame, de: int = 7, *, kw: str = 'k'):\n"
+        "    l: Literal['a'], e: Unit, li: list[int], d: dict[str, int], t: tuple[int, str], td: Place,\n"
+        "    dc: Point, pm: Trip, an: Annotated[int, pydantic.Field(ge=1)], table: pd.DataFrame,\n"
+        "    de: int = 7, *, kw: str = 'k'):\n"
         "    'Every kind.'\n"
         "    return [type(v).__name__ for v in (i, f, s, b, o, u, l, e, li, d, t, td, dc, pm, an, table, de, kw)]"
     )
