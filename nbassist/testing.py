@@ -227,9 +227,9 @@ def call_tool(function: Any, /, **arguments: Any) -> ToolFinished:
     **arguments
         As JSON has them.
     """
-    from .tools import Approvals, Tool, Toolbox
+    from .tools import Approvals, Toolbox, as_tool
 
-    made = function if isinstance(function, Tool) else Tool.from_function(function)
+    made = as_tool(function)
     box = Toolbox([replace(made, approve=False)])
     call = ToolCall("call_1", made.name, json.dumps(arguments))
     [finished] = [event for event in box.run([call], Approvals()) if isinstance(event, ToolFinished)]

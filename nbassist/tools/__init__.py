@@ -9,9 +9,21 @@ from __future__ import annotations
 
 from .approval import POLICIES, Approvals, Ask
 from .call import Toolbox
-from .decorator import current, registry, tool
+from .decorator import as_tool, current, registry, tool
 from .definition import Tool
 from .dialogue import asker
 from .results import ToolResult
 
-__all__ = ["POLICIES", "Approvals", "Ask", "Tool", "ToolResult", "Toolbox", "asker", "current", "registry", "tool"]
+__all__ = [
+    "POLICIES",
+    "Approvals",
+    "Ask",
+    "Tool",
+    "ToolResult",
+    "Toolbox",
+    "as_tool",
+    "asker",
+    "current",
+    "registry",
+    "tool",
+]

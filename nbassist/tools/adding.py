@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from ..errors import ToolError
-from .decorator import registry
+from .decorator import as_tool, registry
 from .definition import Approve, Tool
 
 _DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
@@ -101,14 +101,15 @@ def _members(value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _tool(function: Any, approve: Approve | None, origin: Callable[[], Any]) -> Tool:
-    marked = function if isinstance(function, Tool) else _marked(function)
-    if marked is not None:  # what @tool(…) said of it stays
-        return marked if approve is None else replace(marked, approve=approve)
+    if _is_marked(function):  # what @tool(…) said of it stays
+        made = replace(as_tool(function), origin=origin)
+        return made if approve is None else replace(made, approve=approve)
     return Tool.from_function(function, approve=bool(approve) if not callable(approve) else approve, origin=origin)
 
 
-def _marked(function: Any) -> Tool | None:
-    return next((tool for tool in registry().values() if tool.function == function), None)
+def _is_marked(function: Any) -> bool:
+    known = isinstance(function, Tool) or hasattr(function, "__nbassist_tool__")
+    return known or any(tool.function == function for tool in registry().values())
 
 
 def _is_builtin(value: Any) -> bool:

@@ -17,6 +17,7 @@ from ..events import ApprovalAnswered, ApprovalAsked, ToolFinished
 from ..messages import ToolCall, ToolSpec
 from . import background
 from .approval import Approvals, Refused, settle, settle_hosted
+from .decorator import as_tool
 from .definition import Tool
 from .execute import Execution
 from .mistakes import Mistakes
@@ -36,13 +37,13 @@ class Toolbox:
     Parameters
     ----------
     tools : iterable of Tool or callable
-        Functions are described by `Tool.from_function`. Of two of one name, the later counts.
+        What `@tool` said of a function holds here, too. Of two of one name, the later counts.
     limit : int
         Characters of a result that the model gets.
     """
 
     def __init__(self, tools: Iterable[Tool | Callable[..., Any]] = (), *, limit: int = LIMIT):
-        made = [tool if isinstance(tool, Tool) else Tool.from_function(tool) for tool in tools]
+        made = [as_tool(tool) for tool in tools]
         self.tools: dict[str, Tool] = {tool.name: tool for tool in made}
         self.limit = limit
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any, TypeVar, overload
 
 from .definition import Approve, Tool
@@ -32,12 +34,30 @@ def current() -> dict[str, Tool]:
         found = None if tool.origin is None else tool.origin()
         if found is None or found == tool.function:
             continue
-        if isinstance(found, Tool):
-            _REGISTRY[name] = found
+        if isinstance(found, Tool) or hasattr(found, "__nbassist_tool__"):
+            _REGISTRY[name] = replace(as_tool(found), name=name, origin=tool.origin)
             continue
         options = {field: getattr(tool, field) for field in ("approve", "thread", "timeout", "origin")}
         _REGISTRY[name] = Tool.from_function(found, name=name, **options)
     return dict(_REGISTRY)
+
+
+def as_tool(function: Callable[..., Any]) -> Tool:
+    """Return a function as a tool; what `@tool(…)` said of it, such as `approve`, holds wherever it is given.
+
+    Raises
+    ------
+    ToolError
+        Where it can't be described to a model.
+    """
+    if isinstance(function, Tool):
+        return function
+    marked = getattr(function, "__nbassist_tool__", None)
+    if isinstance(marked, Tool):
+        return marked if marked.function is function else replace(marked, function=function)
+    return next((known for known in _REGISTRY.values() if known.function == function), None) or Tool.from_function(
+        function
+    )
 
 
 @overload
@@ -117,6 +137,8 @@ def tool(
             untrusted=untrusted,
         )
         _REGISTRY[made.name] = made
+        with suppress(AttributeError, TypeError):  # a bound method takes no attribute
+            function.__nbassist_tool__ = made  # type: ignore[attr-defined]
         return function
 
     return register if function is None else register(function)

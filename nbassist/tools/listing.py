@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from .definition import Tool
 from .reprs import clean
 
 _KINDS = {"string": "str", "integer": "int", "number": "float", "boolean": "bool", "null": "None", "object": "dict"}
+_VARIABLE = re.compile(r"The name of a variable in the notebook that holds a (\w+)\.$")
 _DEEP = 4
 _LONG = 60  # characters of a type
 
@@ -48,7 +50,8 @@ def marks(tool: Tool) -> str:
 
 
 def _parameter(name: str, schema: Mapping[str, Any], required: bool, root: Mapping[str, Any]) -> str:
-    kind = _kind(schema, root)
+    variable = _VARIABLE.search(str(schema.get("description", "")))
+    kind = variable[1] if variable else _kind(schema, root)
     said = f"{name}: {kind if len(kind) <= _LONG else kind[: _LONG - 1] + '…'}"
     if required:
         return said

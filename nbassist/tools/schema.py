@@ -178,6 +178,9 @@ def _type_name(hint: Any) -> str:
 def _field(hint: Any, parameter: inspect.Parameter, documented: str) -> Any:
     settings: dict[str, Any] = {"alias": parameter.name}
     description = _described(hint) or documented
+    named = next((extra for extra in getattr(hint, "__metadata__", ()) if isinstance(extra, NamedVariable)), None)
+    if description and named is not None:  # what it is, and then that its name is wanted
+        description = f"{description.rstrip('.')}. {named.wanted}"
     if description:
         settings["description"] = description
     default = parameter.default

@@ -24,7 +24,12 @@ class NamedVariable:
         return core_schema.with_info_plain_validator_function(self._find)
 
     def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
-        return {"type": "string", "description": f"The name of a variable in the notebook that holds a {self._kind}."}
+        return {"type": "string", "description": self.wanted}
+
+    @property
+    def wanted(self) -> str:
+        """What the schema says that is wanted."""
+        return f"The name of a variable in the notebook that holds a {self._kind}."
 
     @property
     def _kind(self) -> str:

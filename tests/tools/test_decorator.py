@@ -120,3 +120,20 @@ def test_importing_the_decorator_imports_nothing_heavy():
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+def test_what_the_decorator_said_holds_wherever_the_function_is_given():
+    def plain(path: str) -> None:
+        """Plain."""
+
+    marked = tool(approve=True, timeout=3)(plain)
+    registry().clear()
+    [made] = Toolbox([marked])
+    assert (made.approve, made.timeout) == (True, 3)
+
+    @functools.wraps(marked)
+    def wrapper(path: str) -> None:
+        marked(path)
+
+    [made] = Toolbox([wrapper])
+    assert (made.approve, made.function) == (True, wrapper)

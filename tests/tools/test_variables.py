@@ -67,3 +67,11 @@ def test_a_function_of_a_module_finds_the_variables_of_the_notebook(monkeypatch,
     vars(main).update(frames)
     monkeypatch.setitem(__import__("sys").modules, "__main__", main)
     assert answer(module.f, '{"table": "orders"}').output == "2"
+
+
+def test_the_schema_says_so_beside_what_the_docstring_says(frames):
+    documented = "\n    Parameters\n    ----------\n    table\n        What to count.\n    "
+    f = notebook(f"def f(table: pd.DataFrame):\n    '''F.\n{documented}'''", **frames)["f"]
+    assert Tool.from_function(f).spec.parameters["properties"]["table"]["description"] == (
+        "What to count. The name of a variable in the notebook that holds a DataFrame."
+    )
