@@ -6,17 +6,13 @@ Facts of the wire are from recordings of the hosted service (2025-10-30) and fro
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..errors import BackendError, NotAnEndpointError, ServerFailedError
 from ..events import (
     CallKind,
-    CitationAdded,
     Event,
-    ImageReady,
-    RefusalDelta,
-    TextDelta,
     ToolArgumentsDelta,
     ToolCallReady,
     ToolCallStarted,
@@ -27,6 +23,7 @@ from ..events import (
 )
 from . import reading
 from .assistants_steps import HostedCall
+from .assistants_text import Texts
 from .contents import free_text
 
 _ENDED: Mapping[str, TurnReason] = {
@@ -44,14 +41,6 @@ class _Call:
     name: str = ""
     arguments: str = ""
     started: bool = False
-
-
-@dataclass(slots=True)
-class _Message:
-    """What was told of one message: text by the index of its content part."""
-
-    texts: dict[int, str] = field(default_factory=dict)
-    seen: set[str] = field(default_factory=set)
 
 
 class AssistantsDecoder:
@@ -81,12 +70,12 @@ class AssistantsDecoder:
         """Pictures and citations that name a file by its id alone; the flow tells them, with what it finds."""
         self.end: TurnEnded | None = None
         """The end of a turn with something pending, held back: nothing may follow it."""
+        self._texts = Texts(self.pending)
         self._hosted: dict[str, HostedCall] = {}
         self._run: Mapping[str, Any] = {}
         self._started: set[str] = set()
         """The ids of the calls that were told."""
         self._calls: dict[tuple[str, int], _Call] = {}
-        self._messages: dict[str, _Message] = {}
         self._handlers: dict[str, Callable[[Mapping[str, Any], list[Event]], None]] = {
             "thread.created": self._on_thread,
             "thread.message.delta": self._on_message_delta,
@@ -216,67 +205,10 @@ class AssistantsDecoder:
         return "custom" if name in self._custom else "function"
 
     def _on_message_delta(self, data: Mapping[str, Any], events: list[Event]) -> None:
-        message = self._messages.setdefault(reading.text(data.get("id")), _Message())
-        for part in reading.listing(reading.mapping(data.get("delta")).get("content")):
-            part = reading.mapping(part)
-            self._tell_part(message, reading.count(part.get("index")), part, events, whole=False)
+        events += [*self._begin(), *self._texts.delta(data)]
 
     def _on_message(self, data: Mapping[str, Any], events: list[Event]) -> None:
-        message = self._messages.setdefault(reading.text(data.get("id")), _Message())
-        for index, part in enumerate(reading.listing(data.get("content"))):
-            self._tell_part(message, index, reading.mapping(part), events, whole=True)
-
-    def _tell_part(
-        self, message: _Message, index: int, part: Mapping[str, Any], events: list[Event], *, whole: bool
-    ) -> None:
-        events += self._begin()
-        if part.get("type") == "image_file":
-            file_id = reading.text(reading.mapping(part.get("image_file")).get("file_id"))
-            if file_id and file_id not in message.seen:
-                message.seen.add(file_id)
-                self.pending.append(ImageReady("image/png", file_id=file_id))
-            return
-        if part.get("type") == "image_url":
-            self._tell_image_url(message, reading.text(reading.mapping(part.get("image_url")).get("url")), events)
-            return
-        refusal = part.get("type") == "refusal"
-        text = reading.mapping(part.get("text"))
-        value = reading.text(part.get("refusal")) if refusal else reading.text(text.get("value"))
-        told = message.texts.get(index, "")
-        if whole:
-            value = value[len(told) :] if value.startswith(told) else ""
-        if value:
-            if not told and not refusal and self._needs_break(message, index):
-                events.append(TextDelta("\n\n"))
-            message.texts[index] = told + value
-            events.append(RefusalDelta(value) if refusal else TextDelta(value))
-        for annotation in reading.listing(text.get("annotations")):
-            self._tell_citation(message, reading.mapping(annotation), events)
-
-    def _needs_break(self, message: _Message, index: int) -> bool:
-        """Whether text came before in this turn: a further message or part is a paragraph of its own."""
-        earlier = any(other is not message and other.texts for other in self._messages.values())
-        return earlier or any(position != index for position in message.texts)
-
-    def _tell_citation(self, message: _Message, annotation: Mapping[str, Any], events: list[Event]) -> None:
-        kind = reading.text(annotation.get("type"))
-        cited = reading.mapping(annotation.get(kind))
-        file_id, url = reading.text(cited.get("file_id")), reading.text(cited.get("url"))
-        marker = reading.text(annotation.get("text"))
-        key = f"{kind}:{file_id or url}:{annotation.get('start_index')}"
-        if key in message.seen or not (file_id or url):
-            return
-        message.seen.add(key)
-        if file_id:
-            self.pending.append(CitationAdded(file_id, marker=marker))
-        else:
-            events.append(CitationAdded(reading.text(cited.get("title")) or url, url, marker))
-
-    @staticmethod
-    def _tell_image_url(message: _Message, url: str, events: list[Event]) -> None:
-        if url and url not in message.seen:
-            message.seen.add(url)
-            events.append(CitationAdded("image", url))  # nothing remote is fetched on its own
+        events += [*self._begin(), *self._texts.whole(data)]
 
     def _on_step_delta(self, data: Mapping[str, Any], events: list[Event]) -> None:
         step_id = reading.text(data.get("id"))

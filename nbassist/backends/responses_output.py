@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from ..events import (
     CallKind,
-    CitationAdded,
     Event,
-    ReasoningDelta,
-    RefusalDelta,
     TextDelta,
     ToolArgumentsDelta,
     ToolCallReady,
@@ -20,6 +16,7 @@ from ..events import (
 )
 from . import reading
 from .hosted_tools import HostedTool, is_hosted_item, mcp_name
+from .responses_parts import Parts
 
 _CALLS: Mapping[str, CallKind] = {
     "function_call": "function",
@@ -41,47 +38,6 @@ _OWNERS = {
 """The type of the item that an event is about, by the first word of its name."""
 
 
-@dataclass(slots=True)
-class _Parts:
-    """What was told of an item's text, by the kind and the index of its part."""
-
-    told: dict[tuple[str, int], str] = field(default_factory=dict)
-    cited: set[tuple[str, str, int]] = field(default_factory=set)
-
-    def delta(self, key: tuple[str, int], piece: str) -> list[Event]:
-        if not piece:
-            return []
-        events: list[Event] = []
-        make = _MAKERS[key[0]]
-        if key not in self.told and self.told and make is not RefusalDelta:
-            events.append(make("\n\n"))  # a further part is a paragraph of its own
-        self.told[key] = self.told.get(key, "") + piece
-        return [*events, make(piece)]
-
-    def whole(self, key: tuple[str, int], text: str) -> list[Event]:
-        told = self.told.get(key, "")
-        return self.delta(key, text[len(told) :]) if text.startswith(told) else []
-
-    def cite(self, index: int, annotation: Mapping[str, Any]) -> list[Event]:
-        kind, url = reading.text(annotation.get("type")), reading.text(annotation.get("url"))
-        file_id = reading.text(annotation.get("file_id"))
-        title = reading.text(annotation.get("title")) or reading.text(annotation.get("filename")) or url or file_id
-        start, end = reading.count(annotation.get("start_index")), reading.count(annotation.get("end_index"))
-        key = (kind, url or file_id, start or reading.count(annotation.get("index")))
-        if not title or key in self.cited:
-            return []
-        self.cited.add(key)
-        return [CitationAdded(title, url, self.told.get(("text", index), "")[start:end])]
-
-
-_MAKERS: Mapping[str, Any] = {
-    "text": TextDelta,
-    "refusal": RefusalDelta,
-    "summary": ReasoningDelta,
-    "reasoning": ReasoningDelta,
-}
-
-
 class OutputItem:
     """One output item; takes its beginning, its pieces and its end, in whatever share the server sends them."""
 
@@ -93,7 +49,7 @@ class OutputItem:
         self.call_id = ""
         self._unique = call_id
         self.ended = False
-        self.parts = _Parts()
+        self.parts = Parts()
         self._name = ""
         self._arguments = ""
         self._started = False
