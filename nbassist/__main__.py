@@ -8,15 +8,17 @@ from collections.abc import Sequence
 
 from . import __version__
 from .errors import NbassistError, UsageError
+from .journal import cli as journal_cli
 from .local import cli
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser with all its commands; each sets `run`, which takes the options."""
-    made = argparse.ArgumentParser("nbassist", description="An assistant in the notebook: its server and its models.")
+    made = argparse.ArgumentParser("nbassist", description="An assistant in the notebook: server, models, journal.")
     made.add_argument("--version", action="version", version=f"nbassist {__version__}")
     commands = made.add_subparsers(dest="command", required=True, metavar="COMMAND")
     cli.add_commands(commands)
+    journal_cli.add_commands(commands)
     return made
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -54,6 +54,14 @@ class Asking:
         What is done with calls that need approval: "ask", "allow" or "deny".
     note : str
         One line for the view.
+    cache : str
+        How recorded replies are used: "off", "auto", "refresh" or "replay"; see `nbassist.journal.cache`.
+    repeat : int
+        Tells prompts apart that are alike, for the cache.
+    variant : mapping
+        What was varied, for the journal.
+    off : bool
+        Whether the run is kept out of the journal.
     """
 
     thread: str = ""
@@ -74,6 +82,10 @@ class Asking:
     ask: Ask | None = None
     approval: str = ""
     note: str = ""
+    cache: str = ""
+    repeat: int = 0
+    variant: Mapping[str, Any] = field(default_factory=dict)
+    off: bool = False
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Asking:

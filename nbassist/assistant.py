@@ -12,7 +12,10 @@ from .conversation import Conversation
 from .driver import Driver
 from .errors import SettingsError
 from .events import Event, Usage
+from .journal import Entry, Journal, Recording
+from .journal.cache import Store, check_mode
 from .prices import dollars, price_of
+from .redact import Redactor
 from .reply import Reply
 from .run import Limits
 from .settings import Settings, resolve
@@ -65,6 +68,12 @@ class Assistant:
         endpoint says.
     threads : Threads, optional
         The conversations by name; one, in memory alone, by default.
+    journal : Journal, optional
+        Where each run is written; None for nowhere.
+    replies : Store, optional
+        Where replies are kept to be given again: the journal by default, or a `nbassist.journal.replies.ReplyFile`.
+    cache : {"off", "auto", "refresh", "replay"}
+        How kept replies are used; see `nbassist.journal.cache`.
 
     Raises
     ------
@@ -91,6 +100,9 @@ class Assistant:
         settings: Settings | None = None,
         threads: Threads | None = None,
         window: int = 0,
+        journal: Journal | None = None,
+        replies: Store | None = None,
+        cache: str = "off",
     ) -> None:
         if not isinstance(backend, str):
             settings = Settings(backend.name, f"object:{backend.name}", model=model, free=True)
@@ -110,6 +122,9 @@ class Assistant:
         self.approval = approval
         self.parameters = dict(parameters or {})
         self.window = window
+        self.journal = journal
+        self.replies = replies
+        self.cache = cache
         self.threads = Threads() if threads is None else threads
         self._backend: Backend | None = None if isinstance(backend, str) else backend
         self._endpoint: Endpoint | None = None
@@ -229,11 +244,11 @@ class Assistant:
             tools = current().values()
         toolbox = tools if isinstance(tools, Toolbox) else Toolbox(tools)
         hosted = urlsplit(self.settings.base_url).hostname == "api.openai.com"
-        conversation.settle(f"{self.settings.backend} {self.settings.base_url or 'local'}")
+        conversation.settle(self._where)
         return Driver(
             prepared.prompt,
             conversation=conversation,
-            backend=lambda: self.backend,
+            backend=lambda: self._backend_for(asking),
             toolbox=toolbox,
             limits=self.limits,
             model=asking.model or self.settings.model,
@@ -249,12 +264,61 @@ class Assistant:
             window=self.window,
             note=note,
             cell=asking.cell,
-            after=after,
+            after=self._journaled(after, prepared, conversation, toolbox),
             price=self._price,
             ask=asking.ask or self.ask_person or asker(view),
             approval=asking.approval or self.approval,
             strict=hosted,
         )
+
+    @property
+    def _where(self) -> str:
+        return f"{self.settings.backend} {self.settings.base_url or 'local'}"
+
+    def _backend_for(self, asking: Asking) -> Backend:
+        mode = asking.cache or self.cache
+        store = self.journal if self.replies is None else self.replies
+        if mode == "off" or store is None:
+            return self.backend
+        from .journal.cache import CachedBackend
+
+        return CachedBackend(lambda: self.backend, store, check_mode(mode), endpoint=self._where, repeat=asking.repeat)
+
+    def _journaled(
+        self, after: Callable[[Event], None], prepared: Prepared, conversation: Conversation, toolbox: Toolbox
+    ) -> Callable[[Event], None]:
+        """Return what is told of each event: `after`, and the journal where there is one."""
+        asking = prepared.asking
+        if self.journal is None or asking.off:
+            return after
+        redact = Redactor().text
+        own = self.instructions if asking.instructions is None else asking.instructions
+        parameters = {**self.parameters, **(asking.parameters or {})}
+        if asking.reasoning:
+            parameters["reasoning"] = asking.reasoning
+        entry = Entry(
+            redact(prepared.prompt),
+            notebook=self.threads.shelf.notebook if self.threads.shelf else "",
+            cell=asking.cell,
+            thread=conversation.name,
+            backend=self.settings.backend,
+            endpoint=self.settings.base_url or "local",
+            model=asking.model or self.settings.model,
+            instructions=redact(own),
+            parameters=parameters,
+            tools=tuple(
+                {"name": s.name, "description": s.description, "parameters": s.parameters} for s in toolbox.specs
+            ),
+            shown=tuple(asking.see),
+            variant=asking.variant,
+        )
+        recording = Recording(self.journal, entry)
+
+        def both(event: Event) -> None:
+            after(event)
+            recording.take(event)
+
+        return both
 
     def _price(self, model: str, usage: Usage) -> float | None:
         """US dollars, None where unknown; an engine on one's own machine costs nothing."""

@@ -95,7 +95,9 @@ class Driver:
         self._order = Order()
         self._recorder = Recorder()
         self._usage = Usage()
+        self._paid = Usage()
         self._turns = 0
+        self._replaying = self._asked = False
         self._clock = 0.0
         self._backend: Backend | None = None
 
@@ -224,9 +226,12 @@ class Driver:
         self._recorder.add(event)
         if isinstance(event, TurnEnded):
             self._usage += event.usage
+            self._paid += Usage() if self._replaying else event.usage
             self._turns += 1
-        elif isinstance(event, TurnStarted) and event.model:
-            self._model = event.model
+        elif isinstance(event, TurnStarted):
+            self._model = event.model or self._model
+            self._replaying = event.replayed
+            self._asked = self._asked or not event.replayed
         self._after(event)
         return event
 
@@ -235,8 +240,9 @@ class Driver:
             self._stop_at_endpoint(self._conversation.cursor)
             self._conversation.repair("not run: " + outcome.detail)
         seconds = time.monotonic() - self._clock
-        cost = self._price(self._model, outcome.usage)
-        return self._take(RunEnded(outcome.finish, outcome.usage, outcome.detail, seconds, cost, self._turns))
+        replayed = self._turns > 0 and not self._asked
+        cost = 0.0 if replayed else self._price(self._model, self._paid)
+        return self._take(RunEnded(outcome.finish, outcome.usage, outcome.detail, seconds, cost, self._turns, replayed))
 
     def _interrupted(self) -> Outcome:
         """Leave a history that can be gone on from, and the endpoint free; more interrupts do no harm."""
@@ -270,6 +276,7 @@ class Driver:
             self._conversation.drop_prompt()
             if isinstance(error, RequestRefusedError):
                 error.args = (str(error) + self._nearest_model(error),)
+            self._after(RunEnded("failed", self._usage, str(error), time.monotonic() - self._clock))
             raise error
         if isinstance(error, BackendError | ConversationError):
             self._stop_at_endpoint(running)

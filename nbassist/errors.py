@@ -8,6 +8,7 @@
     ├── ToolError                   a function can't be a tool, or a tool's registration is wrong
     ├── ConversationError           a thread can't do that: gone, busy, or the position is not in it
     ├── OrderError                  events came in an order that `nbassist.order` does not allow (a bug in a backend)
+    ├── JournalError                the journal can't be read or written
     ├── BackendError                the endpoint, or the way to it
     │   ├── ConnectionFailedError   nothing answered, or the connection broke before any output
     │   ├── AuthenticationError     the key was refused
@@ -53,6 +54,10 @@ class ConversationError(NbassistError):
 
 class OrderError(NbassistError):
     """Events came in an order that `nbassist.order` does not allow; a bug in a backend, not in the notebook."""
+
+
+class JournalError(NbassistError):
+    """The journal can't be read or written, or has no such run."""
 
 
 class BackendError(NbassistError):

@@ -106,10 +106,13 @@ class TurnStarted:
         What now runs there, enough for a backend to cancel it; empty where there is nothing to cancel.
     model : str
         The model that answers, as the endpoint names it; empty where it does not say.
+    replayed : bool
+        Whether the turn was recorded before, and nothing was asked.
     """
 
     cursor: Mapping[str, str] = field(default_factory=dict)
     model: str = ""
+    replayed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,8 +49,8 @@ class Profile:
     free: bool = False
     start: str = ""
 
-    def values(self, environ: Mapping[str, str]) -> dict[str, str]:
-        """Return backend, base_url, api_key and model, each empty where it says nothing.
+    def values(self, environ: Mapping[str, str], *, offline: bool = False) -> dict[str, str]:
+        """Return backend, base_url, api_key and model, each empty where it says nothing, or is not set `offline`.
 
         Raises
         ------
@@ -59,16 +59,16 @@ class Profile:
         """
         url = self.base_url
         if self.url_env and not url:
-            url = _variable(self.url_env, self.name, environ).rstrip("/")
+            url = _variable(self.url_env, self.name, environ, offline).rstrip("/")
             if self.name == "azure":  # where Azure serves the protocols of OpenAI, under the resource's own host
                 url = url.removesuffix("/openai/v1") + "/openai/v1"
-        key = _variable(self.key_env, self.name, environ) if self.key_env else ""
+        key = _variable(self.key_env, self.name, environ, offline) if self.key_env else ""
         return {"backend": self.backend, "base_url": url, "api_key": key, "model": self.model}
 
 
-def _variable(variable: str, profile: str, environ: Mapping[str, str]) -> str:
+def _variable(variable: str, profile: str, environ: Mapping[str, str], offline: bool) -> str:
     value = environ.get(variable, "")
-    if not value:
+    if not value and not offline:
         raise SettingsError(f"the profile {profile!r} needs {variable} in the environment, and it is not set")
     return value
 

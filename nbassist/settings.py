@@ -67,6 +67,7 @@ def resolve(
     chosen: Mapping[str, str] | None = None,
     config: Mapping[str, str] | None = None,
     environ: Mapping[str, str] | None = None,
+    offline: bool = False,
 ) -> Settings:
     """Settle where a run goes.
 
@@ -77,6 +78,8 @@ def resolve(
         source. `chosen` is what `%assistant use` said.
     environ : mapping of str to str, optional
         The environment of the process by default.
+    offline : bool
+        Whether nothing will be asked: then no key and no embedded server is needed.
 
     Raises
     ------
@@ -100,15 +103,15 @@ def resolve(
                 values[name], sources[name] = level[name], labels[name]
         if level.get("profile"):
             profile = find(level["profile"])
-            settled = profile.values(environ)
+            settled = profile.values(environ, offline=offline)
             if values.get("base_url", "").rstrip("/") not in ("", settled["base_url"]):
                 settled["api_key"] = ""  # the key belongs to the profile's own endpoint
             for name, value in settled.items():
                 if value and name not in values:
                     values[name], sources[name] = value, f"profile {profile.name}"
             free = profile.free and values.get("base_url", "") == settled["base_url"]
-            return _complete(values, sources, profile.name, free)
-    return _complete(values, sources)
+            return _complete(values, sources, profile.name, free, offline)
+    return _complete(values, sources, offline=offline)
 
 
 def _from_environment(
@@ -118,7 +121,9 @@ def _from_environment(
     return {name: environ.get(variable, "") for name, variable in variables.items()}, variables
 
 
-def _complete(values: dict[str, str], sources: dict[str, str], profile: str = "", free: bool = False) -> Settings:
+def _complete(
+    values: dict[str, str], sources: dict[str, str], profile: str = "", free: bool = False, offline: bool = False
+) -> Settings:
     backend = values.get("backend", "")
     if backend and backend not in BACKENDS:
         raise SettingsError(f"there is no backend {backend!r}; known are {', '.join(BACKENDS)}")
@@ -135,7 +140,8 @@ def _complete(values: dict[str, str], sources: dict[str, str], profile: str = ""
     if not base_url:
         if backend not in ("", "assistants"):
             raise SettingsError(f"the backend {backend!r} needs an endpoint: set NBASSIST_BASE_URL")
-        _check_installed()
+        if not offline:
+            _check_installed()
         sources.setdefault("base_url", "embedded server")
         free = True
     key = values.get("api_key", "")

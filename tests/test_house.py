@@ -28,6 +28,7 @@ ALLOWED = {
     "redact": {"errors", "events"},
     "threads": GROUND | {"conversation", "reply"},
     "window": GROUND,
+    "journal": GROUND | {"paths"},
     "run": GROUND | {"conversation", "window"},
     "context": GROUND | {"conversation", "tools"},
     "export": GROUND | {"conversation", "display"},
@@ -36,14 +37,14 @@ ALLOWED = {
     "driver": GROUND | {"redact", "conversation", "run", "order", "reply", "tools", "backends"},
     "local": GROUND | {"backends"},
     "assistant": GROUND
-    | {"asking", "conversation", "threads", "prices", "run", "driver"}
+    | {"asking", "conversation", "threads", "journal", "prices", "redact", "run", "driver"}
     | {"reply", "settings", "tools", "backends", "local"},
     "magics": GROUND
-    | {"paths", "prices", "profiles", "redact", "settings", "conversation", "context", "export", "threads"}
+    | {"paths", "prices", "profiles", "redact", "settings", "conversation", "context", "export", "journal", "threads"}
     | {"run", "reply"}
     | {"tools", "backends", "display", "assistant", "local"},
     "testing": GROUND | {"tools"},
-    "__main__": GROUND | {"local", "settings", "__init__"},
+    "__main__": GROUND | {"journal", "local", "settings", "__init__"},
     "__init__": {"assistant", "tools", "magics"},
 }
 HEAVY = ("openai", "anywidget", "ipywidgets", "pydantic", "sqlalchemy", "starlette", "markdown_it", "nh3", "pygments")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
-from traitlets import Enum, Int, Unicode
+from traitlets import Bool, Enum, Int, Unicode, default
 
 from ..errors import UsageError
 from .failures import LastFailure
@@ -28,9 +29,24 @@ class NbAssist(Magics):
     nudge_after = Int(3, min=1, help="The same call so often in one run: the model is told so.").tag(config=True)
     stop_after = Int(5, min=1, help="The same call so often in one run: the run is stopped.").tag(config=True)
     window = Int(0, min=0, help="Tokens of the model's context; 0 to go by what the endpoint says.").tag(config=True)
+    journal = Bool(True, help="Whether runs are written to the journal, which %assistant log reads.").tag(config=True)
+    cache = Enum(
+        ["auto", "off", "refresh", "replay"], help="How recorded replies are used; NBASSIST_CACHE says it, too."
+    ).tag(config=True)
+    replies = Unicode(help="A file beside the notebook that keeps its replies; NBASSIST_REPLIES says it, too.").tag(
+        config=True
+    )
     approval = Enum(["ask", "allow", "deny"], "ask", help="What is done with calls that a person has to allow.").tag(
         config=True
     )
+
+    @default("cache")
+    def _cache(self) -> str:
+        return os.environ.get("NBASSIST_CACHE", "off")
+
+    @default("replies")
+    def _replies(self) -> str:
+        return os.environ.get("NBASSIST_REPLIES", "")
 
     def __init__(self, shell: Any) -> None:
         super().__init__(shell=shell)

@@ -129,6 +129,15 @@ def parser(prog: str = "%%assistant") -> Parser:
         help="read the reply into json or a type of the notebook, such as a pydantic model: the reply's .value",
     )
     back.add_argument("--code", action="store_true", help="put the code of the reply into a cell below")
+    kept = made.add_argument_group("what is kept")
+    kept.add_argument(
+        "--cache",
+        default="",
+        choices=("", "auto", "off", "refresh", "replay"),
+        metavar="MODE",
+        help="recorded replies: auto gives them again, refresh asks anew, replay never asks, off is the default",
+    )
+    kept.add_argument("--off", action="store_true", help="keep this run out of the journal")
     made.add_argument("--tools", type=names, metavar="A,B", help="only these tools may be called; globs are allowed")
     made.add_argument("--no-tools", action="store_true", help="no tool may be called")
     return made

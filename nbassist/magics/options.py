@@ -32,6 +32,10 @@ class Options:
         What the reply is read into: `json` or a type of the notebook; empty for free text.
     code : bool
         Whether the code of the reply goes into a cell below.
+    cache : str
+        How recorded replies are used; empty for what `%config` says.
+    off : bool
+        Whether the run is kept out of the journal.
     parameters : mapping
         What `-p` says, by the names on the wire.
     """
@@ -50,6 +54,8 @@ class Options:
     files: tuple[str, ...] = ()
     shape: str = ""
     code: bool = False
+    cache: str = ""
+    off: bool = False
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -59,7 +59,12 @@ def _ask(magics: NbAssist, prompt: str, options: Options, as_it_is: bool) -> Rep
     from ..tools import Toolbox, current
 
     shell = magics.notebook_shell
-    assistant = magics.session.assistant(magics.session.settings(magics.choices(), {"profile": options.profile}))
+    session, cache = magics.session, options.cache or magics.cache
+    settings = session.settings(magics.choices(), {"profile": options.profile}, offline=cache == "replay")
+    assistant = session.assistant(settings)
+    assistant.journal = session.journal if magics.journal else None
+    assistant.replies = session.replies(magics.replies)
+    assistant.cache = cache
     assistant.limits = Limits(magics.max_turns, magics.nudge_after, magics.stop_after)
     assistant.window = magics.window
     toolbox = Toolbox(current().values())
@@ -85,6 +90,7 @@ def _ask(magics: NbAssist, prompt: str, options: Options, as_it_is: bool) -> Rep
             files=options.files,
             as_=options.shape,
             approval=magics.approval,
+            off=options.off,
         )
     finally:
         view.close()  # where an error ended the run, no event does

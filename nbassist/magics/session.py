@@ -9,6 +9,8 @@ from ..settings import Settings, resolve
 
 if TYPE_CHECKING:
     from ..assistant import Assistant
+    from ..journal import Journal
+    from ..journal.replies import ReplyFile
     from ..threads import Threads
 
 
@@ -26,6 +28,7 @@ class Session:
         self._shell = shell
         self._threads: Threads | None = None
         self._assistant: Assistant | None = None
+        self._replies: dict[str, ReplyFile] = {}
 
     @property
     def threads(self) -> Threads:
@@ -39,9 +42,30 @@ class Session:
             self._threads = Threads(Shelf(data_file("threads"), path) if path else None)
         return self._threads
 
-    def settings(self, config: Mapping[str, str], flags: Mapping[str, str] | None = None) -> Settings:
+    @property
+    def journal(self) -> Journal:
+        """Where the runs of this person are written."""
+        from ..journal import default_journal
+
+        return default_journal()
+
+    def settings(
+        self, config: Mapping[str, str], flags: Mapping[str, str] | None = None, *, offline: bool = False
+    ) -> Settings:
         """Settle where the next prompt goes; the environment and `%config` may have changed since the last."""
-        return resolve(arguments=flags, chosen=self.chosen, config=config)
+        return resolve(arguments=flags, chosen=self.chosen, config=config, offline=offline)
+
+    def replies(self, path: str) -> ReplyFile | None:
+        """Return the file of recorded replies at `path`, read once; None for an empty path."""
+        if not path:
+            return None
+        if path not in self._replies:
+            from pathlib import Path
+
+            from ..journal.replies import ReplyFile
+
+            self._replies[path] = ReplyFile(Path(path).expanduser())
+        return self._replies[path]
 
     def assistant(self, settings: Settings) -> Assistant:
         """Return the assistant for `settings`: the same one as long as they do not change."""

@@ -34,6 +34,8 @@ HOMES: dict[str, str] = {
     "save": "threads:save",
     "load": "threads:load",
     "export": "threads:export",
+    "log": "log:log",
+    "diff": "log:diff",
     "fix": "questions:fix",
     "explain": "questions:explain",
 }

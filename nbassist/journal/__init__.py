@@ -1,0 +1,12 @@
+"""Every run on disk: what was asked and what came, to look up, to compare, and to give again without asking.
+
+The journal never costs a reply: it is written on a thread of its own, and where it can't be, that is said once.
+"""
+
+from __future__ import annotations
+
+from .entry import Entry
+from .journal import Journal, default_journal
+from .recording import Recording
+
+__all__ = ["Entry", "Journal", "Recording", "default_journal"]

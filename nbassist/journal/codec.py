@@ -1,0 +1,93 @@
+"""Events as JSON and back, each with the seconds since the first."""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any, TypeAlias, get_args
+
+from .. import events
+from ..events import Event, ImageData, Usage
+
+Timed: TypeAlias = tuple[float, Event]
+"""Seconds since the first event, and the event."""
+
+_KINDS: Mapping[str, type[Any]] = {kind.__name__: kind for kind in get_args(events.Event)}
+
+
+def to_json(timed: Iterable[Timed]) -> list[dict[str, Any]]:
+    """Return events as objects that `json.dumps` takes; a field at its default is left out."""
+    return [{"t": round(seconds, 4), "event": type(event).__name__, **_fields(event)} for seconds, event in timed]
+
+
+def from_json(items: Iterable[Mapping[str, Any]]) -> tuple[Timed, ...]:
+    """Read what `to_json` wrote.
+
+    Raises
+    ------
+    ValueError
+        Where it is nothing of the kind.
+    """
+    try:
+        return tuple((float(item["t"]), _event(item)) for item in items)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"not a recorded run: {error}") from error
+
+
+def pack(timed: Iterable[Timed]) -> bytes:
+    """Return events as compressed JSON."""
+    return zlib.compress(json.dumps(to_json(timed), ensure_ascii=False, separators=(",", ":")).encode(), 6)
+
+
+def unpack(data: bytes) -> tuple[Timed, ...]:
+    """Read what `pack` wrote; ValueError where it is damaged."""
+    try:
+        return from_json(json.loads(zlib.decompress(data)))
+    except zlib.error as error:
+        raise ValueError(f"a recorded run is damaged: {error}") from error
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    found = {}
+    for field in fields(value):
+        content = getattr(value, field.name)
+        if content != field.default and not (content in ({}, ()) and not isinstance(content, float)):
+            found[field.name] = _plain(content)
+    return found
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return {"$bytes": base64.b64encode(value).decode("ascii")}
+    if isinstance(value, ImageData):
+        return {"$image": value.media_type, "data": base64.b64encode(value.data).decode("ascii")}
+    if is_dataclass(value):
+        return _fields(value)
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _event(item: Mapping[str, Any]) -> Event:
+    kind = _KINDS[item["event"]]
+    named = {name: _read(name, value) for name, value in item.items() if name not in ("t", "event")}
+    made: Event = kind(**named)
+    return made
+
+
+def _read(name: str, value: Any) -> Any:
+    if name == "usage":
+        return Usage(**value)
+    if isinstance(value, Mapping):
+        if "$bytes" in value:
+            return base64.b64decode(value["$bytes"])
+        if "$image" in value:
+            return ImageData(value["$image"], base64.b64decode(value["data"]))
+        return {key: _read("", item) for key, item in value.items()}
+    if isinstance(value, list):
+        items = [_read("", item) for item in value]
+        return tuple(items) if name in ("display", "images") else items
+    return value

@@ -1,0 +1,97 @@
+"""What changed between two runs, word by word: prompts, what was set, and replies."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from html import escape
+from typing import Literal, TypeAlias
+
+from .entry import Entry
+
+_WORD = re.compile(r"\s+|\w+|[^\w\s]")
+_LONGEST = 20_000  # words; longer texts are compared line by line
+
+Piece: TypeAlias = tuple[Literal["same", "gone", "new"], str]
+
+
+def diff_words(before: str, after: str) -> list[Piece]:
+    """Return the pieces of two texts in order: `same` in both, `gone` from the first, `new` in the second."""
+    first, second = _WORD.findall(before), _WORD.findall(after)
+    if len(first) + len(second) > _LONGEST:
+        first, second = before.splitlines(keepends=True), after.splitlines(keepends=True)
+    pieces: list[Piece] = []
+    for tag, i1, i2, j1, j2 in SequenceMatcher(None, first, second, autojunk=False).get_opcodes():
+        if tag == "equal":
+            pieces.append(("same", "".join(first[i1:i2])))
+            continue
+        if i2 > i1:
+            pieces.append(("gone", "".join(first[i1:i2])))
+        if j2 > j1:
+            pieces.append(("new", "".join(second[j1:j2])))
+    return pieces
+
+
+@dataclass(frozen=True, repr=False)
+class Difference:
+    """What changed between two runs.
+
+    Parameters
+    ----------
+    heading : str
+        Which runs.
+    parts : tuple
+        Pairs of what is compared and its pieces; what did not change at all is not in it.
+    """
+
+    heading: str
+    parts: tuple[tuple[str, tuple[Piece, ...]], ...]
+
+    def __repr__(self) -> str:
+        marks = {"same": "{}", "gone": "[-{}-]", "new": "{{+{}+}}"}
+        blocks = [
+            f"{name}:\n" + "".join(marks[kind].format(text) for kind, text in pieces) for name, pieces in self.parts
+        ]
+        return "\n\n".join([self.heading, *blocks] if blocks else [self.heading, "nothing differs"])
+
+    def _repr_html_(self) -> str:
+        styles = {
+            "gone": "background:rgba(220,60,60,.22);text-decoration:line-through",
+            "new": "background:rgba(40,160,80,.25);text-decoration:none",
+        }
+        tags = {"gone": "del", "new": "ins"}
+
+        def one(kind: str, text: str) -> str:
+            if kind == "same":
+                return escape(text)
+            return f'<{tags[kind]} style="{styles[kind]}">{escape(text)}</{tags[kind]}>'
+
+        blocks = "".join(
+            f"<p><strong>{escape(name)}</strong></p>"
+            f'<div style="white-space:pre-wrap">{"".join(one(*piece) for piece in pieces)}</div>'
+            for name, pieces in self.parts
+        )
+        return f"<div><p>{escape(self.heading)}</p>{blocks or '<p>nothing differs</p>'}</div>"
+
+
+def compare(before: Entry, after: Entry) -> Difference:
+    """Return what changed from one run to another: prompt, settings, tools and reply."""
+    parts = tuple(
+        (name, tuple(diff_words(first, second)))
+        for (name, first), (_, second) in zip(_texts(before), _texts(after), strict=True)
+        if first != second
+    )
+    return Difference(f"run {before.number} → run {after.number}", parts)
+
+
+def _texts(entry: Entry) -> Iterator[tuple[str, str]]:
+    yield "prompt", entry.prompt
+    yield "model", entry.model
+    yield "system prompt", entry.instructions
+    yield "parameters", json.dumps(dict(entry.parameters), sort_keys=True, default=str)
+    yield "tools", ", ".join(str(tool.get("name", "")) for tool in entry.tools)
+    yield "shown along", ", ".join(entry.shown)
+    yield "reply", entry.text

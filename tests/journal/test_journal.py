@@ -1,0 +1,224 @@
+"""Runs on disk: written without costing a reply, found again, and given again."""
+
+from __future__ import annotations
+
+import sqlite3
+import stat
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nbassist.errors import JournalError
+from nbassist.events import (
+    ImageData,
+    ItemKept,
+    RunEnded,
+    RunStarted,
+    TextDelta,
+    ToolFinished,
+    TurnEnded,
+    TurnStarted,
+    Usage,
+)
+from nbassist.journal import Entry, Journal, Recording
+from nbassist.journal.codec import from_json, pack, to_json, unpack
+from nbassist.journal.diff import compare, diff_words
+
+EVENTS = (
+    RunStarted("m"),
+    TurnStarted({"run_id": "r"}, "m-1"),
+    TextDelta("Späße \x00"),
+    ItemKept("responses", {"type": "reasoning", "n": [1, None]}),
+    TurnEnded("tool_calls", Usage(1, 2, 3, 4, True)),
+    ToolFinished("c", "f", "out", None, 0.5, ({"text/plain": "x"},), "", (ImageData("image/png", b"\x89"),)),
+    RunEnded("completed", Usage(1, 2, known=True), "", 1.5, 0.01, 1),
+)
+
+
+@pytest.fixture
+def told() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def journal(tmp_path: Path, told: list[str]) -> Iterator[Journal]:
+    made = Journal(tmp_path / "data" / "journal.db", told.append)
+    yield made
+    made.close()
+
+
+def run(journal: Journal, prompt: str = "hello", **more: Any) -> None:
+    recording = Recording(journal, Entry(prompt, **more))
+    for event in EVENTS:
+        recording.take(event)
+
+
+def test_events_come_back_as_they_were() -> None:
+    timed = tuple((0.1 * number, event) for number, event in enumerate(EVENTS))
+    assert [event for _, event in unpack(pack(timed))] == list(EVENTS)
+    assert from_json(to_json(timed))[2][0] == pytest.approx(0.2)
+
+
+@given(st.binary(max_size=200))
+def test_a_damaged_recording_is_a_value_error_and_nothing_else(data: bytes) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - json, zlib and our own all are
+        unpack(data)
+
+
+def test_a_run_is_written_and_found_again(journal: Journal) -> None:
+    before = time.time()
+    run(journal, "How many?", notebook="/a.ipynb", cell="c1", thread="main", parameters={"temperature": 0.2})
+    (entry,) = journal.entries()
+    assert (entry.prompt, entry.text, entry.finish, entry.model) == ("How many?", "Späße \x00", "completed", "m-1")
+    assert (entry.usage, entry.cost, entry.turns, entry.number) == (Usage(1, 2, known=True), 0.01, 1, 1)
+    assert before <= entry.began <= time.time()
+    assert entry.first_text > 0
+    assert [event for _, event in journal.entry(1).events] == list(EVENTS)
+
+
+def test_runs_are_found_by_cell_words_and_time(journal: Journal) -> None:
+    for number in range(4):
+        run(journal, f"prompt 100% {number}", notebook="/a.ipynb", cell=f"c{number % 2}")
+    assert [e.prompt[-1] for e in journal.entries(cell="c1")] == ["1", "3"]
+    assert [e.prompt[-1] for e in journal.entries(grep="PROMPT 100% 2")] == ["2"]
+    assert journal.entries(grep="prompt%2") == [], "a percent sign is a percent sign"
+    assert [e.prompt[-1] for e in journal.entries(last=2)] == ["2", "3"]
+    assert journal.entries(since=time.time() + 60) == []
+    assert journal.entries(notebook="/b.ipynb") == []
+    with pytest.raises(JournalError, match="no run 9"):
+        journal.entry(9)
+
+
+def test_a_rating_is_kept(journal: Journal) -> None:
+    run(journal)
+    journal.rate(1, "good")
+    assert journal.entry(1).rating == "good"
+
+
+def test_the_file_is_nobody_elses_business(journal: Journal) -> None:
+    run(journal)
+    journal.flush()
+    assert stat.S_IMODE(journal.path.stat().st_mode) == 0o600
+
+
+def test_a_corrupt_file_is_put_aside_and_a_new_one_begun(journal: Journal, told: list[str]) -> None:
+    journal.path.parent.mkdir()
+    journal.path.write_bytes(b"this is no database " * 100)
+    run(journal)
+    assert len(journal.entries()) == 1
+    (aside,) = journal.path.parent.glob("*.damaged-*")
+    assert aside.read_bytes().startswith(b"this is no database")
+    assert ["put aside as" in line for line in told] == [True]
+
+
+def test_a_file_of_a_later_version_is_left_alone_and_that_is_said_once(journal: Journal, told: list[str]) -> None:
+    journal.path.parent.mkdir()
+    with sqlite3.connect(journal.path) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    before = journal.path.read_bytes()
+    run(journal)
+    run(journal)
+    journal.flush()
+    assert journal.path.read_bytes() == before
+    assert [line.count("later version") for line in told] == [1]
+
+
+def test_a_journal_that_another_process_holds_costs_no_reply(
+    journal: Journal, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(journal)
+    journal.close()
+    monkeypatch.setattr("nbassist.journal.database._BUSY", 0.1)
+    other = sqlite3.connect(journal.path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    run(journal)
+    journal.flush()
+    assert ["in use by another process" in line for line in told] == [True]
+    other.execute("ROLLBACK")
+    other.close()
+    run(journal, "after")
+    assert [e.prompt for e in journal.entries()] == ["hello", "after"]
+
+
+def test_a_place_that_can_not_be_is_said_once(tmp_path: Path, told: list[str]) -> None:
+    (tmp_path / "file").write_text("")
+    journal = Journal(tmp_path / "file" / "journal.db", told.append)
+    run(journal)
+    run(journal)
+    journal.flush()
+    assert len(told) == 1
+    assert "can't be made" in told[0]
+
+
+def test_a_full_disk_is_said_and_runs_that_fit_later_are_written(journal: Journal, told: list[str]) -> None:
+    run(journal)
+    journal.flush()
+    with journal._engine().begin() as connection:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+    run(journal, "x" * 100_000)
+    journal.flush()
+    assert ["full" in line for line in told] == [True]
+    run(journal, "small")
+    assert [e.prompt for e in journal.entries()][:1] == ["hello"]
+
+
+def test_what_can_not_be_written_takes_nothing_else_with_it(journal: Journal, told: list[str]) -> None:
+    journal.flush()
+    run(journal, "one")
+    run(journal, "two", parameters={"odd": object()})
+    run(journal, "three")
+    assert [e.prompt for e in journal.entries()] == ["one", "three"]
+    assert len(told) == 1
+
+
+def test_two_processes_write_to_one_journal(journal: Journal) -> None:
+    import subprocess
+    import sys
+
+    code = (
+        "from pathlib import Path; from nbassist.journal import *; import sys\n"
+        "from nbassist.events import *\n"
+        "j = Journal(Path(sys.argv[1]))\n"
+        "for n in range(20):\n"
+        "    r = Recording(j, Entry(f'other {n}')); r.take(RunEnded('completed'))\n"
+    )
+    other = subprocess.Popen([sys.executable, "-c", code, str(journal.path)])
+    for number in range(20):
+        run(journal, f"mine {number}")
+    assert other.wait(60) == 0
+    assert len(journal.entries()) == 40
+
+
+def test_a_difference_is_word_by_word() -> None:
+    pieces = diff_words("Be brief, please.", "Be kind, please.")
+    assert pieces == [("same", "Be "), ("gone", "brief"), ("new", "kind"), ("same", ", please.")]
+
+
+@given(st.text(max_size=60), st.text(max_size=60))
+def test_the_pieces_of_a_difference_make_both_texts(before: str, after: str) -> None:
+    pieces = diff_words(before, after)
+    words = "".join(t for k, t in pieces if k != "new"), "".join(t for k, t in pieces if k != "gone")
+    import re
+
+    def squeezed(text: str) -> str:
+        return "".join(re.findall(r"\s+|\w+|[^\w\s]", text))
+
+    assert words == (squeezed(before), squeezed(after))
+
+
+def test_two_runs_are_compared_in_all_that_was_set() -> None:
+    difference = compare(
+        Entry("a b", model="m", parameters={"t": 1}, text="<b>", number=1),
+        Entry("a c", model="m", parameters={"t": 2}, text="<b>", number=2),
+    )
+    assert [name for name, _ in difference.parts] == ["prompt", "parameters"]
+    assert "a [-b-]{+c+}" in repr(difference)
+    assert "<del" in difference._repr_html_()
+    assert "nothing differs" in repr(compare(Entry("a"), Entry("a")))

@@ -1,0 +1,135 @@
+"""The journal, the log and recorded replies, in a real kernel."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.kernel
+CHAT = "/chat/completions"
+
+
+def say(endpoint: Any, wire: Any, *texts: str) -> None:
+    endpoint.on("POST", CHAT, *(wire.answer(wire.stream(wire.delta(content=t), wire.delta("stop"))) for t in texts))
+
+
+@pytest.fixture
+def notebook(start_kernel: Callable[..., Any], endpoint: Any, wire: Any, tmp_path: Path) -> Any:
+    say(endpoint, wire, "first", "second", "third")
+    return start_kernel(
+        NBASSIST_MODEL="m", NBASSIST_API_KEY="sk-very-secret", JPY_SESSION_NAME=str(tmp_path / "orders.ipynb")
+    )
+
+
+def test_every_run_of_every_cell_is_in_the_log(notebook: Any) -> None:
+    notebook.run("%%assistant -p temperature=0\nHow many?", cell="a")
+    notebook.run("%%assistant -t side\nAnd why?", cell="b")
+    shown = notebook.run("%assistant log").result
+    assert "How many?" in shown
+    assert "side" in shown
+    assert "And why?" not in notebook.run("%assistant log --grep many").result
+    assert "How many?" in notebook.run("%assistant log --since 1h").result
+    assert "first" in notebook.run("%assistant log 1").result
+
+
+def test_the_versions_of_one_cells_prompt_are_listed_and_compared(notebook: Any) -> None:
+    notebook.run("%%assistant\nBe brief.", cell="a")
+    notebook.run("%%assistant\nElse.", cell="b")
+    notebook.run("%%assistant -p temperature=1\nBe kind.", cell="a")
+    shown = notebook.run("%assistant log --cell a").result
+    assert "Be brief." in shown
+    assert "Be kind." in shown
+    assert "Else." not in shown
+    difference = notebook.run("%assistant diff 1 3").result
+    assert "Be [-brief-]{+kind+}." in difference
+    assert "temperature" in difference
+
+
+def test_off_keeps_a_run_out(notebook: Any) -> None:
+    notebook.run("%%assistant --off\nA secret matter.", cell="a")
+    assert "no runs" in notebook.run("%assistant log").result
+
+
+def test_no_key_stands_in_the_journal(notebook: Any) -> None:
+    notebook.run("import os")
+    notebook.run("%%assistant -s {{x}}\nMy key is {{ os.environ['NBASSIST_API_KEY'] }}", cell="a")
+    notebook.run("%assistant log")
+    files = list(Path(os.environ["NBASSIST_DATA_DIR"]).rglob("*"))
+    held = [file for file in files if file.is_file() and b"sk-very-secret" in file.read_bytes()]
+    assert [file for file in files if file.name == "journal.db"]
+    assert held == []
+
+
+def test_a_failed_run_is_in_the_log_too(notebook: Any, endpoint: Any) -> None:
+    endpoint.json("POST", CHAT, {"error": {"message": "no such thing"}}, status=400)
+    assert notebook.run("%%assistant\nHow many?").error is not None
+    assert "failed" in notebook.run("%assistant log").result
+
+
+def test_cache_gives_a_reply_again_without_asking(notebook: Any, endpoint: Any) -> None:
+    for _ in range(2):
+        ran = notebook.run("%%assistant --cache auto\nHow many?", cell="a")
+    assert "first" in ran.html
+    assert len(endpoint.bodies(CHAT)) == 1
+    notebook.run("%%assistant --cache refresh\nHow many?", cell="a")
+    assert len(endpoint.bodies(CHAT)) == 2
+
+
+def test_a_notebook_with_its_recorded_replies_runs_without_an_endpoint_or_a_key(
+    notebook: Any, start_kernel: Callable[..., Any], endpoint: Any, tmp_path: Path
+) -> None:
+    notebook.run("%config NbAssist.replies = 'orders.replies.jsonl'")
+    first = notebook.run("%%assistant --cache refresh -m m\nHow many?", cell="a")
+    recorded = (tmp_path / "orders.replies.jsonl").read_text()
+    assert "first" in recorded
+    assert "sk-very-secret" not in recorded
+    asked = len(endpoint.asked)
+    offline = start_kernel(
+        NBASSIST_BASE_URL="", NBASSIST_BACKEND="", NBASSIST_CACHE="replay", NBASSIST_REPLIES="orders.replies.jsonl"
+    )
+    again = offline.run("%%assistant -m m\nHow many?")
+    assert again.error is None
+    assert "first" in again.html
+    assert "first" in first.html
+    assert len(endpoint.asked) == asked
+    missing = offline.run("%%assistant -m m\nHow much?")
+    assert "no reply is recorded for 'How much?'" in missing.error["evalue"]
+    assert len(missing.error["traceback"]) == 1
+
+
+def test_a_journal_that_can_not_be_written_costs_no_reply_and_is_said_once(
+    start_kernel: Callable[..., Any], endpoint: Any, wire: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "blocked").write_text("a file where the folder should be")
+    say(endpoint, wire, "said")
+    kernel = start_kernel(NBASSIST_MODEL="m", NBASSIST_DATA_DIR=str(tmp_path / "blocked" / "data"))
+    outputs = ""
+    for _ in range(3):
+        ran = kernel.run("%%assistant\nHow many?")
+        assert ran.error is None
+        assert "said" in ran.html
+        outputs += ran.stdout
+    outputs += kernel.run("import time; time.sleep(0.5)").stdout
+    assert outputs.count("can't be made") == 1
+
+
+def test_the_log_is_read_on_the_command_line(notebook: Any) -> None:
+    notebook.run("%%assistant\nHow many?", cell="a")
+    notebook.run("%assistant log")
+
+    def run(*words: str) -> str:
+        done = subprocess.run([sys.executable, "-m", "nbassist", *words], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert "How many?" in run("log")
+    assert "How many?" in run("log", "--grep", "many")
+    assert "first" in run("log", "1")
+    assert json.loads(run("log", "1", "--json"))["prompt"] == "How many?"
