@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from ..errors import RequestRefusedError
 from ..events import Event
 from ..messages import File, Image, Message, Request, Text, ToolCall, ToolOutput, ToolSpec
 from . import reading
@@ -47,6 +48,7 @@ class ChatBackend:
 
         self._transport = Transport(base_url, api_key, stall=stall)
         self._model = ""
+        self._tells_usage = True
 
     def stream(self, request: Request) -> Iterator[Event]:
         """Send `request` and yield the events of the turn; closing the iterator closes the stream.
@@ -79,7 +81,18 @@ class ChatBackend:
         limit = request.parameters.get("max_completion_tokens", request.parameters.get("max_tokens"))
         limit = limit if isinstance(limit, int) else None
         decoder = ChatDecoder([tool.name for tool in request.tools], custom=custom, limit=limit)
-        yield Open("/chat/completions", build_chat_request(request), decoder)
+        body = build_chat_request(request)
+        if not self._tells_usage:
+            body.pop("stream_options", None)
+        try:
+            yield Open("/chat/completions", body, decoder)
+        except RequestRefusedError as error:
+            # Some servers refuse what asks for the usage; it is then not known.
+            if "stream_options" not in str(error) or not self._tells_usage or "stream_options" in request.parameters:
+                raise
+            self._tells_usage = False
+            del body["stream_options"]
+            yield Open("/chat/completions", body, decoder)
 
 
 def build_chat_request(request: Request) -> dict[str, Any]:

@@ -12,10 +12,11 @@ from typing import Any
 
 from ..errors import BackendError, ConversationError, RequestRefusedError
 from ..events import Event, Retrying, Warned
-from ..messages import Request
+from ..messages import Message, Request
 from . import reading
 from .abilities import is_hosted
 from .responses_decoder import ResponsesDecoder
+from .responses_history import conversation_messages
 from .responses_request import History, build_responses_request
 from .steps import Call, Flow, Open, Pause, Step, list_models
 from .transport import STALL, Transport
@@ -104,6 +105,23 @@ class ResponsesBackend:
                 pass
         return {} if cursor.get("conversation_id") else None
 
+    def open_conversation(self, conversation_id: str) -> tuple[list[Message], dict[str, str]]:
+        """Return the messages of a conversation at the service, oldest first, and the cursor to go on from it.
+
+        Raises
+        ------
+        ConversationError
+            Where there is no such conversation.
+        """
+        found: list[Message] = []
+
+        def flow() -> Flow:
+            found.extend((yield from conversation_messages(conversation_id)))
+
+        for _ in self._transport.drive(flow()):
+            pass
+        return found, {"conversation_id": conversation_id}
+
     def models(self) -> list[str]:
         """Return the names of the endpoint's models, in its order."""
         return self._transport.models()
@@ -144,7 +162,7 @@ class ResponsesBackend:
         )
 
     def _mode(self, request: Request) -> History:
-        if request.parameters.get("conversation"):
+        if request.parameters.get("conversation") or request.cursor.get("conversation_id"):
             return "conversation"
         return "ours" if request.parameters.get("store") is False else self._history
 

@@ -157,3 +157,12 @@ def test_a_call_as_json_in_the_text_is_run(endpoint: Any, wire: Any) -> None:
     endpoint.on("POST", CHAT, wire.answer(written), answer)
     reply = Assistant(backend="chat", base_url=endpoint.url, model="m", tools=[row_count]).ask("go")
     assert (reply.text, reply.tool_calls[0].output) == ("12 rows", "12")
+
+
+def test_a_server_that_refuses_to_tell_the_usage_is_asked_without(endpoint: Any, wire: Any) -> None:
+    refusal = b'{"error": {"message": "Unrecognized request argument supplied: stream_options"}}'
+    answer = wire.answer(wire.stream(wire.delta(content="a"), wire.delta("stop")))
+    endpoint.on("POST", CHAT, wire.answer([refusal], 400, "application/json"), answer, answer)
+    assistant = Assistant(backend="chat", base_url=endpoint.url, model="m", tools=[])
+    assert [assistant.ask("go").usage.known, assistant.ask("again").text] == [False, "a"]
+    assert ["stream_options" in body for body in endpoint.bodies(CHAT)] == [True, False, False]

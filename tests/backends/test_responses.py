@@ -12,6 +12,7 @@ import pytest
 from nbassist import Assistant
 from nbassist.backends.responses import ResponsesBackend
 from nbassist.backends.responses_request import build_responses_request
+from nbassist.conversation import Conversation
 from nbassist.errors import ConversationError, RequestRefusedError
 from nbassist.events import Retrying, TextDelta, TurnEnded, TurnStarted, Warned
 from nbassist.messages import File, Image, Message, OutputSchema, Request, Text, ToolCall, ToolOutput, ToolSpec
@@ -346,6 +347,55 @@ def test_a_background_response_is_cancelled_and_any_other_ends_with_its_stream(e
     assert backend.cancel({"run_id": "resp_1", "sequence": "3"}) is None
     assert backend.cancel({"response_id": "resp_2"}, forget=True) is None
     assert [asked.path for asked in endpoint.asked] == [f"{PATH}/resp_1/cancel"]
+
+
+def test_an_interrupt_cancels_a_background_response(
+    endpoint: Any, make: Any, wire: Any, responses: Any, pieces: list[Any], say: Any
+) -> None:
+    class View:
+        def apply(self, event: Any) -> None:
+            if isinstance(event, TextDelta):
+                raise KeyboardInterrupt
+
+    endpoint.json("POST", f"{PATH}/resp_1/cancel", {"id": "resp_1", "status": "cancelled"})
+    endpoint.on("POST", PATH, wire.answer(background(responses, *pieces)), say("whole", 2))
+    assistant = make("previous", parameters={"background": True})
+    assert assistant.ask("go", view=View()).finish == "interrupted"
+    assert [asked.path for asked in endpoint.asked][-1] == f"{PATH}/resp_1/cancel"
+    assert assistant.ask("again").text == "whole"
+    assert contents(endpoint.bodies(PATH)[-1]) == ["go", "a", "again"]
+
+
+def test_an_old_conversation_is_opened_by_its_id_and_gone_on_with(
+    endpoint: Any, make: Any, say: Any, responses: Any
+) -> None:
+    def text(role: str, kind: str, said: str) -> dict[str, Any]:
+        return {"type": "message", "id": f"msg_{said}", "role": role, "content": [{"type": kind, "text": said}]}
+
+    call = {"type": "function_call", "id": "fc_1", "call_id": "1", "name": "f", "arguments": "{}"}
+    output = {"type": "function_call_output", "id": "fco_1", "call_id": "1", "output": "12"}
+    pages = [
+        {"data": [text("user", "input_text", "hi"), {"type": "reasoning", "id": "rs_1"}, call], "has_more": True},
+        {"data": [output, text("assistant", "output_text", "12 rows")], "has_more": False},
+    ]
+    endpoint.json("GET", "/conversations/conv_1/items", *pages)
+    endpoint.on("POST", PATH, say("more"))
+    assistant = make("previous")
+    messages, cursor = assistant.backend.open_conversation("conv_1")
+    assert messages == [
+        Message("user", (Text("hi"),)),
+        Message("assistant", (ToolCall("1", "f", "{}"),)),
+        Message("tool", (ToolOutput("1", "f", "12"),)),
+        Message("assistant", (Text("12 rows"),)),
+    ]
+    conversation = Conversation("old", tuple(messages))
+    conversation.keep_cursor(cursor)
+    assistant.ask("go", conversation=conversation)
+    body = endpoint.bodies(PATH)[0]
+    assert (body["conversation"], contents(body)) == ("conv_1", ["go"])
+    endpoint.json("GET", "/conversations/conv_9/items", {"error": {"message": "not found"}}, status=404)
+    with pytest.raises(ConversationError, match="no conversation conv_9"):
+        assistant.backend.open_conversation("conv_9")
 
 
 @pytest.fixture
