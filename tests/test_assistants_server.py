@@ -16,8 +16,10 @@ import openai
 import pytest
 
 from nbassist import Assistant
+from nbassist.backends.assistants import AssistantsBackend
 from nbassist.errors import AuthenticationError, BackendError, ConversationError
 from nbassist.events import Event, TextDelta, Warned
+from nbassist.messages import File, Image, Message, Request, Text
 
 CHAT = "/chat/completions"
 # The SDK marks all of the Assistants API so; these tests are a program that was written for it.
@@ -272,3 +274,28 @@ def test_the_command_prints_its_url_first(tmp_path: Path, endpoint: Any) -> None
     process.terminate()
     assert process.wait(30) in (0, -signal.SIGTERM)
     process.stdout.close()
+
+
+@pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
+def test_a_picture_in_the_prompt_is_uploaded_once_and_reaches_the_model(
+    url: str, endpoint: Any, wire: Any, client: openai.OpenAI, asynchronous: bool
+) -> None:
+    endpoint.on("POST", CHAT, say(wire, "a dot"))
+    before = len(list(client.files.list()))
+    backend = AssistantsBackend(url, "token")
+    parts = (Text("look"), Image(data=b"\x89PNG\r\n\x1a\n"), File("a.csv", "text/csv", b"a,b"))
+    request = Request((Message("user", parts),), model="scripted")
+
+    async def ask() -> None:
+        async for _ in backend.astream(request):
+            pass
+
+    for _ in range(2):
+        if asynchronous:
+            asyncio.run(ask())
+        else:
+            list(backend.stream(request))
+    content = endpoint.bodies(CHAT)[-1]["messages"][-1]["content"]
+    assert [part["type"] for part in content] == ["text", "image_url", "text"]
+    assert content[1]["image_url"]["url"].startswith("data:image/png;base64,iVBOR")
+    assert len(list(client.files.list())) == before + 1
