@@ -3,36 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
 
 from .asking import Asking, Prepared, Tools
 from .backends import Backend, connect
 from .conversation import Conversation
-from .driver import Driver
-from .errors import SettingsError
-from .events import Event, Usage
-from .journal import Entry, Journal, Recording
-from .journal.cache import Store, check_mode
-from .prices import dollars, price_of
-from .redact import Redactor
+from .events import Event
+from .journal import Journal
+from .journal.cache import Store
+from .launch import Launch, View
+from .prices import price_of
 from .reply import Reply
 from .run import Limits
 from .settings import Settings, resolve
 from .threads import Threads
 from .threads.keeping import KeptRun, Run
-from .tools import Ask, Toolbox, asker, current
+from .tools import Ask
 
 if TYPE_CHECKING:
     from .local.launcher import Endpoint
 
 __all__ = ["Assistant", "Reply", "Tools", "View"]
-
-
-class View(Protocol):
-    """Shows a run: takes each of its events once, in order, `RunEnded` last."""
-
-    def apply(self, event: Event) -> None: ...
 
 
 class Assistant:
@@ -222,112 +213,14 @@ class Assistant:
         asking = Asking.of(options)
         price_of("")  # a table that is broken is told before anything is asked
         prepared = Prepared.of(prompt, asking)
+        launch = Launch(self, prepared, view)
         if asking.conversation is not None:
-            return self._driver(prepared, view, asking.conversation, asking.note)
+            return launch.driver(asking.conversation, asking.note)
 
         def make(conversation: Conversation, note: str, after: Callable[[Event], None]) -> Run:
-            return self._driver(prepared, view, conversation, note or asking.note, after)
+            return launch.driver(conversation, note or asking.note, after)
 
         return KeptRun(self.threads.hold(asking.thread, cell=asking.cell, turn=asking.turn), make)
-
-    def _driver(
-        self,
-        prepared: Prepared,
-        view: View | None,
-        conversation: Conversation,
-        note: str,
-        after: Callable[[Event], None] = lambda event: None,
-    ) -> Driver:
-        asking, shape = prepared.asking, prepared.shape
-        tools = self.tools if asking.tools is None else asking.tools
-        if tools is None:
-            tools = current().values()
-        toolbox = tools if isinstance(tools, Toolbox) else Toolbox(tools)
-        hosted = urlsplit(self.settings.base_url).hostname == "api.openai.com"
-        conversation.settle(self._where)
-        return Driver(
-            prepared.prompt,
-            conversation=conversation,
-            backend=lambda: self._backend_for(asking),
-            toolbox=toolbox,
-            limits=self.limits,
-            model=asking.model or self.settings.model,
-            instructions=prepared.instructions(
-                self.instructions if asking.instructions is None else asking.instructions
-            ),
-            parameters={**self.parameters, **(asking.parameters or {})},
-            reasoning=asking.reasoning,
-            output=prepared.output(with_tools=bool(toolbox.tools), hosted=hosted),
-            context=prepared.context(conversation),
-            attachments=prepared.attachments,
-            read=shape.read if shape else None,
-            window=self.window,
-            note=note,
-            cell=asking.cell,
-            after=self._journaled(after, prepared, conversation, toolbox),
-            price=self._price,
-            ask=asking.ask or self.ask_person or asker(view),
-            approval=asking.approval or self.approval,
-            strict=hosted,
-        )
-
-    @property
-    def _where(self) -> str:
-        return f"{self.settings.backend} {self.settings.base_url or 'local'}"
-
-    def _backend_for(self, asking: Asking) -> Backend:
-        mode = asking.cache or self.cache
-        store = self.journal if self.replies is None else self.replies
-        if mode == "off" or store is None:
-            return self.backend
-        from .journal.cache import CachedBackend
-
-        return CachedBackend(lambda: self.backend, store, check_mode(mode), endpoint=self._where, repeat=asking.repeat)
-
-    def _journaled(
-        self, after: Callable[[Event], None], prepared: Prepared, conversation: Conversation, toolbox: Toolbox
-    ) -> Callable[[Event], None]:
-        """Return what is told of each event: `after`, and the journal where there is one."""
-        asking = prepared.asking
-        if self.journal is None or asking.off:
-            return after
-        redact = Redactor().text
-        own = self.instructions if asking.instructions is None else asking.instructions
-        parameters = {**self.parameters, **(asking.parameters or {})}
-        if asking.reasoning:
-            parameters["reasoning"] = asking.reasoning
-        entry = Entry(
-            redact(prepared.prompt),
-            notebook=self.threads.shelf.notebook if self.threads.shelf else "",
-            cell=asking.cell,
-            thread=conversation.name,
-            backend=self.settings.backend,
-            endpoint=self.settings.base_url or "local",
-            model=asking.model or self.settings.model,
-            instructions=redact(own),
-            parameters=parameters,
-            tools=tuple(
-                {"name": s.name, "description": s.description, "parameters": s.parameters} for s in toolbox.specs
-            ),
-            shown=tuple(asking.see),
-            variant=asking.variant,
-        )
-        recording = Recording(self.journal, entry)
-
-        def both(event: Event) -> None:
-            after(event)
-            recording.take(event)
-
-        return both
-
-    def _price(self, model: str, usage: Usage) -> float | None:
-        """US dollars, None where unknown; an engine on one's own machine costs nothing."""
-        if self.settings.free:
-            return 0.0
-        try:
-            return dollars(model, usage)
-        except SettingsError:  # broken since the run began, which checked it; the reply goes before its price
-            return None
 
 
 def _throw_into(events: Iterator[Event]) -> Event | None:

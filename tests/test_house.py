@@ -36,8 +36,11 @@ ALLOWED = {
     "reply": GROUND | {"display"},
     "driver": GROUND | {"redact", "conversation", "run", "order", "reply", "tools", "backends"},
     "local": GROUND | {"backends"},
+    "launch": GROUND
+    | {"asking", "conversation", "driver", "journal", "prices", "redact", "run", "settings", "threads"}
+    | {"tools", "backends"},
     "assistant": GROUND
-    | {"asking", "conversation", "threads", "journal", "prices", "redact", "run", "driver"}
+    | {"launch", "asking", "conversation", "threads", "journal", "prices", "run"}
     | {"reply", "settings", "tools", "backends", "local"},
     "magics": GROUND
     | {"paths", "prices", "profiles", "redact", "settings", "conversation", "context", "export", "journal", "threads"}

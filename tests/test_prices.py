@@ -7,8 +7,10 @@ import os
 import pytest
 
 from nbassist import Assistant
+from nbassist.asking import Asking, Prepared
 from nbassist.errors import SettingsError
 from nbassist.events import Usage
+from nbassist.launch import Launch
 from nbassist.paths import config_file
 from nbassist.prices import dollars, price_of
 
@@ -63,4 +65,5 @@ def test_a_table_that_is_wrong_is_one_line() -> None:
 
 
 def test_what_runs_on_ones_own_machine_costs_nothing() -> None:
-    assert Assistant(profile="ollama")._price("llama3", MILLION) == 0.0
+    launch = Launch(Assistant(profile="ollama"), Prepared.of("hello", Asking()), None)
+    assert launch._price("gpt-4o", MILLION) == 0.0

@@ -1,0 +1,170 @@
+"""A run as it is about to begin: what the assistant says of all prompts, and what is said of this one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from .asking import Prepared, Tools
+from .backends import Backend
+from .conversation import Conversation
+from .driver import Driver
+from .errors import SettingsError
+from .events import Event, Usage
+from .journal import Entry, Journal, Recording
+from .journal.cache import CachedBackend, Store, check_mode
+from .prices import dollars
+from .redact import Redactor
+from .run import Limits
+from .settings import Settings
+from .threads import Threads
+from .tools import Ask, Toolbox, asker, current
+
+
+class View(Protocol):
+    """Shows a run: takes each of its events once, in order, `RunEnded` last."""
+
+    def apply(self, event: Event) -> None: ...
+
+
+class Standing(Protocol):
+    """What holds for all prompts; see `nbassist.Assistant`, whose attributes these are."""
+
+    settings: Settings
+    instructions: str
+    tools: Tools | None
+    limits: Limits
+    ask_person: Ask | None
+    approval: str
+    parameters: dict[str, Any]
+    window: int
+    threads: Threads
+    journal: Journal | None
+    replies: Store | None
+    cache: str
+
+    @property
+    def backend(self) -> Backend: ...
+
+
+def nothing(event: Event) -> None:
+    """Do nothing with an event."""
+
+
+@dataclass(frozen=True)
+class Launch:
+    """One prompt at one assistant; `driver` makes the run on a conversation."""
+
+    standing: Standing
+    prepared: Prepared
+    view: View | None
+
+    def driver(self, conversation: Conversation, note: str = "", after: Callable[[Event], None] = nothing) -> Driver:
+        """Return the run on `conversation`; `after` is told of each of its events."""
+        standing, prepared, asking = self.standing, self.prepared, self.prepared.asking
+        conversation.settle(self._where)
+        return Driver(
+            prepared.prompt,
+            conversation=conversation,
+            backend=self._backend,
+            toolbox=self._toolbox,
+            limits=standing.limits,
+            model=self._model,
+            instructions=prepared.instructions(self._instructions),
+            parameters=self._parameters,
+            reasoning=asking.reasoning,
+            output=prepared.output(with_tools=bool(self._toolbox.tools), hosted=self._hosted),
+            context=prepared.context(conversation),
+            attachments=prepared.attachments,
+            read=prepared.shape.read if prepared.shape else None,
+            window=standing.window,
+            note=note,
+            cell=asking.cell,
+            after=self._journaled(after, conversation),
+            price=self._price,
+            ask=asking.ask or standing.ask_person or asker(self.view),
+            approval=asking.approval or standing.approval,
+            strict=self._hosted,
+        )
+
+    @cached_property
+    def _toolbox(self) -> Toolbox:
+        tools = self.standing.tools if self.prepared.asking.tools is None else self.prepared.asking.tools
+        if tools is None:
+            tools = current().values()
+        return tools if isinstance(tools, Toolbox) else Toolbox(tools)
+
+    @property
+    def _model(self) -> str:
+        return self.prepared.asking.model or self.standing.settings.model
+
+    @property
+    def _instructions(self) -> str:
+        own = self.prepared.asking.instructions
+        return self.standing.instructions if own is None else own
+
+    @property
+    def _parameters(self) -> Mapping[str, Any]:
+        return {**self.standing.parameters, **(self.prepared.asking.parameters or {})}
+
+    @property
+    def _hosted(self) -> bool:
+        return urlsplit(self.standing.settings.base_url).hostname == "api.openai.com"
+
+    @property
+    def _where(self) -> str:
+        return f"{self.standing.settings.backend} {self.standing.settings.base_url or 'local'}"
+
+    def _backend(self) -> Backend:
+        """The endpoint, behind the replies that are kept where they are to be used; asked for when the run begins."""
+        standing, asking = self.standing, self.prepared.asking
+        mode = check_mode(asking.cache or standing.cache)
+        store = standing.journal if standing.replies is None else standing.replies
+        if mode == "off" or store is None:
+            return standing.backend
+        return CachedBackend(lambda: standing.backend, store, mode, endpoint=self._where, repeat=asking.repeat)
+
+    def _journaled(self, after: Callable[[Event], None], conversation: Conversation) -> Callable[[Event], None]:
+        """Return what is told of each event: `after`, and the journal where there is one."""
+        if self.standing.journal is None or self.prepared.asking.off:
+            return after
+        recording = Recording(self.standing.journal, self._entry(conversation))
+
+        def both(event: Event) -> None:
+            after(event)
+            recording.take(event)
+
+        return both
+
+    def _entry(self, conversation: Conversation) -> Entry:
+        standing, asking, redact = self.standing, self.prepared.asking, Redactor().text
+        reasoning = {"reasoning": asking.reasoning} if asking.reasoning else {}
+        return Entry(
+            redact(self.prepared.prompt),
+            notebook=standing.threads.shelf.notebook if standing.threads.shelf else "",
+            cell=asking.cell,
+            thread=conversation.name,
+            backend=standing.settings.backend,
+            endpoint=standing.settings.base_url or "local",
+            model=self._model,
+            instructions=redact(self._instructions),
+            parameters={**self._parameters, **reasoning},
+            tools=tuple(
+                {"name": spec.name, "description": spec.description, "parameters": spec.parameters}
+                for spec in self._toolbox.specs
+            ),
+            shown=tuple(asking.see),
+            variant=asking.variant,
+        )
+
+    def _price(self, model: str, usage: Usage) -> float | None:
+        """US dollars, None where unknown; an engine on one's own machine costs nothing."""
+        if self.standing.settings.free:
+            return 0.0
+        try:
+            return dollars(model, usage)
+        except SettingsError:  # broken since the run began, which checked it; the reply goes before its price
+            return None
