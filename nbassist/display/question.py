@@ -9,6 +9,8 @@ from typing import Any
 from ..events import ApprovalAnswered, ApprovalAsked, Decision
 from . import segments
 from .arguments import editable
+from .clean import one_line
+from .clean import one_line
 from .safe import inert
 
 _DECISIONS: dict[str, Decision] = {"allowed": "allowed", "always": "always", "edited": "edited", "refused": "refused"}
@@ -16,7 +18,7 @@ _LONGEST = 4_000  # characters of a word to the model
 
 
 class Question:
-    """One question, asked once; `number` tells it from those before it.
+    """One question, asked once; `number` tells it from those before it, `problem` what was wrong with an edit.
 
     Attributes
     ----------
@@ -25,7 +27,7 @@ class Question:
     """
 
     def __init__(self, asked: ApprovalAsked, number: int) -> None:
-        self.call_id, self.number = asked.call_id, number
+        self.call_id, self.number, self.problem = asked.call_id, number, asked.problem
         self.answer: ApprovalAnswered | None = None
         self._answered = threading.Event()
 
@@ -48,12 +50,16 @@ class Question:
 
 def question_html(question: Question, call: segments.Call) -> str:
     """Return the form: what is asked, the buttons, and the arguments to edit, which are not shown at first."""
-    text = editable(call.arguments.text) if call.kind == "function" else call.arguments.text
+    text = editable(call.arguments.text) if question.kind == "function" else call.arguments.text
     rows = min(18, text.count("\n") + 2)
     number, name = question.number, inert(call.name)
-    json = ' data-json=""' if call.kind == "function" else ""
+    json = ' data-json=""' if question.kind == "function" else ""
+    wrong = (
+        f'<p class="nba-problem">It can\'t run so: {inert(one_line(question.problem))}</p>' if question.problem else ""
+    )
+    problem = f'<p class="nba-wrong">It can’t be called so: {inert(question.problem)}</p>' if question.problem else ""
     edit, button = "", '<button type="button" class="nba-button{}" data-{}="{}">{}</button>'.format
-    if call.kind != "approval":
+    if question.kind != "approval":
         edit = (
             '<div class="nba-edit" hidden="">'
             f'<label class="nba-label" for="nba-edit-{number}">Arguments{" (JSON)" if json else ""}</label>'
@@ -65,7 +71,7 @@ def question_html(question: Question, call: segments.Call) -> str:
         f'<form class="nba-ask" data-question="{number}" aria-labelledby="nba-ask-{number}"'
         ' data-lm-suppress-shortcuts="true">'
         f'<p class="nba-question" id="nba-ask-{number}">May <strong>{name}</strong> run with these arguments?</p>'
-        f'{edit}<div class="nba-choices">'
+        f'{wrong}{edit}<div class="nba-choices">'
         + button(" nba-primary", "answer", "allowed", "Allow")
         + button("", "answer", "always", "Always for this run")
         + (button("", "edit", "open", "Edit") if edit else "")

@@ -141,6 +141,15 @@ def test_the_first_answer_to_this_very_question_counts() -> None:
     assert question.wait() == events.ApprovalAnswered("1", "edited", "", "{}")
 
 
+def test_an_edit_that_can_not_be_called_is_asked_about_again_with_what_is_wrong() -> None:
+    (_, call) = calls(story(None))
+    asked = events.ApprovalAsked("1", "drop", "{}", problem="table <b>: missing")
+    assert "can’t be called so: table &lt;b&gt;: missing" in question_html(Question(asked, 2), call)
+    assert "can’t" not in question_html(Question(ASKED, 1), call)
+    hosted = events.ApprovalAsked("1", "drop", "{}", kind="approval")
+    assert "textarea" not in question_html(Question(hosted, 3), call), "what the service runs itself can't be edited"
+
+
 def test_arguments_are_laid_out_a_line_for_each_and_text_as_it_stands() -> None:
     arguments = json.dumps({"query": "SELECT *\nFROM x", "limit": 3, "names": ["a", "b"]})
     plain = [re.sub(r"<[^>]*>", "", line) for line in laid_out(arguments)]
@@ -245,3 +254,11 @@ def test_in_a_terminal_calls_of_one_turn_are_all_shown_and_a_notice_loses_no_tex
     assert terminal([events.TextDelta("one "), events.Warned("careful"), events.TextDelta("two"), run[-1]]) == (
         "one \n  ! careful\ntwo\n1.0 s\n"
     )
+
+
+def test_what_is_wrong_with_edited_arguments_is_said_with_the_next_question() -> None:
+    again = events.ApprovalAsked("1", "drop", '{"table": 1}', problem="table: should be a <string>\x1b[2J")
+    (_, call) = calls([*story(None), events.ApprovalAnswered("1", "edited", arguments='{"table": 1}'), again])
+    html = question_html(Question(again, 2), call)
+    assert "It can't run so: table: should be a &lt;string&gt;<" in html
+    assert "It can't run so" not in question_html(Question(ASKED, 1), call)
