@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test lint types unit kernel browser notebooks postgres model serve bench format clean
+.PHONY: help demo lab test lint types unit kernel browser notebooks postgres model serve bench bench-display format clean
 
 help: ## Print what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -55,6 +55,10 @@ serve: $(VENV)/.demo ## Run the Assistants server with the local model on port 8
 bench: $(VENV)/.dev ## The benchmarks, in their quick mode
 	@.ci/debian chromium
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script --quick || exit 1; done
+
+bench-display: $(VENV)/.dev ## The live view beside display(Markdown) and chatlas; QUICK=1 for 2,000 tokens only
+	@.ci/debian chromium
+	@$(BIN)/python benchmarks/display.py $(if $(QUICK),--quick)
 
 format: $(VENV)/.dev ## Format the code
 	@$(BIN)/ruff check --fix -q . ; $(BIN)/ruff format .

@@ -59,7 +59,7 @@ function answer(form, decision, reply) {
     try {
       JSON.parse(area.value);
     } catch (error) {
-      form.querySelector(".nba-wrong").textContent = `This is not JSON: ${error.message}`;
+      form.querySelector(".nba-edit .nba-wrong").textContent = `This is not JSON: ${error.message}`;
       area.setAttribute("aria-invalid", "true");
       return area.focus();
     }

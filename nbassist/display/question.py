@@ -10,7 +10,6 @@ from ..events import ApprovalAnswered, ApprovalAsked, Decision
 from . import segments
 from .arguments import editable
 from .clean import one_line
-from .clean import one_line
 from .safe import inert
 
 _DECISIONS: dict[str, Decision] = {"allowed": "allowed", "always": "always", "edited": "edited", "refused": "refused"}
@@ -27,7 +26,8 @@ class Question:
     """
 
     def __init__(self, asked: ApprovalAsked, number: int) -> None:
-        self.call_id, self.number, self.problem = asked.call_id, number, asked.problem
+        self.call_id, self.number = asked.call_id, number
+        self.problem, self.kind = asked.problem, asked.kind
         self.answer: ApprovalAnswered | None = None
         self._answered = threading.Event()
 
@@ -57,7 +57,6 @@ def question_html(question: Question, call: segments.Call) -> str:
     wrong = (
         f'<p class="nba-problem">It can\'t run so: {inert(one_line(question.problem))}</p>' if question.problem else ""
     )
-    problem = f'<p class="nba-wrong">It can’t be called so: {inert(question.problem)}</p>' if question.problem else ""
     edit, button = "", '<button type="button" class="nba-button{}" data-{}="{}">{}</button>'.format
     if question.kind != "approval":
         edit = (

@@ -91,3 +91,25 @@ def test_an_error_is_one_line_and_leaves_no_widget(lab: Any, page: Any, shots: A
     page.wait_for_selector("text=AuthenticationError")
     shots(page, "error")
     assert "Traceback" not in page.inner_text(".jp-Notebook")
+
+
+def test_a_tool_that_asks_first_runs_by_a_click_and_a_reply_is_stopped_by_one(
+    lab: Any, page: Any, shots: Any, endpoint: Any, wire: Any
+) -> None:
+    call = wire.stream(wire.call("a", "drop", '{"table": "orders"}'), wire.delta("tool_calls"))
+    pieces = ["It is **dropped**. ", "Never ", "seen."]
+    answer = wire.answer(wire.stream(*(wire.delta(content=piece) for piece in pieces), wire.delta("stop")))
+    go = Event()
+    answer.before = lambda piece: go.wait(60) if piece == 1 else None
+    endpoint.on("POST", CHAT, wire.answer(call), answer)
+    tool = "\n@tool(approve=True)\ndef drop(table: str) -> str:\n    'Drop a table.'\n    return 'dropped ' + table"
+    lab.open(page, lab.write("asks.ipynb", SETUP.format(url=endpoint.url) + tool, "%%assistant\nDrop the orders."))
+    lab.start(page)
+    page.click(".nba-ask >> text=Allow")
+    page.wait_for_selector("strong:has-text('dropped')")
+    shots(page, "cell-allowed")
+    page.click(".nba-stop")
+    page.wait_for_selector("text=what came is kept")
+    go.set()
+    assert "allowed by you" in page.inner_text(".nba-call summary")
+    assert "Never" not in page.inner_text(".nbassist")
