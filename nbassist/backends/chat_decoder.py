@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,6 +55,23 @@ def _is_object(source: str) -> bool:
         return isinstance(json.loads(source), dict)
     except (ValueError, RecursionError):
         return False
+
+
+def _pieces(content: Any) -> Iterator[tuple[str, str]]:
+    """Yield the kind and the text of each piece of a delta's content.
+
+    Mistral's models that reason send a list of parts, `{"type": "thinking", "thinking": [{"type": "text", ...}]}`.
+    """
+    if isinstance(content, list):
+        for part in map(reading.mapping, content):
+            inner = part.get("thinking")
+            texts = inner if isinstance(inner, list) else [inner if isinstance(inner, Mapping) else part]
+            kind = "thinking" if part.get("type") == "thinking" else "text"
+            for text in texts:
+                if piece := reading.text(reading.mapping(text).get("text")):
+                    yield kind, piece
+    elif piece := reading.text(content):
+        yield "text", piece
 
 
 def _new_call_id() -> str:
@@ -113,8 +130,8 @@ class ChatDecoder:
         if data.get("error"):
             raise ServerFailedError(f"the endpoint reports: {reading.error_message(data) or data['error']}")
         self._seen = self._seen or "choices" in data or "id" in data
-        if data.get("usage"):
-            self._usage = reading.usage(data["usage"])
+        if usage := data.get("usage") or reading.mapping(data.get("x_groq")).get("usage"):
+            self._usage = reading.usage(usage)
         events: list[Event] = []
         if self._seen and not self._begun:
             self._begun = True
@@ -180,8 +197,11 @@ class ChatDecoder:
                 break
         if refusal := reading.text(delta.get("refusal")):
             events.append(RefusalDelta(refusal))
-        if piece := reading.text(delta.get("content")):
-            self._add_text(self._reader.feed(piece), events)
+        for kind, piece in _pieces(delta.get("content")):
+            if kind == "thinking":
+                events.append(ReasoningDelta(piece))
+            else:
+                self._add_text(self._reader.feed(piece), events)
         for entry in reading.listing(delta.get("tool_calls")):
             self._feed_call(reading.mapping(entry), events)
 

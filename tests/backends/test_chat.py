@@ -166,3 +166,11 @@ def test_a_server_that_refuses_to_tell_the_usage_is_asked_without(endpoint: Any,
     assistant = Assistant(backend="chat", base_url=endpoint.url, model="m", tools=[])
     assert [assistant.ask("go").usage.known, assistant.ask("again").text] == [False, "a"]
     assert ["stream_options" in body for body in endpoint.bodies(CHAT)] == [True, False, False]
+
+
+def test_groq_tells_the_usage_under_a_name_of_its_own() -> None:
+    """Clients of Groq read `x_groq.usage` where `usage` is not asked for; in no recording."""
+    usage = {"prompt_tokens": 7, "completion_tokens": 3, "queue_time": 0.1}
+    last = {"choices": [{"delta": {}, "finish_reason": "stop"}], "x_groq": {"id": "req", "usage": usage}}
+    ended = feed({"choices": [{"delta": {"content": "a"}}]}, last)[-1]
+    assert (ended.usage.input_tokens, ended.usage.output_tokens) == (7, 3)
