@@ -211,7 +211,10 @@ class Driver:
         def redacted(asked: ApprovalAsked) -> ApprovalAnswered:
             shown = self._redact.event(asked)
             assert isinstance(shown, ApprovalAsked)
-            return ask(shown)
+            answered = ask(shown)
+            if shown == asked or not getattr(answered, "arguments", ""):
+                return answered
+            return replace(answered, arguments=self._redact.restored(answered.arguments, asked.arguments))
 
         return redacted
 

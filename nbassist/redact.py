@@ -42,6 +42,13 @@ class Redactor:
                 text = text.replace(value, f"[{name}]")
         return text
 
+    def restored(self, text: str, original: str) -> str:
+        """Return `text`, which a person edited, with the secrets that stood in the original in their places again."""
+        for value, name in self._found:
+            if value in original:
+                text = text.replace(f"[{name}]", value)
+        return text
+
     def event(self, event: Event) -> Event:
         """Return `event` with the secrets in all that a tool or a person said in it replaced."""
         if not self._found:

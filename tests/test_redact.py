@@ -58,3 +58,10 @@ def test_neither_the_prompt_nor_a_tools_output_carries_a_key_to_the_model(
     assert "very-secret-value" not in str(endpoint.bodies("/chat/completions"))
     assert "very-secret-value" not in repr(reply.events)
     assert "[SERVICE_API_KEY]" in reply.tool_calls[0].output
+
+
+def test_a_secret_in_arguments_that_a_person_edits_is_put_back() -> None:
+    redactor = Redactor({"SHOP_TOKEN": "tok-secret-value", "OTHER_KEY": "another-secret"})
+    original = '{"token": "tok-secret-value", "count": 500}'
+    edited = redactor.text(original).replace("500", "5").replace("5}", '5, "note": "[OTHER_KEY]"}')
+    assert redactor.restored(edited, original) == '{"token": "tok-secret-value", "count": 5, "note": "[OTHER_KEY]"}'

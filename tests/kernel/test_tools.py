@@ -426,8 +426,11 @@ def test_secrets_in_the_arguments_are_not_shown(start_kernel: Any, model: Any) -
     kernel = start_kernel(NBASSIST_MODEL="m", SHOP_TOKEN="tok-secret-value")
     kernel.run(REMOVE)
     model([("remove", {"path": "tok-secret-value"})], "ok")
-    ran = kernel.run("%%assistant\ngo", typed=["n"])
+    kernel.run("seen = []\n@tool(approve=True)\ndef remove(path: str) -> str:\n    'R.'\n    seen.append(path)")
+    ran = kernel.run("%%assistant\ngo", typed=['e {"path": "[SHOP_TOKEN]/b"}'])
     assert '"[SHOP_TOKEN]"' in ran.prompts[0]
+    assert "tok-secret" not in ran.html
+    assert kernel.run("seen").result == "['tok-secret-value/b']"
 
 
 # --- batteries
