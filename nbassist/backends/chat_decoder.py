@@ -11,6 +11,7 @@ from typing import Any
 from ..errors import BackendError, NotAnEndpointError, ServerFailedError
 from ..events import (
     CallKind,
+    CitationAdded,
     Event,
     ReasoningDelta,
     RefusalDelta,
@@ -104,6 +105,7 @@ class ChatDecoder:
         self._reader = TextCallReader(tools)
         self._custom = frozenset(custom)
         self._new_id = new_id
+        self._cited: set[str] = set()
         self._calls: list[_Call] = []
         self._slots: dict[int, _Call] = {}
         self._reason = ""
@@ -202,6 +204,13 @@ class ChatDecoder:
                 events.append(ReasoningDelta(piece))
             else:
                 self._add_text(self._reader.feed(piece), events)
+        for annotation in reading.listing(delta.get("annotations")):
+            # Models that search the web, at OpenAI and OpenRouter.
+            cited = reading.mapping(reading.mapping(annotation).get("url_citation"))
+            url = reading.text(cited.get("url"))
+            if url and url not in self._cited:
+                self._cited.add(url)
+                events.append(CitationAdded(reading.text(cited.get("title")) or url, url))
         for entry in reading.listing(delta.get("tool_calls")):
             self._feed_call(reading.mapping(entry), events)
 

@@ -189,7 +189,7 @@ class ResponsesBackend:
             raise ConversationError(
                 f"conversation {body['conversation']} is gone at the endpoint; begin a new thread"
             ) from error
-        if error.status == 404 and not said.count("model"):
+        if error.status == 404 and "model" not in said:
             raise RequestRefusedError(
                 f"{error}; does this endpoint speak Responses? Most speak Chat Completions: the backend chat",
                 status=404,

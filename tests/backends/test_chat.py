@@ -10,7 +10,7 @@ import pytest
 from nbassist import Assistant
 from nbassist.backends.chat import build_chat_request
 from nbassist.backends.chat_decoder import ChatDecoder
-from nbassist.events import ToolCallReady, ToolCallStarted, TurnEnded
+from nbassist.events import CitationAdded, ToolCallReady, ToolCallStarted, TurnEnded
 from nbassist.messages import (
     File,
     Image,
@@ -174,3 +174,10 @@ def test_groq_tells_the_usage_under_a_name_of_its_own() -> None:
     last = {"choices": [{"delta": {}, "finish_reason": "stop"}], "x_groq": {"id": "req", "usage": usage}}
     ended = feed({"choices": [{"delta": {"content": "a"}}]}, last)[-1]
     assert (ended.usage.input_tokens, ended.usage.output_tokens) == (7, 3)
+
+
+def test_citations_of_models_that_search_the_web() -> None:
+    cited = {"type": "url_citation", "url_citation": {"url": "https://x.org", "title": "X", "start_index": 0}}
+    delta = {"choices": [{"delta": {"content": "a", "annotations": [cited]}}]}
+    events = feed(delta, {"choices": [{"delta": {"annotations": [cited]}, "finish_reason": "stop"}]})
+    assert [event for event in events if isinstance(event, CitationAdded)] == [CitationAdded("X", "https://x.org")]
