@@ -74,6 +74,8 @@ class Tool:
         from .docstrings import read
         from .schema import UnresolvedError
 
+        if not callable(function):
+            raise ToolError(f"a tool is a function, not a {type(function).__name__}")
         name = name or _own_name(function)
         check_name(name)
         made = cls(function, name, description or read(function).description, **options)
@@ -186,8 +188,6 @@ def check_name(name: str) -> None:
 
 
 def _own_name(function: Any) -> str:
-    if not callable(function):
-        raise ToolError(f"a tool is a function, not a {type(function).__name__}")
     if isinstance(function, partial):
         raise ToolError("a partial has no name or docstring for the model: write a def that calls it")
     if isinstance(function, type):
