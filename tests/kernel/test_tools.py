@@ -252,6 +252,26 @@ def test_results_are_bounded_text_for_the_model(kernel: Any, model: Any, told: A
     assert all(len(text) <= 20_000 for text in said.values())
 
 
+def test_objects_say_themselves_what_the_model_and_the_person_get(kernel: Any, model: Any, told: Any) -> None:
+    kernel.run(
+        "import dataclasses, pydantic\nfrom PIL import Image\nfrom nbassist.tools import ToolResult\n"
+        "@dataclasses.dataclass\nclass Point:\n    x: int = 1\n"
+        "class Trip(pydantic.BaseModel):\n    to: str = 'sea'\n"
+        "class Own:\n    def _repr_llm_(self): return 'own words'\n"
+        "    def _repr_html_(self): return '<b>own look</b>'\n"
+        "both = ToolResult('for the model', show=Own(), images=(Image.new('RGB', (2, 2)),))\n"
+        "values = [Point(), Trip(), Own(), both]\n"
+        "@tool\ndef get(i: int):\n    'Get.'\n    return values[i]"
+    )
+    model([("get", {"i": number}) for number in range(4)], "ok")
+    ran = kernel.run("%%assistant --to r\ngo")
+    assert told()[:3] == ['{"x": 1}', '{"to": "sea"}', "own words"]
+    assert told()[3].startswith("for the model")  # and a word that this model can't see the image
+    assert "own look" in ran.html
+    sizes = "[len(e.images) for e in r.events if type(e).__name__ == 'ToolFinished']"
+    assert kernel.run(sizes).result == "[0, 0, 0, 1]"
+
+
 def test_a_figure_stands_in_the_panel_and_not_below_the_cell(kernel: Any, model: Any, told: Any) -> None:
     kernel.run(
         "%matplotlib inline\nimport matplotlib.pyplot as plt\n"
@@ -381,6 +401,26 @@ def test_no_always_and_edit(kernel: Any, model: Any, told: Any, typed: list[str]
     ran = kernel.run("%%assistant\ngo", typed=typed)
     assert ran.error is None
     assert told() == outputs
+
+
+def test_a_function_of_the_arguments_says_which_calls_are_asked_about(kernel: Any, model: Any, told: Any) -> None:
+    kernel.run(
+        "@tool(approve=lambda path: path.startswith('/'))\n"
+        "def remove(path: str) -> str:\n    'Remove.'\n    return f'removed {path}'"
+    )
+    model([("remove", {"path": "a"}), ("remove", {"path": "/b"})], "ok")
+    ran = kernel.run("%%assistant\ngo", typed=["n"])
+    assert len(ran.prompts) == 1
+    assert '"/b"' in ran.prompts[0]
+    assert told() == ["removed a", "This call was not allowed: the person said no"]
+
+
+def test_the_python_api_asks_as_the_magic_does(kernel: Any, model: Any) -> None:
+    kernel.run(REMOVE + "\nfrom nbassist import Assistant")
+    model([("remove", {"path": "a"})], "ok")
+    ran = kernel.run("r = Assistant(tools=[remove]).ask('go')\nr.tool_calls[0].output", typed=["y"])
+    assert ran.prompts[0].startswith('The model wants to call remove\n  path = "a"')
+    assert ran.result == "'removed a'"
 
 
 def test_always_is_forgotten_when_the_run_ends(kernel: Any, model: Any, told: Any) -> None:
