@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import secrets
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import BackendError, NotAnEndpointError, ServerFailedError
 from ..events import (
-    CallKind,
     CitationAdded,
     Event,
     ReasoningDelta,
     RefusalDelta,
     TextDelta,
-    ToolArgumentsDelta,
-    ToolCallReady,
-    ToolCallStarted,
     TurnEnded,
     TurnReason,
     TurnStarted,
     Usage,
 )
 from . import reading
-from .contents import free_text
+from .chat_calls import Calls, new_call_id
 from .textcalls import TextCall, TextCallReader
 
 _REASONS: dict[str, TurnReason] = {
@@ -34,28 +27,6 @@ _REASONS: dict[str, TurnReason] = {
     "model_length": "length",
     "content_filter": "content_filter",
 }
-
-
-@dataclass(slots=True)
-class _Call:
-    """A call that is being written."""
-
-    call_id: str
-    wire_id: str = ""
-    name: str = ""
-    arguments: list[str] = field(default_factory=list)
-    started: bool = False
-    whole: bool = False
-
-    def complete(self) -> bool:
-        return self.whole or _is_object("".join(self.arguments))
-
-
-def _is_object(source: str) -> bool:
-    try:
-        return isinstance(json.loads(source), dict)
-    except (ValueError, RecursionError):
-        return False
 
 
 def _pieces(content: Any) -> Iterator[tuple[str, str]]:
@@ -73,10 +44,6 @@ def _pieces(content: Any) -> Iterator[tuple[str, str]]:
                     yield kind, piece
     elif piece := reading.text(content):
         yield "text", piece
-
-
-def _new_call_id() -> str:
-    return f"call_{secrets.token_hex(12)}"
 
 
 class ChatDecoder:
@@ -97,17 +64,14 @@ class ChatDecoder:
     def __init__(
         self,
         tools: Collection[str] = (),
-        new_id: Callable[[], str] = _new_call_id,
+        new_id: Callable[[], str] = new_call_id,
         custom: Collection[str] = (),
         limit: int | None = None,
     ) -> None:
         self._limit = limit
         self._reader = TextCallReader(tools)
-        self._custom = frozenset(custom)
-        self._new_id = new_id
         self._cited: set[str] = set()
-        self._calls: list[_Call] = []
-        self._slots: dict[int, _Call] = {}
+        self._calls = Calls(custom, new_id)
         self._reason = ""
         self._usage = Usage()
         self._seen = False
@@ -163,14 +127,13 @@ class ChatDecoder:
         self._add_text(self._reader.finish(), events)
         reason = _REASONS.get(self._reason)
         # Without a finish reason, unfinished arguments mean that the stream was cut in the middle of them.
-        if reason is None and not self._reason and not all(call.complete() for call in self._calls):
+        if reason is None and not self._reason and not self._calls.whole:
             return [*events, *self.broken("the stream ended in the middle of a tool call")]
         at_limit = self._limit is not None and self._usage.output_tokens >= self._limit
-        if reason is None and at_limit and not all(call.complete() for call in self._calls):
+        if reason is None and at_limit and not self._calls.whole:
             reason = "length"
-        calls = [call for call in self._calls if call.name]
-        if reason is None and calls:
-            events += [self._ready(call) for call in calls]
+        if reason is None and (ready := self._calls.ready()):
+            events += ready
             reason = "tool_calls"
         events.append(TurnEnded(reason or ("stop" if self._reason else "unmarked"), self._usage))
         return events
@@ -181,16 +144,6 @@ class ChatDecoder:
         self._add_text(self._reader.finish(), events, texts_only=True)
         reason: TurnReason = "failed" if isinstance(error, ServerFailedError) else "cut"
         return [*events, TurnEnded(reason, self._usage, detail=str(error))]
-
-    def _ready(self, call: _Call) -> ToolCallReady:
-        arguments = "".join(call.arguments) or "{}"
-        if call.name not in self._custom:
-            return ToolCallReady(call.call_id, call.name, arguments)
-        text = free_text(arguments)
-        return ToolCallReady(call.call_id, call.name, arguments if text is None else text, "custom")
-
-    def _kind(self, name: str) -> CallKind:
-        return "custom" if name in self._custom else "function"
 
     def _feed_delta(self, delta: Mapping[str, Any], events: list[Event]) -> None:
         for name in ("reasoning_content", "reasoning", "thinking"):
@@ -212,60 +165,11 @@ class ChatDecoder:
                 self._cited.add(url)
                 events.append(CitationAdded(reading.text(cited.get("title")) or url, url))
         for entry in reading.listing(delta.get("tool_calls")):
-            self._feed_call(reading.mapping(entry), events)
+            events += self._calls.feed(reading.mapping(entry))
 
     def _add_text(self, found: list[str | TextCall], events: list[Event], *, texts_only: bool = False) -> None:
         for item in found:
             if isinstance(item, str):
                 events.append(TextDelta(item))
             elif not texts_only:
-                call = _Call(self._new_id(), name=item.name, arguments=[item.arguments], started=True, whole=True)
-                self._calls.append(call)
-                events.append(ToolCallStarted(call.call_id, call.name, self._kind(call.name)))
-                events.append(ToolArgumentsDelta(call.call_id, item.arguments))
-
-    def _feed_call(self, entry: Mapping[str, Any], events: list[Event]) -> None:
-        function = reading.mapping(entry.get("function"))
-        name, wire_id, index = reading.text(function.get("name")), reading.text(entry.get("id")), entry.get("index")
-        arguments = function.get("arguments")
-        is_object = isinstance(arguments, Mapping)
-        piece = json.dumps(arguments, ensure_ascii=False) if is_object else reading.text(arguments)
-        call = self._current(index, wire_id)
-        if call is None or self._begins_anew(call, name, wire_id, piece):
-            call = self._open(index, wire_id)
-        if name and not call.name:
-            call.name = name
-        # Arguments as an object, or null beside a name, are never continued.
-        call.whole = call.whole or is_object or (bool(name) and "arguments" in function and arguments is None)
-        if call.name and not call.started:
-            call.started = True
-            events.append(ToolCallStarted(call.call_id, call.name, self._kind(call.name)))
-            events += [ToolArgumentsDelta(call.call_id, early) for early in call.arguments]
-        if piece:
-            call.arguments.append(piece)
-            if call.started:
-                events.append(ToolArgumentsDelta(call.call_id, piece))
-
-    def _current(self, index: Any, wire_id: str) -> _Call | None:
-        if isinstance(index, int):
-            return self._slots.get(index)
-        if wire_id:
-            return next((call for call in reversed(self._calls) if call.wire_id == wire_id), None)
-        return self._calls[-1] if self._calls else None
-
-    @staticmethod
-    def _begins_anew(call: _Call, name: str, wire_id: str, piece: str) -> bool:
-        """Tell a further call from a piece of `call`: servers give one index, or one id, to several calls."""
-        if wire_id and call.wire_id and wire_id != call.wire_id:
-            return True
-        if not name or not call.name:
-            return False
-        return name != call.name or call.whole or (bool(piece) and call.complete())
-
-    def _open(self, index: Any, wire_id: str) -> _Call:
-        taken = {call.call_id for call in self._calls}
-        call = _Call(wire_id if wire_id and wire_id not in taken else self._new_id(), wire_id)
-        self._calls.append(call)
-        if isinstance(index, int):
-            self._slots[index] = call
-        return call
+                events += self._calls.add(item.name, item.arguments)
