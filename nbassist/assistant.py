@@ -12,6 +12,7 @@ from .events import Event
 from .journal import Journal
 from .journal.cache import Store
 from .launch import Launch, View
+from .messages import Request
 from .prices import price_of
 from .reply import Reply
 from .run import Limits
@@ -203,6 +204,15 @@ class Assistant:
     def astream(self, prompt: str, **options: Any) -> AsyncIterator[Event]:
         """As `stream`, on the running event loop."""
         return self._begin(prompt, options).adrive()
+
+    def preview(self, prompt: str, **options: Any) -> tuple[Request, str]:
+        """Return the request that `ask` would begin with, and the key under which its reply is kept, asking nothing.
+
+        The options are those of `ask`. The key is empty where replies are kept nowhere.
+        """
+        asking = Asking.of(options)
+        conversation = self.threads[asking.thread] if asking.conversation is None else asking.conversation
+        return Launch(self, Prepared.of(prompt, asking), None).preview(conversation.fork())
 
     def _begin(
         self,

@@ -30,7 +30,7 @@ from .events import (
     Usage,
     Warned,
 )
-from .messages import OutputSchema, Part, Text
+from .messages import OutputSchema, Part, Request, Text
 from .order import Order, State
 from .redact import Redactor
 from .reply import Recorder, Reply
@@ -100,6 +100,15 @@ class Driver:
         self._replaying = self._asked = False
         self._clock = 0.0
         self._backend: Backend | None = None
+
+    def preview(self) -> Request:
+        """Return the first request of the run without asking; the conversation is used up by it, so give a fork."""
+        self._conversation.add_user(*self._prompt, cell=self._cell)
+        step = next(self._flow)
+        while isinstance(step, Tell):
+            step = self._flow.send(None)
+        assert isinstance(step, Submit)
+        return step.request
 
     def reply(self) -> Reply:
         """Return the reply as it stands; whole once the run has ended."""

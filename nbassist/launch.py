@@ -15,7 +15,8 @@ from .driver import Driver
 from .errors import SettingsError
 from .events import Event, Usage
 from .journal import Entry, Journal, Recording
-from .journal.cache import CachedBackend, Store, check_mode
+from .journal.cache import CachedBackend, CacheMode, Store, check_mode
+from .messages import Request
 from .prices import dollars
 from .redact import Redactor
 from .run import Limits
@@ -122,9 +123,20 @@ class Launch:
         """The endpoint, behind the replies that are kept where they are to be used; asked for when the run begins."""
         standing, asking = self.standing, self.prepared.asking
         mode = check_mode(asking.cache or standing.cache)
-        store = standing.journal if standing.replies is None else standing.replies
-        if mode == "off" or store is None:
-            return standing.backend
+        return standing.backend if mode == "off" or self.store is None else self._cached(self.store, mode)
+
+    @property
+    def store(self) -> Store | None:
+        """Where replies are kept; None for nowhere."""
+        return self.standing.journal if self.standing.replies is None else self.standing.replies
+
+    def preview(self, conversation: Conversation) -> tuple[Request, str]:
+        """Return the first request on `conversation`, which it uses up, and the key of its reply; empty for none."""
+        request = self.driver(conversation).preview()
+        return request, self._cached(self.store, "auto").key(request) if self.store else ""
+
+    def _cached(self, store: Store, mode: CacheMode) -> CachedBackend:
+        standing, asking = self.standing, self.prepared.asking
         return CachedBackend(lambda: standing.backend, store, mode, endpoint=self._where, repeat=asking.repeat)
 
     def _journaled(self, after: Callable[[Event], None], conversation: Conversation) -> Callable[[Event], None]:

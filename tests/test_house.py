@@ -42,9 +42,11 @@ ALLOWED = {
     "assistant": GROUND
     | {"launch", "asking", "conversation", "threads", "journal", "prices", "run"}
     | {"reply", "settings", "tools", "backends", "local"},
+    "sweep": GROUND
+    | {"asking", "assistant", "context", "conversation", "prices", "reply", "tools", "window"},
     "magics": GROUND
     | {"paths", "prices", "profiles", "redact", "settings", "conversation", "context", "export", "journal", "threads"}
-    | {"run", "reply"}
+    | {"run", "reply", "sweep"}
     | {"tools", "backends", "display", "assistant", "local"},
     "testing": GROUND | {"tools"},
     "__main__": GROUND | {"journal", "local", "settings", "__init__"},

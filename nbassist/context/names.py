@@ -49,5 +49,5 @@ def is_expression(source: str) -> bool:
 
 def nearest(name: str, namespace: Mapping[str, Any]) -> str:
     """Return `; did you mean NAME?`, or an empty text where nothing is near."""
-    near = get_close_matches(name, [*namespace, *vars(builtins)], n=1)
+    near = get_close_matches(name, namespace, n=1) or get_close_matches(name, vars(builtins), n=1)
     return f"; did you mean {near[0]}?" if near else ""

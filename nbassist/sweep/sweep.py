@@ -1,0 +1,186 @@
+"""`Sweep`: a plan and an assistant; runs it to the end, or as far as the person lets it."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, Protocol
+
+from ..asking import Tools
+from ..assistant import Assistant
+from ..conversation import Conversation
+from ..errors import UsageError
+from ..tools import Toolbox
+from .estimate import Estimate, estimate
+from .pace import Pace
+from .plan import make_plan
+from .runner import Order, Update, run_all
+from .runs import Run, Runs
+
+_LOOK = 0.1  # seconds
+
+
+class SweepView(Protocol):
+    """Shows a sweep while it runs."""
+
+    def begin(self, runs: Runs) -> None: ...
+    def apply(self, update: Update) -> None: ...
+    def close(self) -> None: ...
+
+
+class Sweep:
+    """Many variants of one prompt at one assistant.
+
+    Parameters
+    ----------
+    assistant : Assistant
+        What is asked. Its journal, or its file of replies, is what the cache is.
+    template : str
+        The prompt; see `nbassist.sweep.plan.make_plan`.
+    vary, over, repeat, namespace
+        What is varied, what it goes over, how often each is asked, and the notebook's names; see `make_plan`.
+    jobs : int
+        Runs at once.
+    rpm, tpm : int
+        Requests, and tokens, in any minute; 0 for no limit.
+    tools : Toolbox or iterable of functions
+        What the model may call, nothing by default. Calls that need approval are refused.
+    cache : {"auto", "off", "refresh", "replay"}
+        How recorded replies are used: what is known is not asked again.
+    conversation : Conversation, optional
+        What each run goes on from, on a fork; the assistant's current thread by default.
+    options : mapping, optional
+        What all runs share; the fields of `nbassist.asking.Asking`.
+
+    Raises
+    ------
+    UsageError
+        Where the plan can't be made.
+    """
+
+    def __init__(
+        self,
+        assistant: Assistant,
+        template: str,
+        *,
+        vary: Mapping[str, Sequence[Any]] | None = None,
+        over: Any = None,
+        repeat: int = 1,
+        namespace: Mapping[str, Any] | None = None,
+        jobs: int = 4,
+        rpm: int = 0,
+        tpm: int = 0,
+        tools: Tools = (),
+        cache: str = "auto",
+        conversation: Conversation | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.assistant = assistant
+        self.plan = make_plan(template, vary=vary, over=over, repeat=repeat, namespace=namespace)
+        self.runs = Runs(self.plan, self._again)
+        if jobs < 1:
+            raise UsageError(f"a sweep needs at least one job, not {jobs}")
+        self._pace: Callable[[], Pace] = partial(Pace, jobs, rpm=rpm, tpm=tpm)
+        self._profiles: dict[str, Assistant] = {"": assistant}
+        self._order = Order(
+            self._asker,
+            assistant.conversation if conversation is None else conversation,
+            tools if isinstance(tools, Toolbox) else Toolbox(tools),
+            dict(options or {}),
+            cache,
+        )
+
+    def estimate(self) -> Estimate:
+        """Return what it will take, asking nothing."""
+        store = self.assistant.journal if self.assistant.replies is None else self.assistant.replies
+        return estimate(self.plan, self._order, getattr(store, "known_replies", None))
+
+    def run(self, view: SweepView | None = None) -> Runs:
+        """Run what is not done, and return when all is, or the person interrupts: what is done stays.
+
+        The runs go on a thread of their own; the view is painted on this one.
+        """
+        updates: queue.SimpleQueue[Update | BaseException | None] = queue.SimpleQueue()
+        loop = asyncio.new_event_loop()
+        task = loop.create_task(self._all(updates.put))
+
+        def work() -> None:
+            try:
+                loop.run_until_complete(task)
+            except asyncio.CancelledError:
+                updates.put(None)
+            except BaseException as error:  # noqa: BLE001 - it is raised on the thread that waits
+                updates.put(error)
+            else:
+                updates.put(None)
+            finally:
+                loop.run_until_complete(loop.shutdown_asyncgens())
+                loop.close()
+
+        thread = threading.Thread(target=work, name="nbassist-sweep", daemon=True)
+        thread.start()
+        if view is not None:
+            view.begin(self.runs)
+        try:
+            _show(updates, view, lambda: loop.call_soon_threadsafe(task.cancel))
+        finally:
+            thread.join()
+            if view is not None:
+                view.close()
+        return self.runs
+
+    async def arun(self, view: SweepView | None = None) -> Runs:
+        """As `run`, on the running event loop; a cancellation keeps what is done."""
+        if view is not None:
+            view.begin(self.runs)
+        try:
+            await self._all(lambda update: view.apply(update) if view is not None else None)
+        finally:
+            if view is not None:
+                view.close()
+        return self.runs
+
+    async def _all(self, tell: Callable[[Update], None], todo: list[Run] | None = None) -> None:
+        try:
+            await run_all(self.runs, self._order, self._pace(), tell, todo)
+        except BaseExceptionGroup as group:
+            raise group.exceptions[0] from None  # the others say the same
+
+    def _again(self, runs: Runs) -> Runs:
+        return self.run()
+
+    def _asker(self, profile: str) -> Assistant:
+        if profile not in self._profiles:
+            own = self.assistant
+            self._profiles[profile] = Assistant(
+                profile=profile,
+                instructions=own.instructions,
+                parameters=own.parameters,
+                journal=own.journal,
+                replies=own.replies,
+                threads=own.threads,
+            )
+        return self._profiles[profile]
+
+
+def _show(
+    updates: queue.SimpleQueue[Update | BaseException | None], view: SweepView | None, cancel: Callable[[], Any]
+) -> None:
+    """Paint what happens until the runs end; an interrupt cancels them, and a second one does no harm."""
+    while True:
+        try:
+            update = updates.get(timeout=_LOOK)
+        except queue.Empty:
+            continue
+        except KeyboardInterrupt:
+            cancel()
+            continue
+        if update is None:
+            return
+        if isinstance(update, BaseException):
+            raise update
+        if view is not None:
+            view.apply(update)
