@@ -35,11 +35,19 @@ def current() -> dict[str, Tool]:
         if found is None or found == tool.function:
             continue
         if isinstance(found, Tool) or hasattr(found, "__nbassist_tool__"):
-            _REGISTRY[name] = replace(as_tool(found), name=name, origin=tool.origin)
+            _REGISTRY[name] = _as_added(replace(as_tool(found), name=name, origin=tool.origin))
             continue
         options = {field: getattr(tool, field) for field in ("approve", "thread", "timeout", "origin")}
         _REGISTRY[name] = Tool.from_function(found, name=name, **options)
     return dict(_REGISTRY)
+
+
+def _as_added(made: Tool) -> Tool:
+    """Keep the approval that was asked for when the tool was added by name, though its cell runs again without."""
+    before = _REGISTRY.get(made.name)
+    if before is None or before.origin is None or not before.approve or made.approve:
+        return made
+    return replace(made, approve=before.approve, origin=before.origin)
 
 
 def as_tool(function: Callable[..., Any]) -> Tool:
@@ -136,7 +144,7 @@ def tool(
             custom=custom,
             untrusted=untrusted,
         )
-        _REGISTRY[made.name] = made
+        _REGISTRY[made.name] = _as_added(made)
         with suppress(AttributeError, TypeError):  # a bound method takes no attribute
             function.__nbassist_tool__ = made  # type: ignore[attr-defined]
         return function

@@ -133,3 +133,11 @@ def test_a_tool_in_a_list() -> None:
     assert signature(made) == "load(path: str, rows: int = 5)"
     assert summary(made) == "Load a file."
     assert marks(made) == "asks first"
+
+
+def test_an_approval_that_was_asked_for_stays_when_the_cell_of_the_tool_runs_again() -> None:
+    namespace: dict[str, Any] = {"load": tool(module().load)}
+    add("load", namespace, approve=True)
+    namespace["load"] = tool(module().load)
+    made = current()["load"]
+    assert (made.approve, made.function) == (True, namespace["load"])
