@@ -21,7 +21,7 @@ from mdit_py_plugins.footnote import footnote_plugin
 
 from .highlight import highlight_lines, language_of
 from .mathrules import math_plugin
-from .safe import good_link, image_placeholder, inert, sanitise
+from .safe import CODE_FONT, good_link, image_placeholder, inert, sanitise
 
 MathForm: TypeAlias = Literal["mathml", "tex"]
 # What TeX can do beyond setting type: links, styles, classes, loading of extensions, definitions.
@@ -136,7 +136,7 @@ def list_open(token: Token) -> str:
 
 # Neutral to the theme, and inline since a notebook that is not trusted keeps no style element.
 CODE_STYLE = "background:rgba(128, 128, 128, 0.09);border-radius:6px;padding:8px 12px;margin:0 0 12px 0;overflow-x:auto"
-PRE_STYLE = "background:transparent;margin:0;padding:0"
+PRE_STYLE = f"background:transparent;margin:0;padding:0;{CODE_FONT}"
 _HEADINGS = {"h1": "1.45em", "h2": "1.25em", "h3": "1.1em", "h4": "1em", "h5": "1em", "h6": "1em"}
 TABLE_OPEN = '<div class="nba-scroll" style="overflow-x:auto"><table style="margin:0 0 12px 0;overflow-wrap:normal">\n'
 TABLE_CLOSE = "</table></div>\n"

@@ -14,7 +14,7 @@ _PANEL = (
     "border:1px solid rgba(128,128,128,0.28);border-radius:6px;margin:6px 0 10px 0;padding:0 12px;"
     "overflow-wrap:anywhere"
 )
-_SUMMARY = "display:list-item;cursor:pointer;padding:4px 0;line-height:1.5;font-size:13px"
+_SUMMARY = "display:list-item;overflow:hidden;cursor:pointer;padding:4px 0;line-height:1.5;font-size:13px"
 _META = "float:right;opacity:0.75;margin-left:12px"
 _LABEL = "opacity:0.75;font-size:11px;letter-spacing:0.02em;margin:6px 0 2px 0"
 _MARKS = {

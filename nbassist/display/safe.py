@@ -9,6 +9,11 @@ import nh3
 
 from .clean import clean
 
+# Exports give `pre` no font of its own; the variables are JupyterLab's, which its exports keep.
+CODE_FONT = (
+    "font-family:var(--jp-code-font-family, monospace);font-size:var(--jp-code-font-size, 13px);"
+    "line-height:var(--jp-code-line-height, 1.35)"
+)
 _SCHEMES = {"http", "https", "mailto"}
 _MATHML = {
     *("math", "mrow", "mi", "mn", "mo", "ms", "mtext", "mspace", "mfrac", "msqrt", "mroot", "mstyle", "mpadded"),
@@ -38,7 +43,7 @@ _SANITISER = nh3.Cleaner(
     url_schemes=_SCHEMES,
     filter_style_properties={
         *("text-align", "list-style", "overflow-x", "white-space", "background", "border-radius", "padding", "margin"),
-        *("font-size", "font-weight", "display", "gap", "overflow-wrap"),
+        *("font-family", "font-size", "font-weight", "line-height", "display", "gap", "overflow-wrap"),
     },
     link_rel=None,
     strip_comments=True,

@@ -58,8 +58,11 @@ def test_a_question_shows_the_real_arguments_and_passes_axe(open_lab: Any, page:
 
 
 def test_a_call_is_edited_and_text_that_is_no_json_is_not_sent(open_lab: Any, page: Any, shots: Any) -> None:
+    page.set_viewport_size({"width": 560, "height": 900})
     open_lab("ask-edit", ASK)
     page.click(".nba-ask >> text=Edit")
+    overflow = "(() => { const e = document.querySelector('.nba-live'); return e.scrollWidth - e.clientWidth })()"
+    assert page.evaluate(overflow) <= 1, "a narrow window holds it"
     page.fill(".nba-edit textarea", '{"table": ')
     page.click(".nba-ask >> text=Run as edited")
     page.wait_for_selector(".nba-wrong >> text=not JSON")

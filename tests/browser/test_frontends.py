@@ -103,6 +103,8 @@ def test_html_and_pdf_of_nbconvert_read_well_and_ask_for_nothing_of_the_model(
     page.evaluate("() => document.querySelectorAll('details').forEach(d => d.open = true)")
     page.wait_for_timeout(500)
     shots(page, "export-html")
+    fonts = "[...document.querySelectorAll('.nbassist pre')].map(e => getComputedStyle(e).fontFamily)"
+    assert all("mono" in font for font in page.evaluate(fonts))
     assert page.evaluate("window.hacked") is None
     hosts = {urlsplit(url).hostname for url in page.requests if urlsplit(url).scheme.startswith("http")}
     assert not {host for host in hosts if host and host.endswith(".example")}, "MathJax of nbconvert's own is all"
