@@ -168,8 +168,10 @@ def _content(message: Message) -> str | list[dict[str, Any]]:
     for part in message.parts:
         if isinstance(part, Text):
             content.append({"type": "text", "text": part.text})
+        elif isinstance(part, Image) and (url := image_url(part)):
+            content.append({"type": "image_url", "image_url": {"url": url}})
         elif isinstance(part, Image):
-            content.append({"type": "image_url", "image_url": {"url": image_url(part)}})
+            content.append({"type": "text", "text": "[an image at another endpoint]"})
         elif isinstance(part, File):
             content.append(_file(part))
     if all(item["type"] == "text" for item in content):  # small servers take nothing but a string

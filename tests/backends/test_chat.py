@@ -79,9 +79,10 @@ def test_a_model_that_is_not_known_to_see_is_told_that_there_was_an_image() -> N
 
 def test_images_and_files_of_a_prompt() -> None:
     csv, pdf = File("a.csv", "text/csv", b"a,b\n```"), File("a.pdf", "application/pdf", b"%PDF")
-    message = Message("user", (Text("look"), PICTURE, Image(url="https://x.org/y.png"), csv, pdf))
+    elsewhere = Image(file_id="file_1")
+    message = Message("user", (Text("look"), PICTURE, Image(url="https://x.org/y.png"), csv, pdf, elsewhere))
     content = build_chat_request(Request((message,), model="m"))["messages"][0]["content"]
-    assert [part["type"] for part in content] == ["text", "image_url", "image_url", "text", "file"]
+    assert [part["type"] for part in content] == ["text", "image_url", "image_url", "text", "file", "text"]
     assert content[1]["image_url"]["url"].startswith("data:image/png;base64,")
     assert content[3]["text"].startswith("File a.csv:\n````\na,b")
     assert content[4]["file"]["file_data"].startswith("data:application/pdf;base64,")
