@@ -29,6 +29,9 @@ class NbAssist(Magics):
     nudge_after = Int(3, min=1, help="The same call so often in one run: the model is told so.").tag(config=True)
     stop_after = Int(5, min=1, help="The same call so often in one run: the run is stopped.").tag(config=True)
     window = Int(0, min=0, help="Tokens of the model's context; 0 to go by what the endpoint says.").tag(config=True)
+    ask_above = Int(100, min=0, help="A sweep that asks the endpoint more often than this asks you first.").tag(
+        config=True
+    )
     journal = Bool(True, help="Whether runs are written to the journal, which %assistant log reads.").tag(config=True)
     cache = Enum(
         ["auto", "off", "refresh", "replay"], help="How recorded replies are used; NBASSIST_CACHE says it, too."
@@ -68,6 +71,7 @@ class NbAssist(Magics):
     @cell_magic
     def assistant(self, line: str, cell: str) -> Any:
         """Send the cell to a model; see `parser` for the flags."""
+        from ..context.alternatives import has_alternatives
         from .running import run_prompt
 
         check_not_inside()
@@ -75,6 +79,10 @@ class NbAssist(Magics):
         prompt = cell.strip()
         if not prompt:
             raise UsageError("the cell is empty: write the prompt on the lines below %%assistant")
+        if options.is_sweep or has_alternatives(prompt):
+            from .sweeping import run_sweep
+
+            return run_sweep(self, prompt, options)
         return run_prompt(self, prompt, options)
 
     @no_var_expand

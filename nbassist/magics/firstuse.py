@@ -17,7 +17,7 @@ def offer_model(error: ModelFileError, shell: Any) -> bool:
     bool
         Whether the model was fetched. False where nobody can answer, or the answer is no.
     """
-    if not _someone_can_answer(shell):
+    if not someone_can_answer(shell):
         return False
     if input(f"{error}. Shall I do it now? [y/N] ").strip().lower() not in ("y", "yes"):
         return False
@@ -36,6 +36,7 @@ def offer_model(error: ModelFileError, shell: Any) -> bool:
     return process.wait() == 0
 
 
-def _someone_can_answer(shell: Any) -> bool:
+def someone_can_answer(shell: Any) -> bool:
+    """Whether a person is there who could answer `input()`."""
     kernel = getattr(shell, "kernel", None)
     return bool(getattr(kernel, "_allow_stdin", False)) if kernel is not None else sys.stdin.isatty()

@@ -61,12 +61,30 @@ def parameter(value: str) -> tuple[str, Any]:
         raise argparse.ArgumentTypeError(f"{value!r} is no parameter: write it as name=value, such as temperature=0.2")
     if name in _OURS:
         raise argparse.ArgumentTypeError(f"{name} can't be set with -p: the run sets it itself")
-    if text in _WORDS:
-        return name, _WORDS[text]
+    return name, _value(text)
+
+
+def varied(value: str) -> tuple[str, tuple[Any, ...]]:
+    """Read `NAME=A,B`: each value as JSON where it is that, else as text; a JSON list stands for its items."""
+    name, equals, text = value.partition("=")
+    if not equals or not name.isidentifier() or not text.strip():
+        raise argparse.ArgumentTypeError(f"{value!r} varies nothing: write it as name=a,b, such as temperature=0,1")
     try:
-        return name, json.loads(text)
+        listed = json.loads(text)
     except ValueError:
-        return name, text
+        listed = None
+    if isinstance(listed, list):
+        return name, tuple(listed)
+    return name, tuple(_value(one.strip()) for one in text.split(",") if one.strip())
+
+
+def _value(text: str) -> Any:
+    if text in _WORDS:
+        return _WORDS[text]
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def parser(prog: str = "%%assistant") -> Parser:
@@ -129,6 +147,22 @@ def parser(prog: str = "%%assistant") -> Parser:
         help="read the reply into json or a type of the notebook, such as a pydantic model: the reply's .value",
     )
     back.add_argument("--code", action="store_true", help="put the code of the reply into a cell below")
+    many = made.add_argument_group("many variants side by side")
+    many.add_argument(
+        "--vary",
+        type=varied,
+        action="append",
+        default=[],
+        metavar="NAME=A,B",
+        help="try each value: of model, profile, system, reasoning, or a parameter of the model; may be given again",
+    )
+    many.add_argument("--over", default="", metavar="EXPR", help="for each row or item: {{ row.column }}, {{ item }}")
+    many.add_argument("--repeat", type=int, default=0, metavar="N", help="ask each N times")
+    many.add_argument("--jobs", type=int, default=0, metavar="N", help="runs at once (default: 4)")
+    many.add_argument("--rpm", type=int, default=0, metavar="N", help="requests in any minute")
+    many.add_argument("--tpm", type=int, default=0, metavar="N", help="tokens in any minute")
+    many.add_argument("--dry-run", action="store_true", help="print the plan and what it costs, and stop")
+    many.add_argument("--yes", action="store_true", help="run it however large it is")
     kept = made.add_argument_group("what is kept")
     kept.add_argument(
         "--cache",

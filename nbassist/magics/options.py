@@ -32,6 +32,14 @@ class Options:
         What the reply is read into: `json` or a type of the notebook; empty for free text.
     code : bool
         Whether the code of the reply goes into a cell below.
+    vary : mapping of str to tuple
+        What is tried in turn, by name; empty where nothing is.
+    over : str
+        The expression that a sweep goes over.
+    repeat, jobs, rpm, tpm : int
+        Of a sweep; 0 where the flag is not given.
+    dry_run, yes : bool
+        Whether a sweep stops after its plan, and whether it runs without asking.
     cache : str
         How recorded replies are used; empty for what `%config` says.
     off : bool
@@ -54,9 +62,22 @@ class Options:
     files: tuple[str, ...] = ()
     shape: str = ""
     code: bool = False
+    vary: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    over: str = ""
+    repeat: int = 0
+    jobs: int = 0
+    rpm: int = 0
+    tpm: int = 0
+    dry_run: bool = False
+    yes: bool = False
     cache: str = ""
     off: bool = False
     parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_sweep(self) -> bool:
+        """Whether the cell asks for many runs; alternatives in its text do, too."""
+        return bool(self.vary or self.over or self.repeat or self.dry_run)
 
 
 def parse(line: str) -> Options:
@@ -99,6 +120,16 @@ def _options(found: dict[str, Any]) -> Options:
         raise UsageError("--tools names no tool; --no-tools turns them all off")
     if without:
         found["tools"] = ()
+    found["vary"] = _vary(found["vary"])
     for listed in ("images", "files"):
         found[listed] = tuple(found[listed])
     return Options(parameters=parameters(found.pop("param")), **found)
+
+
+def _vary(pairs: list[tuple[str, tuple[Any, ...]]]) -> dict[str, tuple[Any, ...]]:
+    found: dict[str, tuple[Any, ...]] = {}
+    for name, values in pairs:
+        if name in found:
+            raise UsageError(f"--vary {name} is given twice: write its values as one list, {name}=a,b")
+        found[name] = values
+    return found

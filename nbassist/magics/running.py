@@ -10,6 +10,7 @@ from .notebook import cell_id
 from .options import Options
 
 if TYPE_CHECKING:
+    from ..assistant import Assistant
     from ..reply import Reply
     from .cell import NbAssist
 
@@ -54,19 +55,11 @@ def run_prompt(magics: NbAssist, prompt: str, options: Options, *, as_it_is: boo
 
 def _ask(magics: NbAssist, prompt: str, options: Options, as_it_is: bool) -> Reply:
     from ..display import make_view
-    from ..run import Limits
     from ..settings import display_kind
     from ..tools import Toolbox, current
 
     shell = magics.notebook_shell
-    session, cache = magics.session, options.cache or magics.cache
-    settings = session.settings(magics.choices(), {"profile": options.profile}, offline=cache == "replay")
-    assistant = session.assistant(settings)
-    assistant.journal = session.journal if magics.journal else None
-    assistant.replies = session.replies(magics.replies)
-    assistant.cache = cache
-    assistant.limits = Limits(magics.max_turns, magics.nudge_after, magics.stop_after)
-    assistant.window = magics.window
+    assistant = prepare_assistant(magics, options)
     toolbox = Toolbox(current().values())
     if options.tools is not None:
         toolbox = toolbox.select(options.tools)
@@ -94,3 +87,18 @@ def _ask(magics: NbAssist, prompt: str, options: Options, as_it_is: bool) -> Rep
         )
     finally:
         view.close()  # where an error ended the run, no event does
+
+
+def prepare_assistant(magics: NbAssist, options: Options) -> Assistant:
+    """Return the assistant for a cell, set up as `%config` and the cell's first line say."""
+    from ..run import Limits
+
+    session, cache = magics.session, options.cache or magics.cache
+    settings = session.settings(magics.choices(), {"profile": options.profile}, offline=cache == "replay")
+    assistant = session.assistant(settings)
+    assistant.journal = session.journal if magics.journal else None
+    assistant.replies = session.replies(magics.replies)
+    assistant.cache = cache
+    assistant.limits = Limits(magics.max_turns, magics.nudge_after, magics.stop_after)
+    assistant.window = magics.window
+    return assistant

@@ -8,9 +8,9 @@ from functools import cached_property
 from itertools import product
 from typing import Any
 
+from ..context.alternatives import choose, find_alternatives
 from ..context.template import fill
 from ..errors import UsageError
-from .alternatives import choose, find_alternatives
 from .inputs import Input, inputs_of
 
 OPTIONS = ("model", "profile", "system", "reasoning")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbassist.errors import UsageError
-from nbassist.sweep.alternatives import choose, find_alternatives
+from nbassist.context.alternatives import choose, find_alternatives
 from nbassist.sweep.plan import make_plan
 
 

@@ -62,3 +62,8 @@ def _text(node: ast.AST, shown: str) -> str:
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value
     raise UsageError(f"{shown}: write the texts as strings with | between them")
+
+
+def has_alternatives(template: str) -> bool:
+    """Whether the text has any."""
+    return _FIELD.search(template) is not None

@@ -1,0 +1,83 @@
+"""A cell that asks for many runs: its plan, whether it may, the sweep itself, and what it hands over."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..errors import UsageError
+from .firstuse import someone_can_answer
+from .options import Options
+
+if TYPE_CHECKING:
+    from ..sweep import Sweep
+    from .cell import NbAssist
+
+
+def run_sweep(magics: NbAssist, template: str, options: Options) -> Any:
+    """Plan a sweep, say what it takes, run it, and return the runs as the cell's result; None for a dry run.
+
+    Raises
+    ------
+    UsageError
+        Where the plan can't be made, or is large and nobody is there to allow it.
+    """
+    from ..settings import display_kind
+    from ..sweep.view import make_sweep_view
+
+    sweep = _sweep(magics, template, options)
+    estimate = sweep.estimate()
+    print(estimate)  # noqa: T201 - the plan is printed before anything is asked
+    if options.dry_run:
+        return None
+    if estimate.runs - estimate.cached > magics.ask_above and not options.yes:
+        _allow(magics, estimate.runs - estimate.cached)
+    runs = sweep.run(make_sweep_view(display_kind(), magics.notebook_shell))
+    if options.to:
+        magics.notebook_shell.user_ns[options.to] = runs
+    return runs
+
+
+def _sweep(magics: NbAssist, template: str, options: Options) -> Sweep:
+    from ..context.names import evaluate
+    from ..sweep import Sweep
+    from ..tools import Toolbox, current
+    from .running import prepare_assistant
+
+    namespace = magics.notebook_shell.user_ns
+    over = evaluate(options.over, namespace, f"--over {options.over}") if options.over else None
+    cache = options.cache or (magics.cache if magics.cache != "off" else "auto")
+    tools = Toolbox(current().values()).select(options.tools) if options.tools else Toolbox()
+    assistant = prepare_assistant(magics, options)
+    return Sweep(
+        assistant,
+        template,
+        vary=options.vary,
+        over=over,
+        repeat=options.repeat or 1,
+        namespace=namespace,
+        jobs=options.jobs or 4,
+        rpm=options.rpm,
+        tpm=options.tpm,
+        tools=tools,
+        cache=cache,
+        conversation=magics.session.threads[options.thread],
+        options={
+            "model": options.model,
+            "instructions": options.system or magics.system,
+            "parameters": options.parameters,
+            "reasoning": options.reasoning,
+            "see": options.see,
+            "images": options.images,
+            "files": options.files,
+            "as_": options.shape,
+            "namespace": namespace,
+            "off": options.off,
+        },
+    )
+
+
+def _allow(magics: NbAssist, runs: int) -> None:
+    if not someone_can_answer(magics.notebook_shell):
+        raise UsageError(f"{runs:,} runs are more than {magics.ask_above:,}: allow it with --yes")
+    if input(f"{runs:,} runs will be asked of the endpoint. Go on? [y/N] ").strip().lower() not in ("y", "yes"):
+        raise UsageError("the sweep was not run")

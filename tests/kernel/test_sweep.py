@@ -1,0 +1,101 @@
+"""Sweeps in a real kernel: over live variables, with tools, from the cache, interrupted and gone on with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.kernel
+CHAT = "/chat/completions"
+
+
+@pytest.fixture
+def echo(endpoint: Any, wire: Any) -> Any:
+    endpoint.on("POST", CHAT, wire.answer(wire.stream(wire.delta(content="said"), wire.delta("stop"))))
+    return endpoint
+
+
+def ask(kernel: Any, cell: str) -> Any:
+    ran = kernel.run(cell)
+    assert ran.error is None, ran.error
+    return ran
+
+
+def test_a_sweep_goes_over_live_variables_in_every_variant(kernel: Any, echo: Any) -> None:
+    kernel.run("import pandas as pd; df = pd.DataFrame({'text': ['good', 'bad']})")
+    cell = "%%assistant --vary model=a,b --vary temperature=0,1 --over df.head(2)\n"
+    ran = ask(kernel, cell + "{{ alt: 'Brief.' | 'Kind.' }} Rate {{ row.text }}.")
+    assert "2×2×2×2 = 16 runs" in ran.stdout
+    sent = {(b["model"], b["temperature"], b["messages"][-1]["content"]) for b in echo.bodies(CHAT)}
+    assert len(sent) == 16
+    assert ("b", 1, "Kind. Rate bad.") in sent
+    assert kernel.run("len(_), _.df.shape[0], _[0].text").result == "(16, 16, 'said')"
+
+
+def test_a_dry_run_asks_nothing(kernel: Any, echo: Any) -> None:
+    ran = ask(kernel, "%%assistant --vary model=a,b --repeat 3 --dry-run\nHello")
+    assert "2×3 = 6 runs" in ran.stdout
+    assert echo.bodies(CHAT) == []
+
+
+def test_running_the_cell_again_asks_only_what_is_new(kernel: Any, echo: Any) -> None:
+    ask(kernel, "%%assistant --over orders[:5]\nSay {{ item }}")
+    ran = ask(kernel, "%%assistant --over orders[:8]\nSay {{ item }}")
+    assert "8 runs, 5 from the cache" in ran.stdout
+    assert len(echo.bodies(CHAT)) == 8
+
+
+def test_a_large_sweep_asks_first_and_is_refused_where_no_one_is_there(kernel: Any, echo: Any) -> None:
+    kernel.run("%config NbAssist.ask_above = 3")
+    reply = kernel.client.execute("%%assistant --over orders[:5]\nSay {{ item }}", allow_stdin=False)
+    ran = kernel.wait(reply)
+    assert "allow it with --yes" in ran.error["evalue"]
+    assert echo.bodies(CHAT) == []
+    ask(kernel, "%%assistant --over orders[:5] --yes\nSay {{ item }}")
+    assert len(echo.bodies(CHAT)) == 5
+
+
+def test_an_interrupt_keeps_what_is_done_and_running_again_does_the_rest(kernel: Any, endpoint: Any, wire: Any) -> None:
+    import threading
+
+    third, go = threading.Event(), threading.Event()
+    count = 0
+
+    def hold(number: int) -> None:
+        nonlocal count
+        if number == 0:
+            count += 1
+        if count == 3 and not go.is_set():
+            third.set()
+            go.wait(30)
+
+    endpoint.on("POST", CHAT, wire.answer(wire.stream(wire.delta(content="said"), wire.delta("stop")), before=hold))
+    asked = kernel.send("%%assistant --over orders[:6] --jobs 1\nSay {{ item }}")
+    assert third.wait(60)
+    kernel.manager.interrupt_kernel()
+    ran = kernel.wait(asked)
+    go.set()
+    assert ran.error is None, "what is done is handed over"
+    assert kernel.run("sum(run.ok for run in _)").result == "2"
+    before = len(endpoint.bodies(CHAT))
+    ask(kernel, "%%assistant --over orders[:6] --jobs 1\nSay {{ item }}")
+    assert len(endpoint.bodies(CHAT)) - before == 4
+    assert kernel.run("sum(run.ok for run in _)").result == "6"
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("--vary model", "write it as name=a,b"),
+        ("--vary model=a --vary model=b", "given twice"),
+        ("--over oders", "did you mean orders?"),
+        ("--over 3", "not a int"),
+        ("--over orders --tools nothing", "no tool matches"),
+    ],
+)
+def test_a_sweep_that_is_wrong_is_one_line_and_asks_nothing(kernel: Any, echo: Any, line: str, words: str) -> None:
+    ran = kernel.run(f"%%assistant {line}\nSay {{{{ item }}}}")
+    assert words in ran.error["evalue"]
+    assert len(ran.error["traceback"]) == 1
+    assert echo.bodies(CHAT) == []
