@@ -152,7 +152,7 @@ class Conversation:
 
     def count(self, estimate: int, usage: Usage) -> None:
         """Set the estimate of tokens right by what the endpoint counted for a request."""
-        if usage.known and estimate > 200:
+        if usage.input_tokens and estimate > 200:
             self.rate = min(max(usage.input_tokens / estimate, 0.3), 3.0)
 
     def settle(self, home: str) -> None:
@@ -210,7 +210,9 @@ class Conversation:
         if isinstance(data.get("cursor"), Mapping) and isinstance(data.get("since"), int):
             conversation.cursor, conversation.since = dict(data["cursor"]), data["since"]
             conversation.home = str(data.get("home", ""))
-        if conversation.repair("not run: the session ended first"):
+        left = conversation.repair("not run: the session ended first")
+        if left or (conversation.messages and conversation.messages[-1].role == "user"):
+            # The endpoint may or may not hold what was being said: it is told all of it again.
             conversation.keep_cursor({})
         return conversation
 
