@@ -3,10 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test lint types unit kernel browser notebooks postgres model serve bench bench-display format clean
+.PHONY: help demo lab doctor docs test lint types unit kernel browser notebooks postgres model referee serve bench bench-display record picture format clean
 
 help: ## Print what there is
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 demo: $(VENV)/.demo ## Set up, fetch the local model, and watch a notebook's conversation in the terminal
 	@$(BIN)/nbassist model get
@@ -16,7 +16,13 @@ demo: $(VENV)/.demo ## Set up, fetch the local model, and watch a notebook's con
 lab: $(VENV)/.demo ## Open the notebooks in JupyterLab
 	@cd notebooks && ../$(BIN)/jupyter lab quickstart.ipynb
 
-test: lint types ## Everything: lint, types, unit, kernel, browser, notebooks, PostgreSQL, the local model
+doctor: $(VENV)/.demo ## What is installed, what is reached, what is wrong, and what mends it
+	@$(BIN)/nbassist doctor
+
+docs: $(VENV)/.dev ## Build the documentation into site/, without a network
+	@$(BIN)/mkdocs build -q --strict && echo 'open site/index.html'
+
+test: lint types ## Everything, with the local model, PostgreSQL, browsers and the referees
 	@.ci/debian chromium postgresql tmux
 	@$(BIN)/nbassist model get
 	@$(BIN)/pytest -q
@@ -28,7 +34,7 @@ types: $(VENV)/.dev ## Check types
 	@$(BIN)/mypy
 
 unit: $(VENV)/.dev ## The tests that need nothing but Python
-	@$(BIN)/pytest -q -m 'not kernel and not browser and not model and not postgres and not notebooks'
+	@$(BIN)/pytest -q -m 'not kernel and not browser and not model and not postgres and not notebooks and not referee'
 
 kernel: $(VENV)/.dev ## The tests in a real kernel and a real terminal
 	@.ci/debian tmux
@@ -49,6 +55,10 @@ model: $(VENV)/.dev ## The tests with the local model
 	@$(BIN)/nbassist model get
 	@$(BIN)/pytest -q -m model
 
+referee: $(VENV)/.dev ## The servers of others, installed beside; aimock needs Node.js 20.15 or later
+	@$(BIN)/nbassist model get
+	@$(BIN)/pytest -q -m referee
+
 serve: $(VENV)/.demo ## Run the Assistants server with the local model on port 8700
 	@$(BIN)/nbassist serve --port 8700
 
@@ -60,11 +70,18 @@ bench-display: $(VENV)/.dev ## The live view beside display(Markdown) and chatla
 	@.ci/debian chromium
 	@$(BIN)/python benchmarks/display.py $(if $(QUICK),--quick)
 
+record: $(VENV)/.dev ## Render the notebooks anew from their kept replies; MODEL=1 asks the local model
+	@$(BIN)/python tests/notebooks/record.py $(if $(MODEL),,--replay)
+
+picture: $(VENV)/.dev ## Take the picture of JupyterLab that stands in the README
+	@.ci/debian chromium
+	@$(BIN)/python docs/picture.py
+
 format: $(VENV)/.dev ## Format the code
 	@$(BIN)/ruff check --fix -q . ; $(BIN)/ruff format .
 
 clean: ## Remove the virtual environment and all caches
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis site dist
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "nbassist needs Python 3.11 or later: make PYTHON=python3.11 ...")'

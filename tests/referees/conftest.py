@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -52,8 +53,9 @@ def python_referees() -> Path:
 @pytest.fixture(scope="session")
 def aimock_command() -> list[str]:
     node, npm = shutil.which("node"), shutil.which("npm")
-    if not (node and npm):
-        pytest.skip("needs node and npm (Debian: nodejs, npm)")
+    version = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout if node else ""
+    if not npm or tuple(map(int, re.findall(r"\d+", version)[:2])) < (20, 15):
+        pytest.skip("aimock needs Node.js 20.15 or later, with npm")
     script = HOME / "node" / "node_modules" / "@copilotkit" / "aimock" / "dist" / "cli.js"
     if not script.exists():
         run(npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", HOME / "node", NODE)
