@@ -120,6 +120,7 @@ class Assistant:
         self.threads = Threads() if threads is None else threads
         self._backend: Backend | None = None if isinstance(backend, str) else backend
         self._endpoint: Endpoint | None = None
+        self._windows: dict[tuple[str, str], int] = {}
 
     def __repr__(self) -> str:
         where = self.settings.base_url or "the embedded server"
@@ -151,6 +152,13 @@ class Assistant:
         elif self._backend is None:
             self._backend = connect(self.settings.backend, self.settings.base_url, self.settings.api_key)
         return self._backend
+
+    def known_window(self, model: str) -> int:
+        """Return the tokens of a model's context, as the endpoint says; 0 where it does not. It is asked once."""
+        where = (Launch.where(self.settings), model)
+        if where not in self._windows:
+            self._windows[where] = self.backend.window(model)
+        return self._windows[where]
 
     def ask(self, prompt: str, *, view: View | None = None, **options: Any) -> Reply:
         """Ask, run the tools that the model calls, and return when the answer is there.
@@ -204,6 +212,27 @@ class Assistant:
     def astream(self, prompt: str, **options: Any) -> AsyncIterator[Event]:
         """As `stream`, on the running event loop."""
         return self._begin(prompt, options).adrive()
+
+    def open(self, held: str, name: str = "") -> Conversation:
+        """Take a thread that the endpoint holds, by its id, in as one of ours, and go on with it.
+
+        Parameters
+        ----------
+        held : str
+            The id of a thread (Assistants) or a conversation (Responses).
+        name : str
+            What it is to be called; its id by default.
+
+        Raises
+        ------
+        ConversationError
+            Where the endpoint has no such thread, or keeps none.
+        """
+        messages, cursor = self.backend.open(held)
+        conversation = Conversation(name or held, tuple(messages))
+        conversation.settle(Launch.where(self.settings))
+        conversation.keep_cursor(cursor)
+        return self.threads.adopt(conversation, name or held)
 
     def preview(self, prompt: str, **options: Any) -> tuple[Request, str]:
         """Return the request that `ask` would begin with, and the key under which its reply is kept, asking nothing.

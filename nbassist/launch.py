@@ -23,6 +23,10 @@ from .run import Limits
 from .settings import Settings
 from .threads import Threads
 from .tools import Ask, Toolbox, asker, current
+from .window import tokens_of
+
+_LONG = 1_000
+"""Tokens of a thread that fits into every context window."""
 
 
 class View(Protocol):
@@ -49,6 +53,7 @@ class Standing(Protocol):
 
     @property
     def backend(self) -> Backend: ...
+    def known_window(self, model: str) -> int: ...
 
 
 def nothing(event: Event) -> None:
@@ -81,7 +86,7 @@ class Launch:
             context=prepared.context(conversation),
             attachments=prepared.attachments,
             read=prepared.shape.read if prepared.shape else None,
-            window=standing.window,
+            window=self._window(conversation),
             note=note,
             cell=asking.cell,
             after=self._journaled(after, conversation),
@@ -115,9 +120,22 @@ class Launch:
     def _hosted(self) -> bool:
         return urlsplit(self.standing.settings.base_url).hostname == "api.openai.com"
 
+    @staticmethod
+    def where(settings: Settings) -> str:
+        """Return what tells one endpoint from another."""
+        return f"{settings.backend} {settings.base_url or 'local'}"
+
     @property
     def _where(self) -> str:
-        return f"{self.standing.settings.backend} {self.standing.settings.base_url or 'local'}"
+        return self.where(self.standing.settings)
+
+    def _window(self, conversation: Conversation) -> int:
+        """The tokens of the model's context: as set, else as the endpoint says, which only a long thread asks for."""
+        if self.standing.window or self._hosted or tokens_of(conversation.messages) < _LONG:
+            return self.standing.window
+        if check_mode(self.prepared.asking.cache or self.standing.cache) == "replay":
+            return 0
+        return self.standing.known_window(self._model)
 
     def _backend(self) -> Backend:
         """The endpoint, behind the replies that are kept where they are to be used; asked for when the run begins."""

@@ -26,6 +26,7 @@ from difflib import get_close_matches
 from types import TracebackType
 from typing import Any, TypeAlias
 
+from .errors import ConversationError
 from .events import (
     Event,
     TextDelta,
@@ -37,7 +38,7 @@ from .events import (
     TurnStarted,
     Usage,
 )
-from .messages import Request, ToolCall, ToolOutput
+from .messages import Message, Request, ToolCall, ToolOutput
 
 __all__ = ["Call", "Cut", "Prompt", "Say", "ScriptError", "ScriptedBackend", "call_tool"]
 
@@ -201,6 +202,14 @@ class ScriptedBackend:
     def models(self) -> list[str]:
         """Return the one model that there is."""
         return ["scripted"]
+
+    def window(self, model: str) -> int:
+        """Return 0: a script has no limit."""
+        return 0
+
+    def open(self, held: str) -> tuple[list[Message], dict[str, str]]:
+        """Raise ConversationError: a script keeps no threads."""
+        raise ConversationError(f"there is no thread {held} to open: a script keeps none")
 
     def _calls(self, calls: Sequence[Call], request: Request) -> Iterator[Event]:
         offered = {tool.name: tool for tool in request.tools}

@@ -37,19 +37,21 @@ ALLOWED = {
     "driver": GROUND | {"redact", "conversation", "run", "order", "reply", "tools", "backends"},
     "local": GROUND | {"backends"},
     "launch": GROUND
-    | {"asking", "conversation", "driver", "journal", "prices", "redact", "run", "settings", "threads"}
+    | {"asking", "conversation", "driver", "journal", "prices", "redact", "run", "settings", "threads", "window"}
     | {"tools", "backends"},
     "assistant": GROUND
     | {"launch", "asking", "conversation", "threads", "journal", "prices", "run"}
     | {"reply", "settings", "tools", "backends", "local"},
     "sweep": GROUND
-    | {"asking", "assistant", "context", "conversation", "prices", "reply", "tools", "window"},
+    | {"asking", "assistant", "context", "conversation", "display", "journal", "prices", "reply", "tools", "window"},
     "magics": GROUND
     | {"paths", "prices", "profiles", "redact", "settings", "conversation", "context", "export", "journal", "threads"}
-    | {"run", "reply", "sweep"}
+    | {"run", "reply", "sweep", "doctor"}
     | {"tools", "backends", "display", "assistant", "local"},
     "testing": GROUND | {"tools"},
-    "__main__": GROUND | {"journal", "local", "settings", "__init__"},
+    "doctor": GROUND | {"paths", "profiles", "settings", "backends", "journal", "local"},
+    "demo": GROUND | {"settings", "assistant", "display", "local"},
+    "__main__": GROUND | {"journal", "local", "settings", "doctor", "demo", "__init__"},
     "__init__": {"assistant", "tools", "magics"},
 }
 HEAVY = ("openai", "anywidget", "ipywidgets", "pydantic", "sqlalchemy", "starlette", "markdown_it", "nh3", "pygments")

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Protocol
 
 from ..events import Event
-from ..messages import Request
+from ..messages import Message, Request
 
 BACKENDS = ("assistants", "responses", "chat")
 """The protocols, by the names that `connect` takes."""
@@ -24,6 +24,8 @@ class Backend(Protocol):
     def astream(self, request: Request) -> AsyncIterator[Event]: ...
     def cancel(self, cursor: Mapping[str, str], *, forget: bool = False) -> dict[str, str] | None: ...
     def models(self) -> list[str]: ...
+    def window(self, model: str) -> int: ...
+    def open(self, held: str) -> tuple[list[Message], dict[str, str]]: ...
 
 
 def connect(backend: str, base_url: str, api_key: str) -> Backend:

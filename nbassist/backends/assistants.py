@@ -96,7 +96,7 @@ class AssistantsBackend:
             pass
         return {key: value for key, value in cursor.items() if key != "run_id"}
 
-    def open_thread(self, thread_id: str) -> tuple[list[Message], dict[str, str]]:
+    def open(self, thread_id: str) -> tuple[list[Message], dict[str, str]]:
         """Return the messages of a thread, oldest first, and the cursor to go on from it.
 
         Raises
@@ -116,6 +116,10 @@ class AssistantsBackend:
     def models(self) -> list[str]:
         """Return the names of the endpoint's models, in its order."""
         return self._transport.models()
+
+    def window(self, model: str) -> int:
+        """Return the tokens of a model's context; 0 where the endpoint does not say."""
+        return self._transport.window(model)
 
     def _flow(self, request: Request) -> Flow:
         outputs = [part for message in request.new for part in message.parts if isinstance(part, ToolOutput)]

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..errors import RequestRefusedError
+from ..errors import ConversationError, RequestRefusedError
 from ..events import Event
 from ..messages import File, Image, Message, Request, Text, ToolCall, ToolOutput, ToolSpec
 from . import reading
@@ -71,6 +71,14 @@ class ChatBackend:
     def models(self) -> list[str]:
         """Return the names of the endpoint's models, in its order."""
         return self._transport.models()
+
+    def window(self, model: str) -> int:
+        """Return the tokens of a model's context; 0 where the endpoint does not say."""
+        return self._transport.window(model)
+
+    def open(self, held: str) -> tuple[list[Message], dict[str, str]]:
+        """Raise ConversationError: an endpoint of this protocol keeps no threads."""
+        raise ConversationError(f"there is no thread {held} to open: Chat Completions keeps none at the endpoint")
 
     def _flow(self, request: Request) -> Flow:
         if not request.model:

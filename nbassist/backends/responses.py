@@ -86,11 +86,17 @@ class ResponsesBackend:
         cursor : mapping of str to str
             `run_id`, the id of the response, and `sequence`, the number of the last event; without that, from its
             beginning. `TurnStarted.cursor` holds both.
+
+        Raises
+        ------
+        BackendError
+            Where the endpoint does not have it any more, or can't be reached.
         """
-        decoder = ResponsesDecoder(self._history, background=True)
-        decoder.response_id = cursor.get("run_id", "")
-        decoder.sequence = int(cursor.get("sequence") or -1)
-        return self._transport.drive(_read_on(decoder, lost=False))
+        return self._transport.drive(self._reading_on(cursor))
+
+    def aread_on(self, cursor: Mapping[str, str]) -> AsyncIterator[Event]:
+        """As `read_on`, on an event loop."""
+        return self._transport.adrive(self._reading_on(cursor))
 
     def cancel(self, cursor: Mapping[str, str], *, forget: bool = False) -> dict[str, str] | None:
         """Cancel the background response that `cursor` names; any other ends with its stream.
@@ -105,7 +111,7 @@ class ResponsesBackend:
                 pass
         return {} if cursor.get("conversation_id") else None
 
-    def open_conversation(self, conversation_id: str) -> tuple[list[Message], dict[str, str]]:
+    def open(self, conversation_id: str) -> tuple[list[Message], dict[str, str]]:
         """Return the messages of a conversation at the service, oldest first, and the cursor to go on from it.
 
         Raises
@@ -125,6 +131,16 @@ class ResponsesBackend:
     def models(self) -> list[str]:
         """Return the names of the endpoint's models, in its order."""
         return self._transport.models()
+
+    def window(self, model: str) -> int:
+        """Return the tokens of a model's context; 0 where the endpoint does not say."""
+        return self._transport.window(model)
+
+    def _reading_on(self, cursor: Mapping[str, str]) -> Flow:
+        decoder = ResponsesDecoder(self._history, cursor.get("conversation_id", ""), background=True)
+        decoder.response_id = cursor.get("run_id", "")
+        decoder.sequence = int(cursor.get("sequence") or -1)
+        return _read_on(decoder, lost=False)
 
     def _flow(self, request: Request) -> Flow:
         if not request.model:
@@ -238,6 +254,8 @@ def _read_on(decoder: ResponsesDecoder, *, lost: bool) -> Flow:
                 break
             yield Pause(_POLL)
     except BackendError as error:
+        if not decoder.started:
+            raise
         yield from decoder.give_up(f"the connection was lost, and the response can't be read: {error}")
     yield from decoder.give_up("the connection was lost, and the response did not end in time")
 

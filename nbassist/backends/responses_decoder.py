@@ -87,7 +87,8 @@ class ResponsesDecoder:
         """What runs at the endpoint, enough to cancel it and to read on; empty where it ends with its stream."""
         if not (self._background and self.response_id):
             return {}
-        return {"run_id": self.response_id, "sequence": str(self.sequence)}
+        kept = {"conversation_id": self._conversation} if self._conversation else {}
+        return {"run_id": self.response_id, "sequence": str(self.sequence), **kept}
 
     def feed(self, chunk: Any) -> list[Event]:
         """Take one chunk, the JSON of one server-sent event.
@@ -152,6 +153,8 @@ class ResponsesDecoder:
         if self.started:
             return []
         self.started = True
+        if response.get("background") is False:
+            self._background = False  # the endpoint took no notice of it
         return [TurnStarted(self.cursor, reading.text(response.get("model")))]
 
     def _cut(self, reason: TurnReason, detail: str) -> list[Event]:

@@ -50,8 +50,8 @@ def build_responses_request(
     elif history == "conversation":
         body["conversation"] = conversation
         held = request.new if request.cursor.get("conversation_id") == conversation else request.messages
-    elif history == "ours" and "store" not in without:
-        body["store"] = False
+    elif history == "ours" and "store" not in without and not given.get("background"):
+        body["store"] = False  # what runs in the background is stored, or could not be read on
     if history == "ours" and reasons(request.model) and "include" not in without:
         body["include"] = [_ENCRYPTED]
     body["input"] = input_items(held, model=request.model, calls=request.messages, keep="items" not in without)

@@ -77,6 +77,23 @@ Step: TypeAlias = Call | Open | Upload | Fetch | Pause | Event
 Flow: TypeAlias = Generator[Step, Any, None]
 
 
+def find_window(model: str) -> Generator[Step, Any, int]:
+    """Ask for the tokens of a model's context; a part of a flow. 0 where the endpoint does not say.
+
+    Seen in the list of models: `max_model_len` (vLLM), `context_length` (OpenRouter), `max_context_length` (LM
+    Studio), `meta.n_ctx` (llama.cpp); `context_window` is what the embedded server says.
+    """
+    answer = reading.mapping((yield Call("GET", "/models")))
+    entries = [reading.mapping(item) for item in reading.listing(answer.get("data"))]
+    for entry in entries:
+        if model in ("", reading.text(entry.get("id"))):
+            meta = reading.mapping(entry.get("meta"))
+            named = ("context_window", "max_model_len", "context_length", "max_context_length")
+            counts = [reading.count(entry.get(name)) for name in named]
+            return next(filter(None, [*counts, reading.count(meta.get("n_ctx"))]), 0)
+    return 0
+
+
 def list_models() -> Generator[Step, Any, list[str]]:
     """Ask for the names of the endpoint's models, in its order; a part of a flow.
 

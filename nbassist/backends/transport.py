@@ -21,7 +21,7 @@ from ..errors import BackendError, NotAnEndpointError
 from ..events import Event, Retrying
 from .answer import EventStream, is_stream, what_came
 from .failures import read_failure, seconds_to_wait
-from .steps import Call, Decoder, Fetch, Flow, Open, Pause, Upload, list_models
+from .steps import Call, Decoder, Fetch, Flow, Open, Pause, Upload, find_window, list_models
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 STALL = 300.0
@@ -137,6 +137,20 @@ class Transport:
                     await asyncio.sleep(wait)
                 else:
                     attempt = 0
+
+    def window(self, model: str) -> int:
+        """Return the tokens of a model's context; 0 where the endpoint does not say."""
+        found: list[int] = []
+
+        def flow() -> Flow:
+            found.append((yield from find_window(model)))
+
+        try:
+            for _ in self.drive(flow()):
+                pass
+        except BackendError:
+            return 0  # what is wrong there is told by the request itself
+        return found[0]
 
     def models(self) -> list[str]:
         """Return the names of the endpoint's models, in its order; at least one.

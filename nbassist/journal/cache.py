@@ -13,7 +13,7 @@ from typing import Literal, Protocol, TypeAlias, get_args
 
 from ..errors import JournalError, UsageError
 from ..events import Event, Retrying, TurnEnded, TurnStarted, Warned
-from ..messages import Request
+from ..messages import Message, Request
 from .codec import Timed
 from .key import key_of
 
@@ -33,6 +33,8 @@ class Backend(Protocol):
     def astream(self, request: Request) -> AsyncIterator[Event]: ...
     def cancel(self, cursor: Mapping[str, str], *, forget: bool = False) -> dict[str, str] | None: ...
     def models(self) -> list[str]: ...
+    def window(self, model: str) -> int: ...
+    def open(self, held: str) -> tuple[list[Message], dict[str, str]]: ...
 
 
 class Store(Protocol):
@@ -130,6 +132,14 @@ class CachedBackend:
     def models(self) -> list[str]:
         """Return the names of the endpoint's models; empty in a replay, which has none."""
         return [] if self._mode == "replay" else self._connect().models()
+
+    def window(self, model: str) -> int:
+        """Return the tokens of a model's context; 0 in a replay, and where the endpoint does not say."""
+        return 0 if self._mode == "replay" else self._connect().window(model)
+
+    def open(self, held: str) -> tuple[list[Message], dict[str, str]]:
+        """Return a thread that the endpoint holds; see the backends."""
+        return self._connect().open(held)
 
     def key(self, request: Request) -> str:
         """Return the key under which the reply to `request` is kept."""

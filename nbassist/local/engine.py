@@ -69,6 +69,11 @@ class Engine:
         return self._key
 
     @property
+    def context(self) -> int:
+        """Tokens of the context."""
+        return self._context
+
+    @property
     def default_model(self) -> str:
         """The name of the model: its file's, without the ending."""
         return Path((self._model or DEFAULT.name).rpartition(":")[2]).stem

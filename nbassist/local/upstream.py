@@ -47,6 +47,8 @@ class Upstream(Protocol):
         Fields for every request, such as `stop` or `temperature`; what a client chose goes before them.
     tool_note : str
         What this model is told behind the outputs of its tools; empty for a model that needs no telling.
+    context : int
+        Tokens of its context; 0 where that is not known.
     """
 
     @property
@@ -57,6 +59,8 @@ class Upstream(Protocol):
     def extra(self) -> Mapping[str, Any]: ...
     @property
     def tool_note(self) -> str: ...
+    @property
+    def context(self) -> int: ...
     async def base_url(self) -> str:
         """Return the URL up to and with `/v1`; an engine starts at the first call, and raises LocalError if not."""
         ...
@@ -71,6 +75,7 @@ class UrlUpstream:
     default_model: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
     tool_note: str = ""
+    context: int = 0
 
     async def base_url(self) -> str:
         """Return `url`."""
@@ -133,7 +138,7 @@ class UpstreamClient:
             Where it does not answer.
         """
         if not isinstance(self.upstream, UrlUpstream):
-            return [_model(self.upstream.default_model)]
+            return [{**_model(self.upstream.default_model), "context_window": self.upstream.context}]
         try:
             response = await self.http.get(
                 f"{await self.upstream.base_url()}/models", headers=self.headers(), timeout=20

@@ -165,7 +165,7 @@ def test_an_old_thread_is_opened_by_its_id_and_gone_on_with(endpoint: Any, wire:
     script(endpoint, wire)
     backend = assistant.backend
     assert isinstance(backend, AssistantsBackend)
-    messages, cursor = backend.open_thread("thread_1")
+    messages, cursor = backend.open("thread_1")
     assert [(m.role, m.text) for m in messages] == [
         ("user", "1u"),
         ("assistant", "2a"),
@@ -184,7 +184,7 @@ def test_a_server_that_ignores_after_is_not_paged_for_ever(endpoint: Any, assist
     endpoint.json("GET", "/threads/thread_1/messages", page("1u", "2a", more=True))
     backend = assistant.backend
     assert isinstance(backend, AssistantsBackend)
-    assert len(backend.open_thread("thread_1")[0]) == 2
+    assert len(backend.open("thread_1")[0]) == 2
     assert len(endpoint.asked) == 2
 
 
@@ -193,7 +193,7 @@ def test_a_thread_that_is_not_there_is_said_so(endpoint: Any, assistant: Assista
     backend = assistant.backend
     assert isinstance(backend, AssistantsBackend)
     with pytest.raises(ConversationError, match="no thread thread_9"):
-        backend.open_thread("thread_9")
+        backend.open("thread_9")
 
 
 def test_an_old_thread_with_pictures() -> None:

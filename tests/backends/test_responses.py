@@ -381,7 +381,7 @@ def test_an_old_conversation_is_opened_by_its_id_and_gone_on_with(
     endpoint.json("GET", "/conversations/conv_1/items", *pages)
     endpoint.on("POST", PATH, say("more"))
     assistant = make("previous")
-    messages, cursor = assistant.backend.open_conversation("conv_1")
+    messages, cursor = assistant.backend.open("conv_1")
     assert messages == [
         Message("user", (Text("hi"),)),
         Message("assistant", (ToolCall("1", "f", "{}"),)),
@@ -395,7 +395,7 @@ def test_an_old_conversation_is_opened_by_its_id_and_gone_on_with(
     assert (body["conversation"], contents(body)) == ("conv_1", ["go"])
     endpoint.json("GET", "/conversations/conv_9/items", {"error": {"message": "not found"}}, status=404)
     with pytest.raises(ConversationError, match="no conversation conv_9"):
-        assistant.backend.open_conversation("conv_9")
+        assistant.backend.open("conv_9")
 
 
 @pytest.fixture

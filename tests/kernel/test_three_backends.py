@@ -268,3 +268,32 @@ def test_a_recorded_run_of_the_journal_is_the_same_on_each(notebook: Any, model:
     for _ in range(2):
         ask(notebook, "cached", "b", "-t fresh --cache auto")
     assert "recorded" in notebook.run("%assistant log").result
+
+
+def test_a_thread_at_the_endpoint_is_opened_by_its_id(
+    three_turns: Any, model: Model, url: str, start_kernel: Callable[..., Any], tmp_path: Path
+) -> None:
+    if model.backend == "assistants":
+        held = three_turns.run("_.events[1].cursor['thread_id']").result.strip("'")
+        other = start_kernel(
+            NBASSIST_BASE_URL=url,
+            NBASSIST_BACKEND="assistants",
+            NBASSIST_API_KEY="token",
+            NBASSIST_MODEL="m",
+            JPY_SESSION_NAME=str(tmp_path / "other.ipynb"),
+        )
+        assert "one" in other.run(f"%assistant open {held} old").result
+        assert "2. you: two" in other.run("%assistant history").result
+        ask(other, "four", "z")
+        assert model.prompts == ["one", "two", "three", "four"]
+    gone = three_turns.run("%assistant open thread_nowhere")
+    assert gone.error is not None
+    assert len(gone.error["traceback"]) == 1
+
+
+def test_the_context_that_the_endpoint_names_is_kept_to(notebook: Any, model: Model, endpoint: Any) -> None:
+    endpoint.json("GET", "/models", {"object": "list", "data": [{"id": "m", "max_model_len": 2000}]})
+    for number in range(3):
+        ran = ask(notebook, f"{number} " + "word " * 700, f"c{number}", "--no-tools")
+    assert "about 1,600 tokens: left out of this request" in ran.plain
+    assert len(model.prompts) == 1

@@ -19,6 +19,7 @@ Command: TypeAlias = Callable[["NbAssist", list[str]], Any]
 HOMES: dict[str, str] = {
     "status": "status:status",
     "help": "status:help_",
+    "doctor": "doctor:doctor",
     "tools": "tools:tools",
     "use": "endpoint:use",
     "models": "endpoint:models",
@@ -33,6 +34,7 @@ HOMES: dict[str, str] = {
     "edit": "threads:edit",
     "save": "threads:save",
     "load": "threads:load",
+    "open": "threads:open_",
     "export": "threads:export",
     "log": "log:log",
     "diff": "log:diff",

@@ -107,6 +107,15 @@ def export(magics: NbAssist, words: list[str]) -> Table:
     return Table(("", ""), (("exported", str(path)),))
 
 
+def open_(magics: NbAssist, words: list[str]) -> Table:
+    """Take in a thread that the endpoint holds, by its id, and go on with it: `open ID [NAME]`."""
+    if len(words) not in (1, 2):
+        raise UsageError("write it as %assistant open ID, or %assistant open ID NAME")
+    assistant = magics.session.assistant(magics.session.settings(magics.choices()))
+    assistant.open(words[0], words[1] if len(words) == 2 else "")
+    return _now(magics)
+
+
 def load(magics: NbAssist, words: list[str]) -> Table:
     """Read a thread from a file and go on with it: `load FILE [NAME]`."""
     if len(words) not in (1, 2):
