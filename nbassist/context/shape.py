@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 from collections.abc import Mapping
@@ -59,6 +60,8 @@ class Shape:
 
         if self.form == "json":
             return TypeAdapter(Any)
+        if inspect.isroutine(self.form):
+            raise UsageError(f"{self.name} can't be the shape of a reply: it is a function, and no type")
         try:
             return TypeAdapter(self.form)
         except (PydanticSchemaGenerationError, PydanticUserError, TypeError) as error:

@@ -34,7 +34,7 @@ def fill(template: str, namespace: Mapping[str, Any]) -> str:
         if formatted and is_expression(formatted[1].strip()):
             inner, name, number = formatted[1].strip(), formatted[2], int(formatted[3] or 0)
             if name in FORMATS:
-                return FORMATS[name](evaluate(inner, namespace, shown), number)
+                return _formatted(name, evaluate(inner, namespace, shown), number, shown)
             if not is_expression(source):
                 near = get_close_matches(name, FORMATS, n=1)
                 hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(FORMATS)}"
@@ -44,3 +44,12 @@ def fill(template: str, namespace: Mapping[str, Any]) -> str:
         return as_text(evaluate(source, namespace, shown))
 
     return _FIELD.sub(value, template)
+
+
+def _formatted(name: str, value: Any, number: int, shown: str) -> str:
+    try:
+        return FORMATS[name](value, number)
+    except UsageError:
+        raise
+    except Exception as error:  # the value's own code may raise anything
+        raise UsageError(f"{shown} failed: {type(error).__name__}: {error}") from error
