@@ -5,13 +5,39 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["Assistant", "Reply", "__version__", "load_ipython_extension", "tool"]
+__all__ = [
+    "Assistant",
+    "Conversation",
+    "Journal",
+    "Reply",
+    "Runs",
+    "Sweep",
+    "Threads",
+    "ToolResult",
+    "__version__",
+    "load_ipython_extension",
+    "tool",
+]
 
 if TYPE_CHECKING:
     from .assistant import Assistant, Reply
-    from .tools import tool
+    from .conversation import Conversation
+    from .journal import Journal
+    from .sweep import Runs, Sweep
+    from .threads import Threads
+    from .tools import ToolResult, tool
 
-_HOMES = {"Assistant": ".assistant", "Reply": ".assistant", "tool": ".tools"}
+_HOMES = {
+    "Assistant": ".assistant",
+    "Conversation": ".conversation",
+    "Journal": ".journal",
+    "Reply": ".assistant",
+    "Runs": ".sweep",
+    "Sweep": ".sweep",
+    "Threads": ".threads",
+    "ToolResult": ".tools",
+    "tool": ".tools",
+}
 
 
 def __getattr__(name: str) -> Any:

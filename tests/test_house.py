@@ -43,7 +43,8 @@ ALLOWED = {
     | {"launch", "asking", "conversation", "threads", "journal", "prices", "run"}
     | {"reply", "settings", "tools", "backends", "local"},
     "sweep": GROUND
-    | {"asking", "assistant", "context", "conversation", "display", "journal", "prices", "reply", "tools", "window"},
+    | {"asking", "assistant", "context", "conversation", "display", "journal", "prices", "reply", "tools"}
+    | {"threads", "window"},
     "magics": GROUND
     | {"paths", "prices", "profiles", "redact", "settings", "conversation", "context", "export", "journal", "threads"}
     | {"run", "reply", "sweep", "doctor"}
@@ -52,7 +53,7 @@ ALLOWED = {
     "doctor": GROUND | {"paths", "profiles", "settings", "backends", "journal", "local"},
     "demo": GROUND | {"settings", "assistant", "display", "local"},
     "__main__": GROUND | {"journal", "local", "settings", "doctor", "demo", "__init__"},
-    "__init__": {"assistant", "tools", "magics"},
+    "__init__": {"assistant", "conversation", "journal", "magics", "sweep", "threads", "tools"},
 }
 HEAVY = ("openai", "anywidget", "ipywidgets", "pydantic", "sqlalchemy", "starlette", "markdown_it", "nh3", "pygments")
 FOREIGN = {
