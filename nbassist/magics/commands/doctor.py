@@ -23,10 +23,7 @@ def doctor(magics: NbAssist, words: list[str]) -> Table:
     try:
         found = report(magics.session.settings(magics.choices()))
     except SettingsError as error:
-        found = [
-            *(one for one in report() if one.what not in ("endpoint", "model")),
-            Finding.of_error("endpoint", error),
-        ]
+        found = report(error)
 
     def frontend() -> Iterator[Finding]:
         return in_frontend(magics.notebook_shell)

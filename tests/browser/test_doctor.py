@@ -1,0 +1,20 @@
+"""`%assistant doctor` in a real JupyterLab: it asks the browser itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.browser
+
+
+def test_widgets_and_clicks_are_found_to_work_and_the_probe_is_gone(lab: Any, page: Any) -> None:
+    name = lab.write("doctor.ipynb", "%load_ext nbassist\n%config NbAssist.profile = 'vllm'", "%assistant doctor")
+    lab.open(page, name)
+    lab.run_all(page)
+    shown = page.inner_text(".jp-Notebook")
+    assert "are heard while a cell runs" in shown
+    assert "works: a person can be asked" in shown
+    assert "run: vllm serve MODEL" in shown
+    assert page.locator(".jp-OutputArea-child").count() == 1
