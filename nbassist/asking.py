@@ -62,6 +62,8 @@ class Asking:
         What was varied, for the journal.
     off : bool
         Whether the run is kept out of the journal.
+    leave : bool
+        Whether an interrupt leaves the reply to the endpoint, to be read on by `resume`, in place of cancelling it.
     """
 
     thread: str = ""
@@ -86,6 +88,7 @@ class Asking:
     repeat: int = 0
     variant: Mapping[str, Any] = field(default_factory=dict)
     off: bool = False
+    leave: bool = False
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Asking:

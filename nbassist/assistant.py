@@ -184,26 +184,32 @@ class Assistant:
         NbassistError
             Where nothing came at all.
         """
-        run = self._begin(prompt, options, view)
-        events = run.drive()
-        event = next(events, None)
-        while event is not None:
-            try:
-                if view is not None:
-                    view.apply(event)
-                event = next(events, None)
-            except KeyboardInterrupt:
-                # It came while the view was at work; the run has to hear of it all the same.
-                event = _throw_into(events)
-        return run.reply()
+        return _run(self._begin(prompt, options, view), view)
+
+    def resume(self, *, view: View | None = None, **options: Any) -> Reply:
+        """Read on the reply that was left in a thread, from its first event, and go on as `ask` does.
+
+        Parameters
+        ----------
+        view : View, optional
+            Shows the run while it goes on.
+        **options
+            As for `ask`; `thread` says which, and what the endpoint was asked stays as it was.
+
+        Raises
+        ------
+        NbassistError
+            Where no reply was left, or the endpoint does not have it any more.
+        """
+        return _run(self._begin("", options, view, resume=True), view)
+
+    async def aresume(self, *, view: View | None = None, **options: Any) -> Reply:
+        """As `resume`, on the running event loop."""
+        return await _arun(self._begin("", options, view, resume=True), view)
 
     async def aask(self, prompt: str, *, view: View | None = None, **options: Any) -> Reply:
         """Ask as `ask` does, on the running event loop; a cancelled task leaves a valid conversation."""
-        run = self._begin(prompt, options, view)
-        async for event in run.adrive():
-            if view is not None:
-                view.apply(event)
-        return run.reply()
+        return await _arun(self._begin(prompt, options, view), view)
 
     def stream(self, prompt: str, **options: Any) -> Iterator[Event]:
         """Ask as `ask` does, and yield each event as it happens; closing the iterator ends the run."""
@@ -248,11 +254,13 @@ class Assistant:
         prompt: str,
         options: Mapping[str, Any],
         view: View | None = None,
+        *,
+        resume: bool = False,
     ) -> Run:
         asking = Asking.of(options)
         price_of("")  # a table that is broken is told before anything is asked
         prepared = Prepared.of(prompt, asking)
-        launch = Launch(self, prepared, view)
+        launch = Launch(self, prepared, view, resume)
         if asking.conversation is not None:
             return launch.driver(asking.conversation, asking.note)
 
@@ -260,6 +268,27 @@ class Assistant:
             return launch.driver(conversation, note or asking.note, after)
 
         return KeptRun(self.threads.hold(asking.thread, cell=asking.cell, turn=asking.turn), make)
+
+
+def _run(run: Run, view: View | None) -> Reply:
+    events = run.drive()
+    event = next(events, None)
+    while event is not None:
+        try:
+            if view is not None:
+                view.apply(event)
+            event = next(events, None)
+        except KeyboardInterrupt:
+            # It came while the view was at work; the run has to hear of it all the same.
+            event = _throw_into(events)
+    return run.reply()
+
+
+async def _arun(run: Run, view: View | None) -> Reply:
+    async for event in run.adrive():
+        if view is not None:
+            view.apply(event)
+    return run.reply()
 
 
 def _throw_into(events: Iterator[Event]) -> Event | None:

@@ -53,6 +53,9 @@ class Conversation:
         What the backend needs to go on from here; empty where the endpoint holds nothing of it.
     active : dict of str to str
         What runs at the endpoint right now, for a backend to cancel; empty between turns.
+    left : dict of str to str
+        What a backend needs to read on a turn that may be left to the endpoint, and under `at` the number of messages
+        before it; empty where there is none.
     since : int
         The endpoint holds `messages[:since]` under `cursor`.
     home : str
@@ -66,6 +69,7 @@ class Conversation:
         self.messages: list[Message] = list(messages)
         self.cursor: dict[str, str] = {}
         self.active: dict[str, str] = {}
+        self.left: dict[str, str] = {}
         self.since = 0
         self.home = ""
         self.rate = 1.0
@@ -116,6 +120,8 @@ class Conversation:
         elif isinstance(event, TurnEnded):
             self._end_turn(complete=event.reason in _WHOLE)
             self.active = {}
+            if event.reason != "cut":  # the connection's end is not the turn's
+                self.left = {}
             if event.cursor is not None:
                 self.keep_cursor(event.cursor)
 
@@ -142,6 +148,32 @@ class Conversation:
         self.active = {}
         return wrote or bool(calls)
 
+    def leave(self) -> None:
+        """Note that the turn which runs may be left to the endpoint, and read on later."""
+        self.left = {**self.active, "at": str(len(self.messages))}
+
+    def take_up(self) -> tuple[dict[str, str], list[Message]]:
+        """Go back to where the turn that was left began.
+
+        Returns
+        -------
+        tuple of dict and list of Message
+            What a backend reads it on from, and what had come of it, which is no longer in the history.
+
+        Raises
+        ------
+        ConversationError
+            Where no turn was left, or the history before it has changed.
+        """
+        at = int(self.left.get("at", -1))
+        if not 0 < at <= len(self.messages):
+            named = f"the thread {self.name!r}" if self.name else "this conversation"
+            raise ConversationError(f"no reply was left in {named}: --leave lets one go on at the service")
+        came = self.messages[at:]
+        del self.messages[at:]
+        self.since = min(self.since, at)
+        return dict(self.left), came
+
     def drop_prompt(self) -> bool:
         """Take back the last message where it is a prompt without any answer; return whether it was."""
         if self._draft.parts or not self.messages or self.messages[-1].role != "user":
@@ -159,6 +191,7 @@ class Conversation:
         """Say which endpoint is next; another one than before holds nothing of it, and is sent all of it."""
         if self.home and self.home != home:
             self.keep_cursor({})
+            self.left = {}
         self.home = home
 
     def fork(self, at: int | None = None, name: str = "") -> Conversation:
@@ -182,6 +215,8 @@ class Conversation:
         gone = len(self.messages) - prompts[-turns]
         del self.messages[prompts[-turns] :]
         self.keep_cursor({})
+        if len(self.messages) < int(self.left.get("at", 0)):
+            self.left["at"] = "-1"  # what it is the answer to is gone: it is not read on, and still to be cancelled
         return gone
 
     def to_dict(self) -> dict[str, Any]:
@@ -193,6 +228,7 @@ class Conversation:
             "cursor": self.cursor,
             "since": self.since,
             "home": self.home,
+            **({"left": self.left} if self.left else {}),
         }
 
     @classmethod
@@ -210,6 +246,8 @@ class Conversation:
         if isinstance(data.get("cursor"), Mapping) and isinstance(data.get("since"), int):
             conversation.cursor, conversation.since = dict(data["cursor"]), data["since"]
             conversation.home = str(data.get("home", ""))
+        if isinstance(data.get("left"), Mapping):
+            conversation.left = {str(name): str(value) for name, value in data["left"].items()}
         left = conversation.repair("not run: the session ended first")
         if left or (conversation.messages and conversation.messages[-1].role == "user"):
             # The endpoint may or may not hold what was being said: it is told all of it again.

@@ -30,6 +30,7 @@ from .events import (
     Usage,
     Warned,
 )
+from .leaving import Leaving
 from .messages import OutputSchema, Part, Request, Text
 from .order import Order, State
 from .redact import Redactor
@@ -66,6 +67,8 @@ class Driver:
         approval: str = "ask",
         strict: bool = False,
         cell: str = "",
+        leave: bool = False,
+        resume: bool = False,
         after: Callable[[Event], None] = lambda event: None,
     ) -> None:
         self._redact = Redactor()
@@ -74,6 +77,7 @@ class Driver:
         self._read = read
         self._note = note
         self._cell = cell
+        self._leaving = Leaving(conversation, leave=leave or resume, resume=resume)
         self._after = after
         self._price = price
         self._conversation = conversation
@@ -144,12 +148,13 @@ class Driver:
         try:
             yield started  # inside: an interrupt may come while the view takes the first event
             self._backend = backend = self._connect()
+            yield from map(self._take, self._leaving.connected(backend))
             step = next(self._flow)
             while True:
                 if isinstance(step, Submit):
                     ended = refused = None
                     try:
-                        for event in backend.stream(step.request):
+                        for event in self._leaving.turn(backend) or backend.stream(step.request):
                             yield self._take(event)
                             ended = event
                     except RequestRefusedError as error:
@@ -186,12 +191,14 @@ class Driver:
         try:
             yield started  # inside: an interrupt may come while the view takes the first event
             self._backend = backend = await asyncio.to_thread(self._connect)
+            for warned in await asyncio.to_thread(self._leaving.connected, backend):
+                yield self._take(warned)
             step = next(self._flow)
             while True:
                 if isinstance(step, Submit):
                     ended = refused = None
                     try:
-                        async for event in backend.astream(step.request):
+                        async for event in self._leaving.aturn(backend) or backend.astream(step.request):
                             yield self._take(event)
                             ended = event
                     except RequestRefusedError as error:
@@ -229,12 +236,15 @@ class Driver:
 
     def _start(self) -> Event:
         self._clock = time.monotonic()
-        self._conversation.add_user(*self._prompt, cell=self._cell)
-        return self._take(RunStarted(self._model, note=self._note))
+        note = self._leaving.begin()
+        if not note:
+            self._conversation.add_user(*self._prompt, cell=self._cell)
+        return self._take(RunStarted(self._model, note=note or self._note))
 
     def _take(self, event: Event) -> Event:
         self._order.check(event)
         self._conversation.fold(event)
+        self._leaving.take(event)
         self._recorder.add(event)
         if isinstance(event, TurnEnded):
             self._usage += event.usage
@@ -251,6 +261,7 @@ class Driver:
         if outcome.finish == "stopped":
             self._stop_at_endpoint(self._conversation.cursor)
             self._conversation.repair("not run: " + outcome.detail)
+        outcome = self._leaving.told(outcome)
         seconds = time.monotonic() - self._clock
         replayed = self._turns > 0 and not self._asked
         cost = 0.0 if replayed else self._price(self._model, self._paid)
@@ -261,6 +272,8 @@ class Driver:
         conversation = self._conversation
         running = conversation.active or conversation.cursor
         wrote = conversation.repair(_INTERRUPTED)
+        if self._leaving.is_left():
+            return Outcome("interrupted", self._usage)
         dropped = not wrote and conversation.drop_prompt()
         try:
             self._stop_at_endpoint(running, forget=dropped)
@@ -284,13 +297,15 @@ class Driver:
         """Keep what came before a failure; where nothing came, it is an error of the cell."""
         running = self._conversation.active or self._conversation.cursor
         wrote = self._conversation.repair(f"not run: {error}")
+        left = self._leaving.is_left(error)
         if self._order.state is State.WAITING or not (wrote or len(self._recorder.events()) > 1):
-            self._conversation.drop_prompt()
+            if not left:
+                self._conversation.drop_prompt()
             if isinstance(error, RequestRefusedError):
                 error.args = (str(error) + self._nearest_model(error),)
             self._after(RunEnded("failed", self._usage, str(error), time.monotonic() - self._clock))
             raise error
-        if isinstance(error, BackendError | ConversationError):
+        if isinstance(error, BackendError | ConversationError) and not left:
             self._stop_at_endpoint(running)
         return Outcome("failed", self._usage, str(error))
 

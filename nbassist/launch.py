@@ -12,7 +12,7 @@ from .asking import Prepared, Tools
 from .backends import Backend
 from .conversation import Conversation
 from .driver import Driver
-from .errors import SettingsError
+from .errors import ConversationError, SettingsError
 from .events import Event, Usage
 from .journal import Entry, Journal, Recording
 from .journal.cache import CachedBackend, CacheMode, Store, check_mode
@@ -67,10 +67,14 @@ class Launch:
     standing: Standing
     prepared: Prepared
     view: View | None
+    resume: bool = False
+    """Whether it reads on a reply that was left, in place of a prompt."""
 
     def driver(self, conversation: Conversation, note: str = "", after: Callable[[Event], None] = nothing) -> Driver:
         """Return the run on `conversation`; `after` is told of each of its events."""
         standing, prepared, asking = self.standing, self.prepared, self.prepared.asking
+        if self.resume and conversation.left and conversation.home != self._where:
+            raise ConversationError(f"the reply was left at {conversation.home}: choose that endpoint to read it on")
         conversation.settle(self._where)
         return Driver(
             prepared.prompt,
@@ -89,6 +93,8 @@ class Launch:
             window=self._window(conversation),
             note=note,
             cell=asking.cell,
+            leave=asking.leave,
+            resume=self.resume,
             after=self._journaled(after, conversation),
             price=self._price,
             ask=asking.ask or standing.ask_person or asker(self.view),
@@ -114,7 +120,12 @@ class Launch:
 
     @property
     def _parameters(self) -> Mapping[str, Any]:
-        return {**self.standing.parameters, **(self.prepared.asking.parameters or {})}
+        background = {"background": True} if self._may_be_left else {}
+        return {**self.standing.parameters, **(self.prepared.asking.parameters or {}), **background}
+
+    @property
+    def _may_be_left(self) -> bool:
+        return self.resume or self.prepared.asking.leave
 
     @property
     def _hosted(self) -> bool:
@@ -141,7 +152,9 @@ class Launch:
         """The endpoint, behind the replies that are kept where they are to be used; asked for when the run begins."""
         standing, asking = self.standing, self.prepared.asking
         mode = check_mode(asking.cache or standing.cache)
-        return standing.backend if mode == "off" or self.store is None else self._cached(self.store, mode)
+        if mode == "off" or self.store is None or (self._may_be_left and mode != "replay"):
+            return standing.backend
+        return self._cached(self.store, mode)
 
     @property
     def store(self) -> Store | None:
@@ -173,7 +186,7 @@ class Launch:
         standing, asking, redact = self.standing, self.prepared.asking, Redactor().text
         reasoning = {"reasoning": asking.reasoning} if asking.reasoning else {}
         return Entry(
-            redact(self.prepared.prompt),
+            redact(self._said(conversation)),
             notebook=standing.threads.shelf.notebook if standing.threads.shelf else "",
             cell=asking.cell,
             thread=conversation.name,
@@ -189,6 +202,12 @@ class Launch:
             shown=tuple(asking.see),
             variant=asking.variant,
         )
+
+    def _said(self, conversation: Conversation) -> str:
+        """Return the prompt: its own, or the one whose reply was left."""
+        if not self.resume:
+            return self.prepared.prompt
+        return next((message.said for message in reversed(conversation.messages) if message.role == "user"), "")
 
     def _price(self, model: str, usage: Usage) -> float | None:
         """US dollars, None where unknown; an engine on one's own machine costs nothing."""

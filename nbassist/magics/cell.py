@@ -82,6 +82,8 @@ class NbAssist(Magics):
         if options.is_sweep or has_alternatives(prompt):
             from .sweeping import run_sweep
 
+            if options.leave:
+                raise UsageError("--leave is for one reply: it can't be used with many variants")
             return run_sweep(self, prompt, options)
         return run_prompt(self, prompt, options)
 

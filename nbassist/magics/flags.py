@@ -117,6 +117,11 @@ def parser(prog: str = "%%assistant") -> Parser:
         "--append", action="store_true", help="add a turn even where this cell ran before (else it replaces its own)"
     )
     talk.add_argument("--turn", type=int, metavar="N", help="replace turn N of the thread and go on from there")
+    talk.add_argument(
+        "--leave",
+        action="store_true",
+        help="an interrupt leaves the reply to the endpoint; %%assistant resume reads it on (Responses)",
+    )
     made.add_argument("-s", "--system", default="", metavar="TEXT", help="the system prompt")
     shown = made.add_argument_group("what goes with the prompt")
     shown.add_argument(
@@ -161,6 +166,17 @@ def parser(prog: str = "%%assistant") -> Parser:
     many.add_argument("--jobs", type=int, default=0, metavar="N", help="runs at once (default: 4)")
     many.add_argument("--rpm", type=int, default=0, metavar="N", help="requests in any minute")
     many.add_argument("--tpm", type=int, default=0, metavar="N", help="tokens in any minute")
+    many.add_argument(
+        "--check",
+        dest="checks",
+        action="append",
+        default=[],
+        metavar="EXPR",
+        help="hold each reply against an expression over text, reply, value and row; may be given again",
+    )
+    many.add_argument("--judge", default="", metavar="RUBRIC", help="have a model grade each reply from 1 to 5")
+    many.add_argument("--on", default="", metavar="WHERE", help="run on a Dask cluster: dask://HOST:PORT, or a Client")
+    many.add_argument("--batch", action="store_true", help="ask through the Batch API: cheaper, within a day")
     many.add_argument("--dry-run", action="store_true", help="print the plan and what it costs, and stop")
     many.add_argument("--yes", action="store_true", help="run it however large it is")
     kept = made.add_argument_group("what is kept")

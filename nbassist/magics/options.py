@@ -24,6 +24,8 @@ class Options:
         Names and globs; empty for `--no-tools`, None for all tools of the notebook.
     append : bool
         Whether the prompt goes to the end of the thread even where its cell ran before.
+    leave : bool
+        Whether an interrupt leaves the reply to the endpoint.
     turn : int, optional
         The number of the turn that the prompt replaces.
     see, images, files : tuple of str
@@ -38,6 +40,14 @@ class Options:
         The expression that a sweep goes over.
     repeat, jobs, rpm, tpm : int
         Of a sweep; 0 where the flag is not given.
+    checks : tuple of str
+        Expressions that each reply of a sweep is held against.
+    judge : str
+        The rubric by which a model grades each reply of a sweep; may be empty.
+    on : str
+        The Dask cluster that a sweep runs on; empty for this process.
+    batch : bool
+        Whether a sweep goes through the Batch API.
     dry_run, yes : bool
         Whether a sweep stops after its plan, and whether it runs without asking.
     cache : str
@@ -56,6 +66,7 @@ class Options:
     reasoning: str = ""
     tools: tuple[str, ...] | None = None
     append: bool = False
+    leave: bool = False
     turn: int | None = None
     see: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
@@ -68,6 +79,10 @@ class Options:
     jobs: int = 0
     rpm: int = 0
     tpm: int = 0
+    checks: tuple[str, ...] = ()
+    judge: str = ""
+    on: str = ""
+    batch: bool = False
     dry_run: bool = False
     yes: bool = False
     cache: str = ""
@@ -77,7 +92,7 @@ class Options:
     @property
     def is_sweep(self) -> bool:
         """Whether the cell asks for many runs; alternatives in its text do, too."""
-        return bool(self.vary or self.over or self.repeat or self.dry_run)
+        return bool(self.vary or self.over or self.repeat or self.dry_run or self.checks or self.judge or self.on or self.batch)
 
 
 def parse(line: str) -> Options:
@@ -121,7 +136,7 @@ def _options(found: dict[str, Any]) -> Options:
     if without:
         found["tools"] = ()
     found["vary"] = _vary(found["vary"])
-    for listed in ("images", "files"):
+    for listed in ("images", "files", "checks"):
         found[listed] = tuple(found[listed])
     return Options(parameters=parameters(found.pop("param")), **found)
 

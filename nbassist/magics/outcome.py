@@ -46,9 +46,11 @@ class CellInterrupted(KeyboardInterrupt):
 
     def __init__(self, reply: Reply, shell: Any) -> None:
         super().__init__("interrupted")
-        shown = _shown(reply)
+        self._reply = shown = _shown(reply)
         shown.__dict__.pop("_just_shown")
         shell.user_ns["_"] = shown
 
     def _render_traceback_(self) -> list[str]:
+        if "%assistant resume" in self._reply.detail:
+            return [f"Left: {self._reply.detail}"]
         return ["Interrupted: what came is kept, and the cell can be run again"]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .cell import NbAssist
 
 
-def run_prompt(magics: NbAssist, prompt: str, options: Options, *, as_it_is: bool = False) -> Any:
+def run_prompt(magics: NbAssist, prompt: str, options: Options, *, as_it_is: bool = False, resume: bool = False) -> Any:
     """Ask, show the run in the cell, and return what the magic returns as the cell's result.
 
     Parameters
@@ -26,6 +26,8 @@ def run_prompt(magics: NbAssist, prompt: str, options: Options, *, as_it_is: boo
         What to ask; `{{ expression }}` in it is filled in, unless it is to go out `as_it_is`.
     options : Options
         What the cell's first line says.
+    resume : bool
+        Whether the reply that was left in the thread is read on, in place of asking.
 
     Raises
     ------
@@ -39,11 +41,11 @@ def run_prompt(magics: NbAssist, prompt: str, options: Options, *, as_it_is: boo
 
     shell = magics.notebook_shell
     try:
-        reply = _ask(magics, prompt, options, as_it_is)
+        reply = _ask(magics, prompt, options, as_it_is, resume)
     except ModelFileError as error:
         if not offer_model(error, shell):
             raise
-        reply = _ask(magics, prompt, options, as_it_is)
+        reply = _ask(magics, prompt, options, as_it_is, resume)
     if options.to:
         shell.user_ns[options.to] = reply
     if options.code and reply.code:
@@ -53,7 +55,9 @@ def run_prompt(magics: NbAssist, prompt: str, options: Options, *, as_it_is: boo
     return hand_over(reply, shell)
 
 
-def _ask(magics: NbAssist, prompt: str, options: Options, as_it_is: bool) -> Reply:
+def _ask(magics: NbAssist, prompt: str, options: Options, as_it_is: bool, resume: bool) -> Reply:
+    from functools import partial
+
     from ..display import make_view
     from ..settings import display_kind
     from ..tools import Toolbox, current
@@ -65,13 +69,14 @@ def _ask(magics: NbAssist, prompt: str, options: Options, as_it_is: bool) -> Rep
         toolbox = toolbox.select(options.tools)
     view = make_view(display_kind(), shell)
     try:
-        return assistant.ask(
-            prompt,
+        ask = assistant.resume if resume else partial(assistant.ask, prompt)
+        return ask(
             view=view,
             namespace=shell.user_ns,
             template=not as_it_is,
             thread=options.thread,
-            cell="" if options.append else cell_id(shell),
+            cell="" if options.append or resume else cell_id(shell),
+            leave=options.leave,
             turn=options.turn,
             model=options.model,
             instructions=options.system or magics.system,

@@ -9,7 +9,7 @@ from contextlib import aclosing
 from typing import Protocol
 
 from ..conversation import Conversation
-from ..events import Event, RunEnded, RunStarted, ToolFinished, TurnEnded, Warned
+from ..events import Event, RunEnded, RunStarted, ToolFinished, TurnEnded, TurnStarted, Warned
 from ..reply import Reply
 from .threads import Hold
 
@@ -94,7 +94,8 @@ class KeptRun:
             yield Warned(event.note)
 
     def _after(self, event: Event) -> None:
-        if isinstance(event, _STEPS) and (problem := self._hold.keep()):
+        step = isinstance(event, _STEPS) or (isinstance(event, TurnStarted) and bool(event.cursor))
+        if step and (problem := self._hold.keep()):
             warnings.warn(problem, RuntimeWarning, stacklevel=2)
 
     def _end(self) -> None:

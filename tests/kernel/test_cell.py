@@ -100,7 +100,7 @@ def test_expressions_are_filled_in_and_other_braces_left_alone(kernel: Any, endp
         ("%%assistant --tools a --no-tools\nhi", "contradict"),
         ('%%assistant -s "x\nhi', "a quote that is not closed"),
         ("%%assistant\n\n", "the cell is empty"),
-        ("%assistant hello", "takes nothing yet"),
+        ("%assistant hello", "has no command 'hello'; did you mean %assistant help?"),
     ],
 )
 def test_a_mistake_in_the_cell_is_one_line(kernel: Any, endpoint: Any, cell: str, words: str) -> None:
@@ -143,7 +143,7 @@ def test_threads_are_kept_apart_by_name(kernel: Any, endpoint: Any, wire: Any) -
 
 def test_the_status_says_where_everything_stands(kernel: Any) -> None:
     shown = kernel.run("%assistant").result
-    for word in ("NBASSIST_BASE_URL", "chat", "m (from NBASSIST_MODEL)", "main (0 messages)", "row_count"):
+    for word in ("NBASSIST_BASE_URL", "chat", "m (from NBASSIST_MODEL)", "main (0 turns)", "row_count"):
         assert word in shown
     assert "sk-very-secret" not in shown
 

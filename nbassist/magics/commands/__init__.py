@@ -25,6 +25,7 @@ HOMES: dict[str, str] = {
     "models": "endpoint:models",
     "profiles": "endpoint:list_profiles",
     "threads": "threads:list_threads",
+    "resume": "resume:resume",
     "new": "threads:new",
     "fork": "threads:fork",
     "undo": "threads:undo",
