@@ -86,7 +86,7 @@ def make_view(kind: str = "auto", shell: Any = None) -> View:
     if kind not in get_args(Kind):
         raise UsageError(f"no display {kind!r}: choose one of {', '.join(get_args(Kind))}")
     if kind == "auto":
-        kind = _surface(shell)
+        kind = surface(shell)
     if kind == "live":
         from .live import LiveView
 
@@ -98,7 +98,8 @@ def make_view(kind: str = "auto", shell: Any = None) -> View:
     return StaticView(shown=kind == "static")
 
 
-def _surface(shell: Any) -> str:
+def surface(shell: Any) -> str:
+    """Return the kind of view that `auto` stands for in `shell`."""
     kernel = getattr(shell, "kernel", None)
     if kernel is None or not hasattr(kernel, "comm_manager"):
         return "terminal"

@@ -165,6 +165,17 @@ class Journal:
 
         self._submit(write)
 
+    def rate_named(self, name: str, rating: str, since: float = 0.0) -> None:
+        """Say it of the run of a sweep that its variant names `run`, begun at or after `since`, soon."""
+
+        def write(connection: Connection) -> None:
+            from .schema import runs
+
+            named = (runs.c.began >= since, runs.c.variant["run"].as_string() == name)
+            connection.execute(runs.update().where(*named).values(rating=rating))
+
+        self._submit(write)
+
     def flush(self, seconds: float = 10.0) -> bool:
         """Wait until all that was added is written; return whether it is."""
         with self._lock:

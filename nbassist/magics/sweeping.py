@@ -9,7 +9,7 @@ from .firstuse import someone_can_answer
 from .options import Options
 
 if TYPE_CHECKING:
-    from ..sweep import Sweep
+    from ..sweep import Runs, Sweep
     from .cell import NbAssist
 
 
@@ -22,7 +22,7 @@ def run_sweep(magics: NbAssist, template: str, options: Options) -> Any:
         Where the plan can't be made, or is large and nobody is there to allow it.
     """
     from ..settings import display_kind
-    from ..sweep.view import make_sweep_view
+    from ..sweep.view import make_sweep_view, run_and_judge
 
     sweep = _sweep(magics, template, options)
     estimate = sweep.estimate()
@@ -31,10 +31,19 @@ def run_sweep(magics: NbAssist, template: str, options: Options) -> Any:
         return None
     if estimate.runs - estimate.cached > magics.ask_above and not options.yes:
         _allow(magics, estimate.runs - estimate.cached)
-    runs = sweep.run(make_sweep_view(display_kind(), magics.notebook_shell))
+    runs = run_and_judge(sweep, make_sweep_view(display_kind(), magics.notebook_shell), options.checks, options.judge)
     if options.to:
         magics.notebook_shell.user_ns[options.to] = runs
-    return runs
+    return _hand_over(runs, magics.notebook_shell)
+
+
+def _hand_over(runs: Runs, shell: Any) -> Runs | None:
+    """Make the runs the result of the cell, which has shown them; in a terminal there is no bare `Out[n]:`."""
+    if hasattr(shell, "kernel"):
+        runs.shown = True
+        return runs
+    shell.displayhook.update_user_ns(runs)
+    return None
 
 
 def _sweep(magics: NbAssist, template: str, options: Options) -> Sweep:

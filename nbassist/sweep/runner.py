@@ -17,12 +17,12 @@ from .pace import Pace
 from .plan import Task
 from .runs import Run, Runs
 
-What: TypeAlias = Literal["started", "text", "ended", "waiting"]
+What: TypeAlias = Literal["started", "text", "ended", "waiting", "judged"]
 
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """Something happened to a run: it started, wrote `text`, ended; or all wait, for `seconds`."""
+    """Something happened to a run: it started, wrote `text`, ended, was judged; or all wait, for `seconds`."""
 
     what: What
     number: int = -1
@@ -52,6 +52,8 @@ class Order:
         What all runs share; see `nbassist.asking.Asking`.
     cache : str
         How recorded replies are used.
+    name : str
+        What the journal knows the runs by, with their numbers; empty where they need not be found again.
     """
 
     asker: Callable[[str], Asker]
@@ -59,6 +61,7 @@ class Order:
     tools: Toolbox = field(default_factory=Toolbox)
     options: Mapping[str, Any] = field(default_factory=dict)
     cache: str = "auto"
+    name: str = ""
 
 
 async def run_all(
@@ -141,6 +144,15 @@ def options_of(task: Task, order: Order) -> dict[str, Any]:
         "approval": "deny",
         "cache": order.cache,
         "repeat": task.repeat,
-        "variant": {**task.variant, "input": str(task.input.index)},
+        "variant": {
+            **task.variant,
+            "input": str(task.input.index),
+            **({"run": run_name(order, task)} if order.name else {}),
+        },
         "template": False,
     }
+
+
+def run_name(order: Order, task: Task) -> str:
+    """Return what the journal knows a run by."""
+    return f"{order.name}:{task.number}"

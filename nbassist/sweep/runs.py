@@ -2,91 +2,30 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import UsageError
-from ..reply import Reply
-from .plan import Plan, Task
+from .columns import agreement, said_the_same
+from .onerun import Run
+from .plan import Plan
+
+if TYPE_CHECKING:
+    from .judging import Best
+    from .showing import Differences, Shown
+
+__all__ = ["Run", "Runs"]
 
 
-@dataclass(slots=True)
-class Run:
-    """One run of a sweep, and what came of it.
+class Home(Protocol):
+    """Where runs come from, and what is done with them there; see `nbassist.sweep.Sweep`."""
 
-    Parameters
-    ----------
-    task : Task
-        What was asked.
-    reply : Reply, optional
-        None where nothing came, or it was not run yet.
-    error : str
-        Why nothing came, in one line; empty otherwise.
-    first_token : float
-        Seconds until the first text; 0 where there was none.
-    seconds : float
-        In all, waiting for its turn not included.
-    rating : str
-        What the person or a judge said; may be empty.
-    reason : str
-        Why, where a judge said it.
-    checks : dict of str to bool
-        What was asserted of it.
-    """
-
-    task: Task
-    reply: Reply | None = None
-    error: str = ""
-    first_token: float = 0.0
-    seconds: float = 0.0
-    rating: str = ""
-    reason: str = ""
-    checks: dict[str, bool] = field(default_factory=dict)
-
-    @property
-    def done(self) -> bool:
-        """Whether it was run, whatever came of it."""
-        return self.reply is not None or bool(self.error)
-
-    @property
-    def ok(self) -> bool:
-        """Whether a whole reply came."""
-        return self.reply is not None and self.reply.finish == "completed"
-
-    @property
-    def text(self) -> str:
-        """The answer; empty where none came."""
-        return self.reply.text if self.reply else ""
-
-    @property
-    def cached(self) -> bool:
-        """Whether it was given again from a recording."""
-        return bool(self.reply and self.reply.events and getattr(self.reply.events[-1], "replayed", False))
-
-    def row(self) -> dict[str, Any]:
-        """Return it as a row of `Runs.df`."""
-        reply = self.reply
-        usage = reply.usage if reply and reply.usage.known else None
-        return {
-            **self.task.variant,
-            "input": self.task.input.index,
-            "repeat": self.task.repeat,
-            "prompt_hash": hashlib.sha256(self.task.prompt.encode()).hexdigest()[:12],
-            "text": self.text,
-            "finish": reply.finish if reply else ("failed" if self.error else "not run"),
-            "error": self.error or (reply.detail if reply and reply.finish != "completed" else ""),
-            "first_token_s": self.first_token or None,
-            "total_s": self.seconds or None,
-            "input_tokens": usage.input_tokens if usage else None,
-            "output_tokens": usage.output_tokens if usage else None,
-            "cost": reply.cost if reply else None,
-            "cached": self.cached,
-            "rating": self.rating or None,
-            **{f"check_{name}": passed for name, passed in self.checks.items()},
-        }
+    def again(self, runs: Runs) -> Runs: ...
+    def keep_rating(self, run: Run) -> None: ...
+    def judge(self, runs: Runs, rubric: str, model: str) -> int: ...
+    def check(self, runs: Runs, test: Any, name: str) -> str: ...
+    def adopt(self, run: Run) -> str: ...
 
 
 class Runs(Sequence[Run]):
@@ -96,20 +35,38 @@ class Runs(Sequence[Run]):
     ----------
     plan : Plan
         What was to be run.
-    again : callable, optional
-        Runs the given tasks again; None where that can't be done.
+    home : Home, optional
+        What can run them again, judge them, and make one a turn; None where nothing can.
+
+    Attributes
+    ----------
+    shown : bool
+        Whether the cell that they are the result of has shown them already, and need not do so again.
     """
 
-    def __init__(self, plan: Plan, again: Callable[[Runs], Runs] | None = None) -> None:
+    def __init__(self, plan: Plan, home: Home | None = None) -> None:
         self.plan = plan
         self.runs = [Run(task) for task in plan.tasks]
-        self._again = again
+        self.shown = False
+        self._home = home
 
     def __len__(self) -> int:
         return len(self.runs)
 
     def __getitem__(self, index: Any) -> Any:
         return self.runs[index]
+
+    def run(self, number: int) -> Run:
+        """Return the run of that number, from 0, as the grid shows it.
+
+        Raises
+        ------
+        UsageError
+            Where there is none.
+        """
+        if number not in range(len(self.runs)):
+            raise UsageError(f"there is no run {number}: there are {len(self.runs):,}, from 0")
+        return self.runs[number]
 
     def __iter__(self) -> Iterator[Run]:
         return iter(self.runs)
@@ -157,10 +114,120 @@ class Runs(Sequence[Run]):
 
     def retry_errors(self) -> Runs:
         """Run again what failed or was not run; the other runs stay as they are."""
-        if self._again is None:
-            raise UsageError("these runs can't be run again: ask the sweep anew")
-        return self._again(self)
+        return self._at_home.again(self)
 
-    def of(self, variant: Mapping[str, Any]) -> list[Run]:
-        """Return the runs of one variant."""
-        return [run for run in self.runs if run.task.variant == variant]
+    def column(self, variant: int) -> list[Run]:
+        """Return the runs of one variant, by its number, input by input."""
+        repeat, step = self.plan.repeat, len(self.plan.variants) * self.plan.repeat
+        starts = range(variant * repeat, len(self.runs), step)
+        return [run for start in starts for run in self.runs[start : start + repeat]]
+
+    def cell(self, row: int, variant: int) -> list[Run]:
+        """Return the repeats of one variant on one input, by their numbers."""
+        start = (row * len(self.plan.variants) + variant) * self.plan.repeat
+        return self.runs[start : start + self.plan.repeat]
+
+    def different_rows(self) -> list[int]:
+        """Return the numbers of the inputs whose replies do not all say the same."""
+        size = len(self.plan.variants) * self.plan.repeat
+        rows = range(len(self.plan.inputs))
+        return [row for row in rows if not said_the_same(self.runs[row * size : (row + 1) * size])]
+
+    def _ipython_display_(self) -> None:
+        """Show the grid, once for each cell."""
+        from ..display.grid import publish
+        from .grid import RunsGrid
+
+        if not self.shown:
+            publish(RunsGrid(self))
+        self.shown = False
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """Show the grid as it stands now."""
+        from ..display.grid import grid_bundle
+        from .grid import RunsGrid
+
+        return grid_bundle(RunsGrid(self))
+
+    @property
+    def check_names(self) -> list[str]:
+        """The checks that were made, in order."""
+        return list(dict.fromkeys(name for run in self.runs for name in run.checks))
+
+    @property
+    def agreement(self) -> dict[str, float | None]:
+        """For each variant, the share of pairs of repeats that say the same; None where nothing is repeated."""
+        return {
+            ", ".join(f"{name} = {value}" for name, value in variant.items()): agreement(self, number)
+            for number, variant in enumerate(self.plan.variants)
+        }
+
+    def show(self, number: int) -> Shown:
+        """Show a whole run: its prompt, its reply and its calls."""
+        from .showing import whole
+
+        return whole(self, number)
+
+    def different(self) -> Shown:
+        """Show the grid with only those inputs whose replies do not all say the same."""
+        from .showing import grid
+
+        return grid(self, self.different_rows())
+
+    def diff(self, base: int = 0, row: int | None = None) -> Differences:
+        """Show, word by word, how the other variants differ from variant `base`; see `showing.differences`."""
+        from .showing import differences
+
+        return differences(self, base, row)
+
+    def plot(self, what: str = "") -> Any:
+        """Draw a measure by variant: `rating`, `score`, `seconds`, `tokens`, `cost` or `length`; return the axes."""
+        from .showing import plot
+
+        return plot(self, what)
+
+    def rate(self, number: int, rating: str | float) -> None:
+        """Say what a run was worth, as `good`, `bad`, a number or any words; the journal keeps it, too."""
+        run = self.run(number)
+        run.rating = str(rating)
+        if self._home is not None:
+            self._home.keep_rating(run)
+
+    def check(self, test: Any, name: str = "") -> Runs:
+        """Hold a function of the text, or an expression, against each reply; see `judging.check`."""
+        if self._home is not None:
+            self._home.check(self, test, name)
+        else:
+            from .judging import check
+
+            check(self, test, name)
+        return self
+
+    def judge(self, rubric: str, model: str = "") -> Runs:
+        """Have a model grade each reply from 1 to 5 against a rubric, with its reason; its verdicts are cached, too.
+
+        Parameters
+        ----------
+        rubric : str
+            What a good reply has.
+        model : str
+            The judge; the assistant's own by default.
+        """
+        self._at_home.judge(self, rubric, model)
+        return self
+
+    def best(self) -> Best:
+        """Return the best variant, and what that went by: ratings, else a judge's scores, else checks."""
+        from .judging import best
+
+        return best(self)
+
+    def adopt(self, number: int | None = None) -> None:
+        """Make a run the thread's turn, the best one by default, and print the cell that asks the same."""
+        print(self._at_home.adopt(self.run(self.best().run if number is None else number)))  # noqa: T201
+
+    @property
+    def _at_home(self) -> Home:
+        if self._home is None:
+            raise UsageError("these runs belong to no sweep that could do this: ask the sweep anew")
+        return self._home

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import queue
+import secrets
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
@@ -14,10 +16,12 @@ from ..assistant import Assistant
 from ..conversation import Conversation
 from ..errors import UsageError
 from ..tools import Toolbox
+from .adopting import adopt, cell_of
 from .estimate import Estimate, estimate
+from .judging import check, judge_sweep, take_verdicts
 from .pace import Pace
 from .plan import make_plan
-from .runner import Order, Update, run_all
+from .runner import Order, Update, run_all, run_name
 from .runs import Run, Runs
 
 _LOOK = 0.1  # seconds
@@ -80,7 +84,7 @@ class Sweep:
     ) -> None:
         self.assistant = assistant
         self.plan = make_plan(template, vary=vary, over=over, repeat=repeat, namespace=namespace)
-        self.runs = Runs(self.plan, self._again)
+        self.runs = Runs(self.plan, self)
         if jobs < 1:
             raise UsageError(f"a sweep needs at least one job, not {jobs}")
         self._pace: Callable[[], Pace] = partial(Pace, jobs, rpm=rpm, tpm=tpm)
@@ -91,7 +95,11 @@ class Sweep:
             tools if isinstance(tools, Toolbox) else Toolbox(tools),
             dict(options or {}),
             cache,
+            name=secrets.token_hex(5),
         )
+        self._namespace = namespace
+        self._options: dict[str, Any] = {"jobs": jobs, "rpm": rpm, "tpm": tpm, "cache": cache}
+        self._made = time.time()
 
     def estimate(self) -> Estimate:
         """Return what it will take, asking nothing."""
@@ -149,8 +157,48 @@ class Sweep:
         except BaseExceptionGroup as group:
             raise group.exceptions[0] from None  # the others say the same
 
-    def _again(self, runs: Runs) -> Runs:
+    def again(self, runs: Runs) -> Runs:
+        """Run what is not done."""
         return self.run()
+
+    def keep_rating(self, run: Run) -> None:
+        """Write a rating to the journal, where there is one."""
+        if self.assistant.journal is not None:
+            self.assistant.journal.rate_named(run_name(self._order, run.task), run.rating, since=self._made)
+
+    def check(self, runs: Runs, test: Any, name: str = "") -> str:
+        """Hold a test against each reply; an expression knows the notebook's names."""
+        return check(runs, test, name, self._namespace)
+
+    def judge(
+        self, runs: Runs, rubric: str, model: str = "", told: Callable[[Update], None] = lambda update: None
+    ) -> int:
+        """Have a model grade the replies; return how many it graded. `told` hears of each that is graded."""
+
+        def make(template: str, **more: Any) -> Sweep:
+            options = {"off": self._order.options.get("off", False), **more.pop("options")}
+            options["model"] = options["model"] or self._order.options.get("model", "")
+            return Sweep(
+                self.assistant, template, conversation=Conversation(), options=options, **self._options, **more
+            )
+
+        judging, graded = judge_sweep(runs, rubric, make, model)
+        try:
+            judging.run()
+        finally:
+            found = take_verdicts(graded, judging.runs)
+            for run in graded:
+                told(Update("judged", run.task.number))
+        if not found and (said := next((run.error for run in judging.runs if run.error), "")):
+            raise UsageError(f"the judge graded nothing: {said}")
+        return found
+
+    def adopt(self, run: Run) -> str:
+        """Make a run the turn of the thread that the sweep went on from; return the cell that asks the same."""
+        name = self._order.conversation.name
+        current = self.assistant.threads.current
+        adopt(run, self.assistant.threads, name)
+        return cell_of(run, self._order.options, "" if name in ("", current) else name)
 
     def _asker(self, profile: str) -> Assistant:
         if profile not in self._profiles:

@@ -1,50 +1,143 @@
-"""What a person sees of a sweep: its progress while it runs, and the grid when it has ended."""
+"""What a person sees of a sweep: the grid, live or when it has ended, or lines of progress where there is only text."""
 
 from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
+from ..display.grid import grid_text, publish
+from ..display.view import surface
+from .grid import RunsGrid
 from .runner import Update
 from .runs import Runs
-from .sweep import SweepView
+from .sweep import Sweep, SweepView
 
 _EVERY = 1.0  # seconds between lines of progress
 
 
 class LineView:
-    """Writes a line of progress now and then; for surfaces that show nothing but text."""
+    """Writes a line of progress now and then, and the grid as text at the end."""
 
     def __init__(self) -> None:
-        self._runs: Runs | None = None
-        self._done = 0
-        self._begun = self._told = 0.0
+        self._grid: RunsGrid | None = None
+        self._told = time.monotonic()
 
     def begin(self, runs: Runs) -> None:
         """Take the runs that will be run."""
-        self._runs, self._begun = runs, time.monotonic()
-        self._done = sum(run.done for run in runs)
+        self._grid = RunsGrid(runs)
+        self._grid.begin()
 
     def apply(self, update: Update) -> None:
         """Take what happened."""
-        if update.what == "ended":
-            self._done += 1
-        if time.monotonic() - self._told > _EVERY and self._runs is not None:
+        assert self._grid is not None
+        self._grid.apply(update)
+        if time.monotonic() - self._told > _EVERY:
             self._told = time.monotonic()
-            self._write()
+            sys.stdout.write(self._grid.progress().words + "\n")
 
     def close(self) -> None:
-        """Write the last line."""
-        self._write()
+        """Write the grid."""
+        assert self._grid is not None
+        self._grid.end()
+        sys.stdout.write(grid_text(self._grid) + "\n")
 
-    def _write(self) -> None:
-        assert self._runs is not None
-        failed = sum(bool(run.error) for run in self._runs)
-        words = f", {failed:,} failed" if failed else ""
-        sys.stdout.write(f"{self._done:,} of {len(self._runs):,} done{words}\n")
+
+class StaticGridView:
+    """Shows the grid once, when the sweep has ended."""
+
+    def __init__(self, shown: bool = True) -> None:
+        self._runs: Runs | None = None
+        self._shown = shown
+
+    def begin(self, runs: Runs) -> None:
+        """Take the runs that will be run."""
+        self._runs = runs
+
+    def apply(self, update: Update) -> None:
+        """Take what happened."""
+
+    def close(self) -> None:
+        """Show the grid."""
+        if self._shown and self._runs is not None:
+            publish(RunsGrid(self._runs))
+
+
+class LiveGridView:
+    """Shows the grid while the sweep runs, and after."""
+
+    def __init__(self, shell: Any) -> None:
+        self._shell = shell
+        self._grid: RunsGrid | None = None
+        self._live: Any = None
+
+    def begin(self, runs: Runs) -> None:
+        """Put the grid into the cell."""
+        from ..display.gridlive import LiveGrid
+
+        self._grid = RunsGrid(runs)
+        self._grid.begin()
+        self._live = LiveGrid(self._grid, self._shell)
+        self._live.begin()
+
+    def apply(self, update: Update) -> None:
+        """Take what happened."""
+        assert self._grid is not None
+        self._grid.apply(update)
+        self._live.changed(update.number)
+
+    def close(self) -> None:
+        """The sweep has ended: the notebook keeps the static grid."""
+        assert self._grid is not None
+        self._grid.end()
+        self._live.end()
 
 
 def make_sweep_view(kind: str, shell: Any = None) -> SweepView:
     """Return the view for one sweep; the kinds are those of `nbassist.display.make_view`."""
-    return LineView()
+    kind = surface(shell) if kind == "auto" else kind
+    if kind == "live":
+        return LiveGridView(shell)
+    if kind in ("terminal", "plain"):
+        return LineView()
+    return StaticGridView(shown=kind == "static")
+
+
+def run_and_judge(sweep: Sweep, view: SweepView, checks: Sequence[str] = (), rubric: str = "") -> Runs:
+    """Run a sweep, hold its replies against the checks, and have them judged, before the view shows the end.
+
+    Raises
+    ------
+    UsageError
+        Where a check fails on every run, or the judge on all; the runs are shown all the same.
+    """
+    held = _Held(view)
+    try:
+        runs = sweep.run(held)
+        for source in checks:
+            sweep.check(runs, source)
+        if rubric:
+            sweep.judge(runs, rubric, told=view.apply)
+    finally:
+        if held.begun:
+            view.close()
+    return runs
+
+
+class _Held:
+    """A view that stays open when the runs have ended."""
+
+    def __init__(self, view: SweepView) -> None:
+        self._view = view
+        self.begun = False
+
+    def begin(self, runs: Runs) -> None:
+        self._view.begin(runs)
+        self.begun = True
+
+    def apply(self, update: Update) -> None:
+        self._view.apply(update)
+
+    def close(self) -> None:
+        pass

@@ -1,0 +1,178 @@
+"""A grid of replies: what it is made of, and how it looks where nothing runs, as HTML and as text."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Literal, Protocol, TypeAlias
+
+from .clean import clean, one_line
+from .safe import inert
+
+State: TypeAlias = Literal["waiting", "running", "done", "failed"]
+ROWS = 20
+"""Rows that stand in the static form; the rest are counted."""
+_WHOLE = 400_000  # characters of whole replies in the static form
+_SHORT = 240  # characters of a reply in its cell
+
+_LINE = "1px solid rgba(128,128,128,0.28)"
+_HEAD = f"text-align:left;vertical-align:bottom;padding:6px 10px;border-bottom:{_LINE};font-weight:600;max-width:420px"
+_CELL = f"text-align:left;vertical-align:top;padding:6px 10px;border-bottom:{_LINE};min-width:150px;max-width:420px"
+_SIDE = f"text-align:left;vertical-align:top;padding:6px 10px;border-bottom:{_LINE};font-weight:400;opacity:0.8"
+_SMALL = "opacity:0.75;font-size:11px;line-height:1.5"
+_TEXT = "white-space:pre-wrap;overflow-wrap:anywhere"
+
+
+@dataclass(frozen=True, slots=True)
+class GridCell:
+    """One run in a cell of the grid.
+
+    Parameters
+    ----------
+    number : int
+        Which run it is.
+    state : {"waiting", "running", "done", "failed"}
+        Where it stands.
+    text : str
+        What was written so far, or why nothing came.
+    note : str
+        Small print, such as seconds; may be empty.
+    rating : str
+        What was said of it; may be empty.
+    """
+
+    number: int
+    state: State = "waiting"
+    text: str = ""
+    note: str = ""
+    rating: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far it is: one line, the share that is done from 0 to 1, and whether it goes on."""
+
+    words: str
+    share: float
+    running: bool
+
+
+class Source(Protocol):
+    """What a grid shows.
+
+    Attributes
+    ----------
+    heads : sequence of sequence of str
+        The lines over each column.
+    labels : sequence of str
+        What stands before each row; empty strings where there is nothing to say.
+    """
+
+    heads: Sequence[Sequence[str]]
+    labels: Sequence[str]
+
+    def cells(self, row: int, column: int) -> Sequence[GridCell]:
+        """Return the repeats in a cell."""
+
+    def summary(self) -> Sequence[tuple[str, Sequence[str]]]:
+        """Return lines under the heads: a name, and a value for each column."""
+
+    def progress(self) -> Progress:
+        """Return how far it is."""
+
+    def different(self) -> list[int]:
+        """Return the rows whose columns do not all say the same."""
+
+    def whole(self, number: int) -> str:
+        """Return a whole run as HTML that is safe."""
+
+    def rate(self, number: int, rating: str) -> None:
+        """Take what the person says of a run."""
+
+
+def short(text: str, limit: int = _SHORT) -> str:
+    """Return what of a reply stands in its cell: its first lines."""
+    text = clean(text[: 2 * limit]).strip()
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def grid_bundle(source: Source, *, name: str = "") -> dict[str, str]:
+    """Return a grid as `text/html` and `text/plain`, both without script; `name` is a class by which it is found."""
+    return {"text/html": grid_html(source, name), "text/plain": grid_text(source)}
+
+
+def publish(source: Source) -> None:
+    """Put the grid, as it stands, into the cell that runs."""
+    from IPython.display import publish_display_data
+
+    publish_display_data(grid_bundle(source))  # type: ignore[no-untyped-call]
+
+
+def grid_html(source: Source, name: str = "") -> str:
+    """Return the grid as a table; a cell opens to the whole run."""
+    out = io.StringIO()
+    out.write(f'<div class="nbassist nba-grid-static {escape(name)}" style="overflow-x:auto">\n')
+    out.write('<table style="border-collapse:collapse;margin:0;font-size:13px;line-height:1.5"><thead><tr>')
+    out.write(f'<td style="{_HEAD}"></td>')
+    for head in source.heads:
+        lines = "<br>".join(inert(one_line(line, 60)) for line in head) or "reply"
+        out.write(f'<th style="{_HEAD}">{lines}</th>')
+    out.write("</tr>")
+    for label, values in source.summary():
+        cells = "".join(f'<td style="text-align:left;padding:1px 10px;{_SMALL}">{inert(v)}</td>' for v in values)
+        out.write(f'<tr><td style="text-align:left;padding:1px 10px;{_SMALL}">{inert(label)}</td>{cells}</tr>')
+    out.write("</thead><tbody>\n")
+    left = _WHOLE
+    for row in range(min(len(source.labels), ROWS)):
+        out.write(f'<tr><th style="{_SIDE}">{inert(one_line(source.labels[row], 80))}</th>')
+        for column in range(len(source.heads)):
+            html = "".join(_repeat(source, cell, left) for cell in source.cells(row, column))
+            left -= len(html)
+            out.write(f'<td style="{_CELL}">{html}</td>')
+        out.write("</tr>\n")
+    out.write("</tbody></table>\n")
+    out.write(f'<p class="nba-footer" style="{_SMALL};margin:8px 0 2px 0">{inert(_footer(source))}</p></div>\n')
+    return out.getvalue()
+
+
+def _repeat(source: Source, cell: GridCell, left: int) -> str:
+    notes = " · ".join(filter(None, (cell.rating, cell.note)))
+    note = f'<div style="{_SMALL}">{inert(notes)}</div>' if notes else ""
+    if cell.state == "failed":
+        return f'<div style="{_TEXT};color:#e03131;margin-bottom:4px">{inert(short(cell.text))}</div>{note}'
+    if cell.state != "done":
+        return '<div style="opacity:0.6">not run</div>'
+    text = f'<div style="{_TEXT}">{inert(short(cell.text)) or "(nothing)"}</div>'
+    whole = source.whole(cell.number) if left > 0 else ""
+    if not whole or len(whole) > left:
+        return f'<div style="margin-bottom:4px">{text}{note}</div>'
+    summary = f'<summary style="cursor:pointer;list-style:none;display:block">{text}{note}</summary>'
+    inside = f'<div style="border-left:2px solid rgba(128,128,128,0.4);margin:6px 0;padding-left:10px">{whole}</div>'
+    return f'<details style="margin-bottom:4px">{summary}{inside}</details>'
+
+
+def grid_text(source: Source) -> str:
+    """Return the grid as text: a block for each row, a line for each column."""
+    heads = [", ".join(one_line(line, 60) for line in head) for head in source.heads]
+    lines: list[str] = []
+    for row in range(min(len(source.labels), ROWS)):
+        if source.labels[row]:
+            lines.append(one_line(source.labels[row], 100))
+        for column, head in enumerate(heads):
+            for cell in source.cells(row, column):
+                text = one_line(cell.text, 100) if cell.state in ("done", "failed") else "not run"
+                failed = "failed: " if cell.state == "failed" else ""
+                rating = f" [{cell.rating}]" if cell.rating else ""
+                lines.append("  " + ": ".join(filter(None, (head, failed + text + rating))))
+    for label, values in source.summary():
+        named = (f"{head}: {value}" if head else value for head, value in zip(heads, values, strict=True) if value)
+        lines.append(f"{label} — " + "; ".join(named))
+    return "\n".join([*lines, _footer(source)])
+
+
+def _footer(source: Source) -> str:
+    more = len(source.labels) - ROWS
+    rest = f" · {more:,} more {'row' if more == 1 else 'rows'}: .df has all" if more > 0 else ""
+    return source.progress().words + rest

@@ -1,0 +1,227 @@
+"""The live grid: a widget that shows the rows in view, and is sent what changed in them.
+
+When the runs have ended, the static grid takes its place in the notebook's file; on the page the widget takes the
+place of the static one as long as the kernel lives, so that cells open, rows are filtered and runs are rated there.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import itertools
+import logging
+import secrets
+import threading
+import time
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import traitlets
+from IPython.display import display, publish_display_data
+
+from . import tap
+from .grid import GridCell, Source, grid_bundle, short
+from .live import WIDGET_VIEW
+from .static import unfinished_bundle
+from .stop import Stop
+
+_log = logging.getLogger(__name__)
+_HERE = Path(__file__).parent
+_INTERVAL = 0.1  # seconds between patches
+_SHARE = 4  # the thread rests this many times as long as it worked
+_HEAD = 1.0  # seconds between the lines under the heads
+_MOST = 200  # rows in view
+_KEPT = 6  # grids that stay live in a kernel
+_alive: deque[LiveGrid] = deque()
+
+
+class GridWidget(anywidget.AnyWidget):
+    """The widget; `first` is what a browser shows until it is sent more, `name` the class of its static form."""
+
+    _esm = "\n".join((_HERE / name).read_text(encoding="utf-8") for name in ("gridtable.js", "grid.js"))
+    _css = (_HERE / "grid.css").read_text(encoding="utf-8")
+    first = traitlets.Dict().tag(sync=True)
+    name = traitlets.Unicode().tag(sync=True)
+
+
+class LiveGrid:
+    """Shows a grid in a cell while its runs go on, and after.
+
+    Parameters
+    ----------
+    source : Source
+        What it shows; it may change at any time, on any thread.
+    shell : InteractiveShell, optional
+        Of the cell.
+    """
+
+    def __init__(self, source: Source, shell: Any = None) -> None:
+        self._source = source
+        self._shell = shell
+        self._name = f"nba-grid-{secrets.token_hex(6)}"
+        self._changed: set[int] = set()
+        self._heard: deque[dict[str, Any]] = deque()
+        self._wake = threading.Event()
+        self._closed = threading.Event()
+        self._range = (0, 40)
+        self._only: list[int] | None = None
+        self._last_head = 0.0
+        self._last_progress: Any = None
+        self._stop: Stop | None = None
+        self._widget: GridWidget | None = None
+        self._display_id = ""
+
+    def begin(self, *, running: bool = True) -> None:
+        """Put it into the cell."""
+        kernel = getattr(self._shell, "kernel", None)
+        hears = kernel is not None and tap.possible(kernel)
+        if running and hears:
+            self._stop = Stop()
+        self._widget = GridWidget(first=self._first(), name=self._name)
+        if hears:
+            tap.listen(self._widget.model_id, self._hear)
+        else:
+            self._widget.on_msg(lambda _, content, __: self._hear(content))
+        view = {"version_major": 2, "version_minor": 0, "model_id": self._widget.model_id}
+        fallback = unfinished_bundle()
+        handle = display({**fallback, WIDGET_VIEW: view}, raw=True, display_id=True)  # type: ignore[no-untyped-call]
+        self._display_id = handle.display_id
+        run = contextvars.copy_context().run  # messages carry the cell that the context belongs to
+        threading.Thread(target=run, args=(self._work,), name="nbassist-grid", daemon=True).start()
+
+    def changed(self, number: int) -> None:
+        """Take note that a run changed."""
+        self._changed.add(number)
+        self._wake.set()
+
+    def end(self) -> None:
+        """The runs have ended: the static grid goes into the notebook; this one stays live on the page."""
+        if self._widget is None:
+            return
+        if self._stop is not None:
+            self._stop.end()
+        self._hear({"kind": "ended"})
+        bundle = grid_bundle(self._source, name=self._name)
+        publish_display_data(bundle, transient={"display_id": self._display_id}, update=True)  # type: ignore[no-untyped-call]
+        _alive.append(self)
+        while len(_alive) > _KEPT:
+            _alive.popleft().close()
+
+    def close(self) -> None:
+        """Let the widget go: what is on the page is the static grid."""
+        widget, self._widget = self._widget, None
+        self._closed.set()
+        self._wake.set()
+        if widget is not None:
+            tap.forget(widget.model_id)
+            layout = widget.layout
+            widget.close()
+            layout.close()
+
+    def _hear(self, content: Any) -> None:
+        """Take a message of the browser; called on another thread."""
+        if not isinstance(content, dict):
+            return
+        if content.get("kind") == "stop":
+            if self._stop is not None:
+                self._stop.stop()
+            return
+        self._heard.append(content)
+        self._wake.set()
+
+    def _work(self) -> None:
+        while not self._closed.is_set():
+            self._wake.wait(None if self._stopped else 1.0)
+            self._wake.clear()
+            began = time.monotonic()
+            try:
+                while self._heard and not self._closed.is_set():
+                    self._answer(self._heard.popleft())
+                self._send_changes()
+            except Exception:  # noqa: BLE001 - the runs go on, and the static grid is rendered apart
+                _log.warning("the live grid stopped", exc_info=True)
+                return
+            self._closed.wait(max(_INTERVAL, _SHARE * (time.monotonic() - began)))
+
+    @property
+    def _stopped(self) -> bool:
+        return not self._source.progress().running
+
+    def _answer(self, heard: dict[str, Any]) -> None:
+        kind = heard.get("kind")
+        if kind == "look":
+            first = max(int(heard.get("from", 0)), 0)
+            self._range = (first, min(int(heard.get("to", 0)), first + _MOST))
+            only = bool(heard.get("different"))
+            if only != (self._only is not None) or heard.get("again"):
+                self._only = self._source.different() if only else None
+            self._send(self._rows())
+        elif kind == "ended":
+            self._only = self._source.different() if self._only is not None else None
+            self._send({**self._first(), "kind": "sync"})
+        elif kind == "show":
+            number = int(heard["number"])
+            self._send({"kind": "whole", "number": number, "html": self._source.whole(number)})
+        elif kind == "rate":
+            number = int(heard["number"])
+            self._source.rate(number, str(heard.get("rating", "")))
+            self._changed.add(number)
+            self._last_head = 0.0
+
+    def _send_changes(self) -> None:
+        changed, self._changed = self._changed, set()
+        if changed:
+            seen = [cell for cell in self._cells_in_view() if cell.number in changed]
+            if seen:
+                self._send({"kind": "cells", "cells": [_wire(cell) for cell in seen]})
+        now = time.monotonic()
+        if changed and now - self._last_head > _HEAD:
+            self._last_head = now
+            self._send({"kind": "head", "summary": self._summary()})
+        progress = self._progress()
+        if progress != self._last_progress:
+            self._last_progress = progress
+            self._send({"kind": "progress", "progress": progress})
+
+    def _cells_in_view(self) -> list[GridCell]:
+        rows, columns = self._row_numbers(), range(len(self._source.heads))
+        return list(itertools.chain.from_iterable(self._source.cells(row, c) for row in rows for c in columns))
+
+    def _row_numbers(self) -> list[int]:
+        first, last = self._range
+        if self._only is not None:
+            return self._only[first:last]
+        return list(range(first, min(last, len(self._source.labels))))
+
+    def _rows(self) -> dict[str, Any]:
+        rows = [
+            [
+                row,
+                self._source.labels[row],
+                [[_wire(cell) for cell in self._source.cells(row, c)] for c in range(len(self._source.heads))],
+            ]
+            for row in self._row_numbers()
+        ]
+        count = len(self._source.labels) if self._only is None else len(self._only)
+        return {"kind": "rows", "from": self._range[0], "rows": rows, "count": count}
+
+    def _summary(self) -> list[list[Any]]:
+        return [[name, list(values)] for name, values in self._source.summary()]
+
+    def _progress(self) -> dict[str, Any]:
+        now = self._source.progress()
+        stop = now.running and self._stop is not None and self._stop.possible
+        return {"words": now.words, "share": round(now.share, 4), "running": now.running, "stop": stop}
+
+    def _first(self) -> dict[str, Any]:
+        heads = [list(head) for head in self._source.heads]
+        return {**self._rows(), "heads": heads, "summary": self._summary(), "progress": self._progress()}
+
+    def _send(self, message: dict[str, Any]) -> None:
+        if self._widget is not None:
+            self._widget.send(message)
+
+
+def _wire(cell: GridCell) -> list[Any]:
+    return [cell.number, cell.state, short(cell.text, 400), cell.note, cell.rating]

@@ -1,0 +1,77 @@
+"""A model for sweeps in notebooks of the tests: answers after a moment, without an endpoint."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+from nbassist import Assistant
+from nbassist.errors import ConnectionFailedError
+from nbassist.events import (
+    Event,
+    TextDelta,
+    ToolCallReady,
+    ToolCallStarted,
+    TurnEnded,
+    TurnStarted,
+    Usage,
+)
+from nbassist.messages import Request
+from nbassist.sweep import Sweep
+from nbassist.sweep.view import make_sweep_view
+
+SAID = (
+    "The parcel came late and the box was torn: **negative**.",
+    "Positive.",
+    "It is neutral, since the customer says both that it works and that it is too loud at night.",
+)
+
+
+class Model:
+    """Answers by the number of the prompt; `seconds` is how long it takes, `gate` a file that it waits for."""
+
+    name = "model"
+
+    def __init__(self, seconds: float = 0.0, gate: str = "", calls: bool = False) -> None:
+        self.seconds, self.gate, self.calls = seconds, gate, calls
+
+    def stream(self, request: Request) -> Iterator[Event]:
+        raise AssertionError("a sweep runs on an event loop")
+
+    async def astream(self, request: Request) -> AsyncIterator[Event]:
+        prompt = request.messages[-1].text
+        number = int("".join(filter(str.isdigit, prompt)) or 0)
+        if "boom" in prompt:
+            raise ConnectionFailedError("the endpoint did not answer within 10 s")
+        yield TurnStarted(model=request.model)
+        if self.calls and request.messages[-1].role == "user" and request.tools:
+            yield ToolCallStarted("c1", request.tools[0].name)
+            yield ToolCallReady("c1", request.tools[0].name, '{"table": "orders"}')
+            yield TurnEnded("tool_calls")
+            return
+        text = SAID[(number if number % 4 else number + len(request.model)) % 3]
+        for word in text.split(" "):
+            if self.seconds:
+                await asyncio.sleep(self.seconds)
+            yield TextDelta(word + " ")
+        while self.gate and number > 5 and not Path(self.gate).exists():
+            await asyncio.sleep(0.02)
+        yield TurnEnded("stop", Usage(40 + number % 7, 12, known=True))
+
+    def cancel(self, cursor: Any, *, forget: bool = False) -> dict[str, str]:
+        return {}
+
+    def models(self) -> list[str]:
+        return []
+
+
+def sweep(model: Model, template: str, **options: Any) -> Any:
+    """Run a sweep in the cell, as `%%assistant` does; return its runs."""
+    from IPython import get_ipython
+
+    made = Sweep(Assistant(backend=model), template, **options)  # type: ignore[arg-type]
+    runs = made.run(make_sweep_view("live", get_ipython()))
+    runs.shown = True
+    return runs

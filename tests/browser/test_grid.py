@@ -1,0 +1,122 @@
+"""The grid of a sweep in a real JupyterLab: while it runs, when it has ended, and in the notebook's file."""
+
+from __future__ import annotations
+
+import shutil
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.browser
+HERE = Path(__file__).parent
+SETUP = "from sweeping import *\nfrom nbassist import tool\n"
+VARY = "vary={'model': ['small', 'large-2026'], 'temperature': [0, 1]}"
+
+
+@pytest.fixture
+def open_lab(lab: Any, page: Any) -> Any:
+    """A function that opens a notebook and runs it."""
+    shutil.copy(HERE / "sweeping.py", lab.folder)
+    for sign in lab.folder.glob("go*"):
+        sign.unlink()
+
+    def opened(name: str, *cells: str, theme: str = "light") -> str:
+        written = str(lab.write(f"{name}.ipynb", *cells))
+        lab.open(page, written, theme=theme)
+        lab.start(page)
+        return written
+
+    return opened
+
+
+def wait_ended(page: Any) -> None:
+    page.wait_for_selector(".nba-grid-static .nba-grid .nba-gline", state="attached")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_grid_streams_and_then_stands_in_the_notebook_without_script(
+    lab: Any, open_lab: Any, page: Any, shots: Any, theme: str
+) -> None:
+    over = "[f'Review {n}: the parcel came, and it was as it was' + (' boom' if n == 3 else '') for n in range(9)]"
+    source = f"{SETUP}r = sweep(Model(0.02, gate='go'), 'Rate {{{{ item }}}}', {VARY}, over={over}, repeat=3, jobs=8)\nr"
+    name = open_lab(f"grid-{theme}", source, theme=theme)
+    page.wait_for_selector(".nba-grid td[data-state=done]")
+    page.wait_for_selector(".nba-grid td[data-state=running]")
+    page.wait_for_selector(".nba-grid >> text=median time")
+    assert "of 108 done" in page.inner_text(".nba-grid [role=status]")
+    assert page.is_visible(".nba-grid >> text=Stop")
+    shots(page, f"grid-{theme}-1-running")
+    axe = import_module("axe_playwright_python.sync_playwright").Axe()
+    assert axe.run(page, context=".nba-grid").response["violations"] == []
+    (lab.folder / "go").touch()
+    wait_ended(page)
+    assert "108 done · 12 failed" in page.inner_text(".nba-grid [role=status]")
+    assert page.locator(".nba-grid").count() == 1, "the result of the cell is shown once"
+    page.click("td[data-n='14'] .nba-gopen")
+    page.wait_for_selector(".nba-gwhole .nba-footer")
+    shots(page, f"grid-{theme}-2-open")
+    assert axe.run(page, context=".nba-grid").response["violations"] == []
+    page.wait_for_timeout(200)
+    lab.save(page)
+    (output,) = lab.read(name)["cells"][0]["outputs"]
+    assert set(output["data"]) == {"text/html", "text/plain"}
+    html = "".join(output["data"]["text/html"])
+    assert "<script" not in html
+    assert "agreement" in html
+    lab.shut_down()
+    lab.open(page, name, kernel=False, theme=theme)
+    page.wait_for_selector(".nba-grid-static td")
+    page.wait_for_timeout(500)
+    page.locator(".nba-grid-static summary").nth(1).click()
+    shots(page, f"grid-{theme}-3-saved")
+    assert "12 failed" in page.inner_text(".nba-grid-static")
+
+
+def test_a_run_is_opened_with_its_calls_and_rated_by_a_button(open_lab: Any, page: Any, shots: Any) -> None:
+    tool = "@tool\ndef row_count(table: str) -> int:\n    'Count rows.'\n    return 1204\n"
+    source = f"{SETUP}{tool}r = sweep(Model(calls=True), 'Rate {{{{ item }}}}', over=range(3), tools=[row_count])\nr"
+    open_lab("grid-rate", source, "import time\nwhile not r[1].rating:\n    time.sleep(0.05)\nprint('rated', r[1].rating)")
+    wait_ended(page)
+    page.focus("td[data-n='1'] .nba-gopen")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".nba-gwhole .nba-call >> text=row_count")
+    page.click(".nba-gwhole >> text=Good")
+    page.wait_for_selector("text=rated good")
+    page.wait_for_selector("td[data-n='1'] .nba-grating >> text=good")
+    shots(page, "grid-rated")
+    page.keyboard.press("Escape")
+    assert page.is_hidden(".nba-gwhole")
+
+
+def test_stop_keeps_what_is_done(lab: Any, open_lab: Any, page: Any) -> None:
+    source = f"{SETUP}r = sweep(Model(0.01, gate='go-never'), 'Rate {{{{ item }}}}', over=range(20), jobs=2)\nr"
+    open_lab("grid-stop", source, "print(sum(run.ok for run in r), 'kept')")
+    page.wait_for_selector("td[data-n='6'][data-state=running]")
+    page.click(".nba-grid >> text=Stop")
+    page.wait_for_selector("text=6 kept")
+    wait_ended(page)
+
+
+def test_only_rows_that_differ_are_shown_where_that_is_asked(open_lab: Any, page: Any) -> None:
+    source = f"{SETUP}r = sweep(Model(), 'Rate {{{{ item }}}}', vary={{'model': ['a', 'bb']}}, over=range(40), jobs=8)\nr"
+    open_lab("grid-different", source)
+    wait_ended(page)
+    page.wait_for_selector("td[data-n='2']")
+    page.check(".nba-gonly input")
+    page.wait_for_selector("td[data-n='2']", state="detached")
+    page.wait_for_selector("td[data-n='8']")
+    page.uncheck(".nba-gonly input")
+    page.wait_for_selector("td[data-n='2']")
+
+
+def test_ten_thousand_rows_scroll(open_lab: Any, page: Any, shots: Any) -> None:
+    source = f"{SETUP}r = sweep(Model(), 'Rate {{{{ item }}}}', vary={{'model': ['a']}}, over=range(10_000), jobs=32)\nr"
+    open_lab("grid-many", source)
+    page.wait_for_selector("td[data-n='3'][data-state=done]")
+    wait_ended(page)
+    assert page.locator(".nba-grid tbody tr").count() < 60
+    page.evaluate("document.querySelector('.nba-gscroll').scrollTop = 1e9")
+    page.wait_for_selector("td[data-n='9999'][data-state=done]")
+    shots(page, "grid-many")
