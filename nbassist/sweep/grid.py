@@ -103,7 +103,7 @@ class RunsGrid:
                 parts.append(f"all wait {self._wait_until - now:.0f} s: {self._wait_for}")
             elif (fresh := self._done - self._done_before) and self._done < total:
                 left = (now - self._begun) / fresh * (total - self._done)
-                parts.append(f"about {seconds_text(max(left, 1.0))} left")
+                parts.append(f"about {_left(left)} left")
         return Progress(" · ".join(parts), self._done / max(total, 1), self._running)
 
     def different(self) -> list[int]:
@@ -148,6 +148,10 @@ def _tokens(run: Run) -> int | None:
 
 def _price(run: Run) -> float | None:
     return run.reply.cost or None if run.reply else None
+
+
+def _left(seconds: float) -> str:
+    return f"{max(round(seconds), 1)} s" if seconds < 100 else seconds_text(seconds)
 
 
 def _share(value: float) -> str:

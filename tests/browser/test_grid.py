@@ -54,7 +54,7 @@ def test_a_grid_streams_and_then_stands_in_the_notebook_without_script(
     wait_ended(page)
     assert "108 done · 12 failed" in page.inner_text(".nba-grid [role=status]")
     assert page.locator(".nba-grid").count() == 1, "the result of the cell is shown once"
-    page.click("td[data-n='14'] .nba-gopen")
+    page.click("td[data-n='15'] .nba-gopen")
     page.wait_for_selector(".nba-gwhole .nba-footer")
     shots(page, f"grid-{theme}-2-open")
     assert axe.run(page, context=".nba-grid").response["violations"] == []
