@@ -20,6 +20,7 @@ from .events import (
     ToolArgumentsDelta,
     ToolCallReady,
     ToolFinished,
+    TurnEnded,
     TurnStarted,
     Usage,
 )
@@ -68,6 +69,9 @@ class Reply:
         How the run ended.
     usage : Usage
         Tokens of all turns; `usage.known` is False where the endpoint gave none.
+    turn_usage : tuple of Usage
+        Of each turn that ended, in order; one that is not `known` is of an endpoint that gives none, or all at the end
+        of the run.
     detail : str
         One line about an end that is not completed; empty otherwise.
     model : str
@@ -94,6 +98,7 @@ class Reply:
     cost: float | None = None
     turns: int = 0
     value: Any = None
+    turn_usage: tuple[Usage, ...] = ()
     events: tuple[Event, ...] = field(default=(), repr=False)
 
     def __str__(self) -> str:
@@ -150,6 +155,7 @@ class Recorder:
             seconds=ended.seconds,
             cost=ended.cost,
             turns=ended.turns,
+            turn_usage=tuple(event.usage for event in events if isinstance(event, TurnEnded)),
             events=events,
         )
 

@@ -21,7 +21,7 @@ from nbassist.errors import (
     ServerFailedError,
     UsageError,
 )
-from nbassist.events import Event, Retrying, RunEnded, RunStarted, TextDelta, ToolFinished
+from nbassist.events import Event, Retrying, RunEnded, RunStarted, TextDelta, ToolFinished, Usage
 from nbassist.messages import ToolOutput
 
 CHAT = "/chat/completions"
@@ -343,3 +343,37 @@ def test_a_model_that_is_not_named_is_the_endpoints_first(endpoint: Any, wire: A
 def test_an_unknown_option_is_refused() -> None:
     with pytest.raises((TypeError, UsageError), match="temperatur"):
         Assistant(backend="chat", base_url="http://127.0.0.1:1/v1", tools=[]).ask("go", temperatur=1)
+
+
+def test_the_tokens_of_each_turn_and_of_all_are_told_by_kind(endpoint: Any, wire: Any, assistant: Assistant) -> None:
+    def counted(*chunks: Any, **tokens: Any) -> Any:
+        return wire.answer(wire.stream(*chunks, {"choices": [], "usage": tokens}))
+
+    cached, thought = {"cached_tokens": 64}, {"reasoning_tokens": 30}
+    call = (wire.call("a", "row_count", '{"table": "orders"}', 0), wire.delta("tool_calls"))
+    endpoint.on(
+        "POST",
+        CHAT,
+        counted(*call, prompt_tokens=100, completion_tokens=20, prompt_tokens_details=cached),
+        counted(
+            wire.delta(content="12"),
+            wire.delta("stop"),
+            prompt_tokens=130,
+            completion_tokens=40,
+            completion_tokens_details=thought,
+        ),
+    )
+    reply = assistant.ask("How many?")
+    assert reply.turn_usage == (
+        Usage(100, 20, cached_tokens=64, known=True),
+        Usage(130, 40, reasoning_tokens=30, known=True),
+    )
+    assert reply.usage == Usage(230, 60, 64, 30, known=True)
+
+
+def test_a_count_of_zeros_is_shown_as_unknown(endpoint: Any, wire: Any, assistant: Assistant) -> None:
+    zeros = {"choices": [], "usage": {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}}
+    endpoint.on("POST", CHAT, wire.answer(wire.stream(wire.delta(content="a"), wire.delta("stop"), zeros)))
+    reply = assistant.ask("go")
+    assert (reply.usage.known, reply.turn_usage) == (False, (Usage(),))
+    assert "tokens" not in reply._repr_mimebundle_()["text/plain"]

@@ -32,7 +32,7 @@ def count(value: Any) -> int:
 
 
 def usage(value: Any) -> Usage:
-    """Read usage under the names of all three protocols; unknown where there is none.
+    """Read usage under the names of all three protocols; unknown where there is none, or nothing but zeros.
 
     The Assistants API says `prompt_token_details` (recorded), Chat Completions `prompt_tokens_details`, Responses
     `input_tokens_details`.
@@ -44,12 +44,14 @@ def usage(value: Any) -> Usage:
         data.get("prompt_tokens_details") or data.get("prompt_token_details") or data.get("input_tokens_details")
     )
     written = mapping(data.get("completion_tokens_details") or data.get("output_tokens_details"))
+    tokens_in = count(data.get("prompt_tokens", data.get("input_tokens")))
+    tokens_out = count(data.get("completion_tokens", data.get("output_tokens")))
     return Usage(
-        input_tokens=count(data.get("prompt_tokens", data.get("input_tokens"))),
-        output_tokens=count(data.get("completion_tokens", data.get("output_tokens"))),
+        input_tokens=tokens_in,
+        output_tokens=tokens_out,
         cached_tokens=count(read.get("cached_tokens")),
         reasoning_tokens=count(written.get("reasoning_tokens")),
-        known=True,
+        known=tokens_in > 0 or tokens_out > 0,  # a server that counts nothing says zeros
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
+from ..events import Usage
 from . import segments
 from .panels import label
 from .safe import good_link, inert
@@ -41,6 +42,13 @@ def cost_text(dollars: float) -> str:
     return f"${dollars:.2f}" if dollars >= 0.095 else f"${dollars:.3f}" if dollars >= 0.0095 else f"${dollars:.4f}"
 
 
+def usage_text(usage: Usage) -> str:
+    """Return tokens by kind, those that there are: ``1,180 tokens in (640 cached), 412 out (300 reasoning)``."""
+    cached = f" ({usage.cached_tokens:,} cached)" if usage.cached_tokens else ""
+    reasoning = f" ({usage.reasoning_tokens:,} reasoning)" if usage.reasoning_tokens else ""
+    return f"{usage.input_tokens:,} tokens in{cached}, {usage.output_tokens:,} out{reasoning}"
+
+
 def footer_text(transcript: Transcript) -> str:
     """Return the last line: how it ended where that is worth saying, model, seconds, tokens, cost, turns.
 
@@ -51,8 +59,7 @@ def footer_text(transcript: Transcript) -> str:
         parts.append(seconds_text(transcript.seconds))
     usage = transcript.usage
     if usage.known:
-        cached = f" ({usage.cached_tokens:,} cached)" if usage.cached_tokens else ""
-        parts.append(f"{usage.input_tokens:,} tokens in{cached}, {usage.output_tokens:,} out")
+        parts.append(usage_text(usage))
     if transcript.replayed:
         parts.append("from the cache")
     elif transcript.cost is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +22,12 @@ class Session:
     ----------
     chosen : mapping of str to str
         What `%assistant use` said about where prompts go; empty where it was not used.
+    began : float
+        When the kernel's first magic was loaded, in seconds since 1970.
     """
 
     def __init__(self, shell: Any = None) -> None:
+        self.began = time.time()
         self.chosen: Mapping[str, str] = {}
         self._shell = shell
         self._threads: Threads | None = None

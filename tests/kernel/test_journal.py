@@ -133,3 +133,24 @@ def test_the_log_is_read_on_the_command_line(notebook: Any) -> None:
     assert "How many?" in run("log", "--grep", "many")
     assert "first" in run("log", "1")
     assert json.loads(run("log", "1", "--json"))["prompt"] == "How many?"
+
+
+def test_what_the_notebook_took_is_summed_by_thread_and_kind(notebook: Any, endpoint: Any, wire: Any) -> None:
+    details = {"prompt_tokens_details": {"cached_tokens": 64}, "completion_tokens_details": {"reasoning_tokens": 5}}
+    usage = {"choices": [], "usage": {"prompt_tokens": 100, "completion_tokens": 20, **details}}
+    counted = wire.answer(wire.stream(wire.delta(content="ok"), wire.delta("stop"), usage))
+    zeros = {"choices": [], "usage": {"prompt_tokens": 0, "completion_tokens": 0}}
+    uncounted = wire.answer(wire.stream(wire.delta(content="ok"), wire.delta("stop"), zeros))
+    endpoint.on("POST", CHAT, counted, counted, uncounted)
+    assert "no runs" in notebook.run("%assistant usage").result
+    ran = notebook.run("%%assistant --cache auto\nHow many?", cell="a")
+    assert "100 tokens in (64 cached), 20 out (5 reasoning)" in ran.html
+    notebook.run("%%assistant -t side --cache auto\nHow many?", cell="b")  # recorded: it took nothing
+    notebook.run("%%assistant -t side\nAnd why?", cell="c")
+    notebook.run("%%assistant -t side\nAnd then?", cell="d")
+    rows = [line.split("  ") for line in notebook.run("%assistant usage").result.splitlines()]
+    cells = [[cell.strip() for cell in row if cell.strip()] for row in rows]
+    assert cells[1] == ["main", "m", "1", "100", "64", "20", "5", "unknown"]
+    assert cells[2] == ["side", "m", "2", "100 (1 of the runs unknown)", "64", "20", "5", "unknown"]
+    assert cells[3] == ["in all", "3", "200 (1 of the runs unknown)", "128", "40", "10", "unknown"]
+    assert "200 tokens in (128 cached), 40 out (10 reasoning) · 3 runs" in notebook.run("%assistant").result

@@ -39,6 +39,7 @@ HOMES: dict[str, str] = {
     "export": "threads:export",
     "log": "log:log",
     "diff": "log:diff",
+    "usage": "usage:usage",
     "fix": "questions:fix",
     "explain": "questions:explain",
 }

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 def status(magics: NbAssist, words: list[str]) -> Table:
     """Show where the assistant stands: endpoint, model, thread, tools; nothing is connected to or started."""
     from ...tools import registry
+    from .usage import in_one_line
 
     nothing_more("status", words)
     session = magics.session
@@ -37,6 +38,7 @@ def status(magics: NbAssist, words: list[str]) -> Table:
             ("key", f"set (from {source('api_key')})" if settings.api_key else "none"),
             ("thread", f"{current} ({number} {'turn' if number == 1 else 'turns'})"),
             *([("others", ", ".join(others))] if others else []),
+            *([("used", used)] if (used := in_one_line(magics)) else []),
             ("tools", ", ".join(registry()) or "none: mark functions with @tool"),
         ),
     )
