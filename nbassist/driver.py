@@ -11,7 +11,6 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import replace
-from difflib import get_close_matches
 from typing import Any
 from weakref import WeakSet
 
@@ -37,6 +36,7 @@ from .redact import Redactor
 from .reply import Recorder, Reply
 from .run import CallTools, Limits, Outcome, Submit, Tell, run_flow
 from .tools import Approvals, Ask, Toolbox
+from .unknownmodel import hint
 
 _INTERRUPTED = "interrupted by the person before it finished"
 
@@ -302,25 +302,12 @@ class Driver:
             if not left:
                 self._conversation.drop_prompt()
             if isinstance(error, RequestRefusedError):
-                error.args = (str(error) + self._nearest_model(error),)
+                error.args = (str(error) + hint(error, self._backend, self._model),)
             self._after(RunEnded("failed", self._usage, str(error), time.monotonic() - self._clock))
             raise error
         if isinstance(error, BackendError | ConversationError) and not left:
             self._stop_at_endpoint(running)
         return Outcome("failed", self._usage, str(error))
-
-    def _nearest_model(self, error: RequestRefusedError) -> str:
-        """Where the endpoint may not know the model, say which it has; empty where that is not what is wrong."""
-        if self._backend is None or not self._model or error.status not in (400, 404) or self._model not in str(error):
-            return ""
-        try:
-            known = self._backend.models()
-        except NbassistError:
-            return ""
-        near = get_close_matches(self._model, known, n=1, cutoff=0.4)
-        if self._model in known:
-            return ""
-        return f"; did you mean {near[0]}?" if near else f"; the endpoint has {', '.join(known[:10])}"
 
 
 _busy: WeakSet[Conversation] = WeakSet()

@@ -109,7 +109,17 @@ class RateLimitError(BackendError):
 
 
 class RequestRefusedError(BackendError):
-    """The endpoint understood the request and said no (other 4xx)."""
+    """The endpoint understood the request and said no (other 4xx).
+
+    Parameters
+    ----------
+    code : str
+        What the endpoint calls it, such as `model_not_found`; empty where it does not say.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None, code: str = "") -> None:
+        super().__init__(message, status=status)
+        self.code = code
 
 
 class ServerFailedError(BackendError):

@@ -34,7 +34,10 @@ ALLOWED = {
     "export": GROUND | {"conversation", "display"},
     "asking": GROUND | {"conversation", "context", "tools"},
     "reply": GROUND | {"display"},
-    "driver": GROUND | {"redact", "conversation", "run", "order", "reply", "tools", "backends"},
+    "leaving": GROUND | {"conversation", "run", "backends"},
+    "unknownmodel": GROUND | {"backends"},
+    "driver": GROUND
+    | {"redact", "conversation", "run", "order", "reply", "tools", "backends", "leaving", "unknownmodel"},
     "local": GROUND | {"backends"},
     "launch": GROUND
     | {"asking", "conversation", "driver", "journal", "prices", "redact", "run", "settings", "threads", "window"}

@@ -90,7 +90,7 @@ def _read_status(error: openai.APIStatusError, base_url: str) -> BackendError:
         )
     if status >= 500:
         return ServerFailedError(f"{base_url} failed ({status}): {message}", status=status)
-    return RequestRefusedError(message, status=status)
+    return RequestRefusedError(message, status=status, code=error.code if isinstance(error.code, str) else "")
 
 
 def _retry_after(response: httpx2.Response) -> float | None:
