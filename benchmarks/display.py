@@ -8,8 +8,9 @@ browser received over the websocket until the last token was visible; *lag* is t
 being visible; *long* is the sum, and *longest* the longest, of the browser's tasks over 50 ms until then (a page that
 answers to nothing). `--quick` plays 2,000 tokens only. Measure on a machine that does nothing else.
 
-chatlas is played through the display that its own `chat()` streams to in a notebook, without a model. With ways that
-send the whole reply for each token, a long reply may not be shown to its end within the time that is given: "never".
+chatlas is played through the display that its own `chat()` streams to in a notebook, without a model. Ways that send
+the whole reply for each token may not show a long one to its end: after a minute more than the reply itself takes, or
+after three minutes in all for 20,000 tokens, the row says how much of the reply the page showed by then.
 """
 
 from __future__ import annotations
@@ -17,8 +18,11 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
+
+from playwright.sync_api import TimeoutError as PageTimeoutError
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "browser"))
 from lab_harness import Lab, running_chromium, running_lab
@@ -116,7 +120,7 @@ class Chatlas:
     def end(self): self.shown.__exit__(None, None, None)
 
 
-def play(way, kind, tokens, rate):
+def play(way, kind, tokens, rate, bound):
     body = text(kind, tokens)
     make_view("none")
     way = way()
@@ -124,12 +128,14 @@ def play(way, kind, tokens, rate):
     for n, at in enumerate(range(0, len(body), 4)):
         way.write(body[at : at + 4])
         time.sleep(max(0, began + (n + 1) / rate - time.monotonic()))
+        if time.monotonic() > began + bound:
+            break
     if isinstance(way, Often):
         way.show()
     told = time.time()
     time.sleep(0.3)
     used = time.process_time() - used
-    return way, used, told
+    return way, used, told, body.count("## Section")
 '''
 WATCH = """end => {
   window.watched = {seen: 0, long: 0, longest: 0};
@@ -158,16 +164,16 @@ WAYS = {
 
 def measure(lab: Lab, browser: Any, way: str, kind: str, tokens: int) -> dict[str, float] | None:
     """Play one text one way in a fresh notebook; None where the way is not installed."""
-    rate, limit = (200, 60) if tokens <= 2000 else (400, 120)
+    rate, bound = (200, tokens / 200 + 60) if tokens <= 2000 else (400, 180)
     out = lab.folder / "out.txt"
     for file in (out, lab.folder / "seen"):
         file.unlink(missing_ok=True)
     cell = (
         "from player import *\nimport os\n"
-        f"try:\n    way, used, told = play({way}, {kind!r}, {tokens}, {rate})\n"
-        "    open('out.txt', 'w').write(f'{used} {told}')\n"
+        f"try:\n    way, used, told, parts = play({way}, {kind!r}, {tokens}, {rate}, {bound})\n"
+        "    open('out.txt', 'w').write(f'{used} {told} {parts}')\n"
         "    wait = time.monotonic()\n"
-        f"    while not os.path.exists('seen') and time.monotonic() < wait + {limit}:\n        time.sleep(0.05)\n"
+        f"    while not os.path.exists('seen') and time.monotonic() < wait + {bound}:\n        time.sleep(0.05)\n"
         "    way.end()\nexcept ImportError:\n    open('out.txt', 'w').write('')"
     )
     page = browser.new_page(viewport={"width": 1200, "height": 900})
@@ -178,22 +184,36 @@ def measure(lab: Lab, browser: Any, way: str, kind: str, tokens: int) -> dict[st
         page.evaluate(WATCH, "no such text" if way == "Bare" else "The very last words of it.")
         begin = len(frames)
         lab.start(page)
-        for _ in range(int(20 * (tokens / rate + limit))):
-            page.wait_for_timeout(50)
-            if out.exists() and (way == "Bare" or page.evaluate("window.watched.seen")):
+        until = time.monotonic() + bound
+        while time.monotonic() < until and not (out.exists() and (way == "Bare" or not out.read_text())):
+            if way != "Bare" and now(page, "window.watched.seen", 1.0):
                 break
-            if out.exists() and not out.read_text():
-                return None
-        used, told = map(float, out.read_text().split())
-        watched = page.evaluate("window.watched")
+            page.wait_for_timeout(50)
+        shown = now(page, "document.querySelectorAll('.jp-OutputArea h2').length", 20.0) or 0
+        watched = now(page, "window.watched", 20.0)
         sent = sum(frames[begin:])
-        (lab.folder / "seen").touch()
+        while not out.exists() and time.monotonic() < until + 30:
+            page.wait_for_timeout(50)  # where the page answers to nothing, the kernel still does
+        if not out.exists() or not out.read_text():
+            return None
+        used, told, parts = map(float, out.read_text().split())
+        row = {"kernel": used, "KB": sent / 1000, "shown": shown / parts if parts else 1.0}
+        if not watched:
+            return {**row, "lag": float("inf"), "long": float("nan"), "longest": float("nan")}
         lag = watched["seen"] / 1000 - told if watched["seen"] else float("inf")
-        return {"kernel": used, "KB": sent / 1000, "lag": lag, "long": watched["long"], "longest": watched["longest"]}
+        return {**row, "lag": lag, "long": watched["long"], "longest": watched["longest"]}
     finally:
         (lab.folder / "seen").touch()
         lab.shut_down()
         page.close()
+
+
+def now(page: Any, expression: str, patience: float) -> Any:
+    """Return what is true of the page, as soon as it says so; None where it does not within `patience` seconds."""
+    try:
+        return page.wait_for_function(expression, timeout=1000 * patience, polling=50).json_value()
+    except PageTimeoutError:
+        return None
 
 
 def main() -> None:
@@ -204,7 +224,7 @@ def main() -> None:
     options = parser.parse_args()
     plan = [("mixed", 2000, way) for way in WAYS]
     if not options.quick:
-        plan += [("mixed", 20000, way) for way in ("Bare", "Ours", "Often", "Chatlas")]
+        plan += [("mixed", 20000, way) for way in ("Bare", "Ours", "Often", "EachToken", "Chatlas")]
         plan += [(kind, 20000, "Ours") for kind in ("code", "table", "list")]
     if options.only:
         plan = [row for row in plan if row[2] in ("Bare", options.only)]
@@ -220,11 +240,12 @@ def main() -> None:
                 elif way == "Bare":
                     idle[tokens] = row["kernel"]
                 else:
-                    lag = f"{row['lag']:.2f}" if row["lag"] < 1000 else "never"  # within a minute, or two for 20,000
+                    lag = f"{row['lag']:.2f}" if row["lag"] < 1000 else "never"
                     kernel = row["kernel"] - idle.get(tokens, 0)
                     print(
                         f"{WAYS[way]:38}{kind:8}{tokens:8,}{kernel:10.2f}{row['KB']:9,.0f}{lag:>8}"
-                        f"{row['long'] / 1000:8.2f}{row['longest']:12.0f}",
+                        f"{row['long'] / 1000:8.2f}{row['longest']:12.0f}"
+                        + (f"   shown by then: {row['shown']:.0%}" if lag == "never" else ""),
                         flush=True,
                     )
 
