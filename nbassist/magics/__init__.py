@@ -11,11 +11,11 @@ def register(shell: Any) -> None:
     """Register the magics and `%config NbAssist` with `shell`; a second call, by `%reload_ext`, replaces the first."""
     from .cell import NbAssist
 
-    for before in [one for one in shell.configurables if type(one).__name__ == "NbAssist"]:
-        before.failures.forget()
-        shell.configurables.remove(before)
-    magics = NbAssist(shell=shell)
+    before = {id(one): one for one in shell.configurables if type(one).__name__ == "NbAssist"}
+    for one in before.values():
+        one.failures.forget()
+    shell.configurables[:] = [one for one in shell.configurables if id(one) not in before]
+    magics = NbAssist(shell=shell)  # which adds itself to the configurables
     shell.register_magics(magics)
     for name in ("%%assistant", "%assistant"):
         shell.set_hook("complete_command", magics.complete, str_key=name)
-    shell.configurables.append(magics)

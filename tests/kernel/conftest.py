@@ -27,6 +27,26 @@ people = list(range(3))
 """
 
 
+RENEW = """
+import os as _os, sys as _sys
+_os.environ.clear()
+_os.environ.update({environ!r})
+_os.chdir({folder!r})
+_shell = get_ipython()
+_old = {{id(_c): _c for _c in _shell.configurables if type(_c).__name__ == "NbAssist"}}
+for _one in _old.values():
+    _one.failures.forget()
+_shell.configurables[:] = [_c for _c in _shell.configurables if id(_c) not in _old]
+_shell.extension_manager.loaded.discard("nbassist")
+_shell.config.pop("NbAssist", None)
+for _name in [n for n in _sys.modules if n.partition(".")[0] == "nbassist"]:
+    del _sys.modules[_name]
+for _name in ("last_value", "last_type", "last_traceback", "last_exc"):
+    _sys.__dict__.pop(_name, None)
+_shell.reset(new_session=True)
+"""
+
+
 @dataclass
 class Ran:
     """What a cell gave: its messages in order, its displays as they stood at the end, its error."""
@@ -67,6 +87,13 @@ class Kernel:
         self.client = self.manager.client()
         self.client.start_channels()
         self.client.wait_for_ready(timeout=60)
+        self.as_new = True
+        """Whether it can be made like a new one; a restart would take its first environment."""
+
+    def renew(self, environ: dict[str, str], folder: Path) -> None:
+        """Make it like a new one with this environment: starting one takes far longer."""
+        ran = self.run(RENEW.format(environ={**os.environ, **environ}, folder=str(folder)))
+        assert ran.error is None, ran.error
 
     def run(
         self,
@@ -135,6 +162,7 @@ class Kernel:
 
     def restart(self) -> None:
         """Begin anew with an empty namespace, as the frontend's Restart does."""
+        self.as_new = False
         self.manager.restart_kernel(now=True)
         self.client.wait_for_ready(timeout=60)
         assert self.run(SETUP).error is None
@@ -145,21 +173,54 @@ class Kernel:
         self.manager.cleanup_resources()
 
 
+@pytest.fixture(scope="session")
+def _kernels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Kernel]]:
+    """Kernels that are ready for the next test."""
+    idle: list[Kernel] = []
+    yield idle
+    for kernel in idle:
+        kernel.close()
+
+
 @pytest.fixture
-def start_kernel(tmp_path: Path, endpoint: Any) -> Iterator[Callable[..., Kernel]]:
-    """Return a function that starts a kernel whose endpoint is the scripted one; its arguments are variables."""
-    started: list[Kernel] = []
+def start_kernel(
+    tmp_path: Path, endpoint: Any, _kernels: list[Kernel], request: pytest.FixtureRequest
+) -> Iterator[Callable[..., Kernel]]:
+    """Return a function that gives a kernel whose endpoint is the scripted one; its arguments are variables.
+
+    A test marked `fresh_kernel` gets a new process: one that restarts or kills it, or whose process itself matters.
+    """
+    given: list[Kernel] = []
+    fresh = request.node.get_closest_marker("fresh_kernel") is not None
 
     def start(**environ: str) -> Kernel:
-        kernel = Kernel({"NBASSIST_BASE_URL": endpoint.url, "NBASSIST_BACKEND": "chat", **environ}, tmp_path)
-        started.append(kernel)
+        environ = {"NBASSIST_BASE_URL": endpoint.url, "NBASSIST_BACKEND": "chat", **environ}
+        kernel = _kernels.pop() if _kernels and not fresh else Kernel(environ, tmp_path)
+        given.append(kernel)
+        if not fresh:
+            kernel.renew(environ, tmp_path)
         ran = kernel.run(SETUP)
         assert ran.error is None, ran.error
         return kernel
 
     yield start
-    for kernel in started:
-        kernel.close()
+    failed = request.node.stash.get(_FAILED, False)
+    for kernel in given:
+        if fresh or failed or not kernel.as_new or not kernel.manager.is_alive() or len(_kernels) >= 2:
+            kernel.close()
+        else:
+            _kernels.append(kernel)
+
+
+_FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+    report = yield
+    if call.when == "call" and report.failed:
+        item.stash[_FAILED] = True  # nobody knows what it left in its kernel
+    return report
 
 
 @pytest.fixture

@@ -158,7 +158,7 @@ def test_config_comes_before_the_environment(kernel: Any, endpoint: Any, wire: A
 
 
 def test_reloading_the_extension_leaves_one_of_each(kernel: Any) -> None:
-    kernel.run("%reload_ext nbassist\n%reload_ext nbassist")
+    assert kernel.run("%reload_ext nbassist\n%reload_ext nbassist").error is None
     assert kernel.run("[type(c).__name__ for c in get_ipython().configurables].count('NbAssist')").result == "1"
 
 
