@@ -18,4 +18,9 @@ def register(shell: Any) -> None:
     magics = NbAssist(shell=shell)  # which adds itself to the configurables
     shell.register_magics(magics)
     for name in ("%%assistant", "%assistant"):
-        shell.set_hook("complete_command", magics.complete, str_key=name)
+        shell.set_hook("complete_command", _complete, str_key=name)
+
+
+def _complete(shell: Any, event: Any) -> Any:
+    """Complete a line by the magics that are registered now: a hook stays where the extension is loaded again."""
+    return shell.magics_manager.registry["NbAssist"].complete(shell, event)
