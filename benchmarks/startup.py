@@ -20,8 +20,8 @@ PEER = ("jupyter-ai-magics>=2.31,<3", "langchain-openai<1", "ipykernel")
 
 CODE = """
 import time
-from IPython.testing.globalipapp import start_ipython
-shell = start_ipython()
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell.instance()
 began = time.perf_counter()
 {what}
 print("took", (time.perf_counter() - began) * 1000)

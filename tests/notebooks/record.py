@@ -32,6 +32,7 @@ from nbassist.local.upstream import UrlUpstream
 HERE = Path(__file__).parent
 NOTEBOOKS = HERE.parent.parent / "notebooks"
 REPLIES = HERE / "replies"
+KEY = "key-of-the-recording"
 _SECONDS = re.compile(r"\b\d+(?:\.\d+)? (?:ms|s)\b")
 
 
@@ -63,7 +64,7 @@ def model_server(answer: Callable[[str, bytes], bytes], model: str) -> Threading
 
 def run(path: Path, upstream: UrlUpstream, folder: Path) -> nbformat.NotebookNode:
     """Run a notebook against a server of its own, with nothing of the person's settings, and return it."""
-    config = ServerConfig("token", f"sqlite:///{folder}/{path.stem}.db", upstream)
+    config = ServerConfig(KEY, f"sqlite:///{folder}/{path.stem}.db", upstream)
     urls: list[str] = []
     ready = threading.Event()
 
@@ -76,7 +77,7 @@ def run(path: Path, upstream: UrlUpstream, folder: Path) -> nbformat.NotebookNod
     (folder / path.stem).mkdir()
     os.environ.update(
         NBASSIST_BASE_URL=urls[0],
-        NBASSIST_API_KEY="token",
+        NBASSIST_API_KEY=KEY,
         NBASSIST_DISPLAY="static",
         NBASSIST_BACKEND="assistants",
         NBASSIST_CONFIG_DIR=str(folder / path.stem / "config"),
@@ -87,7 +88,15 @@ def run(path: Path, upstream: UrlUpstream, folder: Path) -> nbformat.NotebookNod
     NotebookClient(notebook, timeout=1800, resources={"metadata": {"path": str(path.parent)}}).execute()
     for cell in notebook.cells:
         cell.get("metadata", {}).pop("execution", None)  # times of this one run
+        for output in cell.get("outputs", []):
+            for kind, text in output.get("data", {}).items():
+                output.data[kind] = _anywhere(text, urls[0], folder / path.stem / "config")
     return notebook
+
+
+def _anywhere(text: str, url: str, config: Path) -> str:
+    """Put in place of this run's port and folder what a reader's own may look like."""
+    return text.replace(url, "http://127.0.0.1:8700/v1").replace(str(config), "~/.config/nbassist")
 
 
 def record(path: Path, engine: Engine, folder: Path) -> None:

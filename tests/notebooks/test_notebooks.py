@@ -18,6 +18,7 @@ import pytest
 
 pytestmark = pytest.mark.notebooks
 HERE = Path(__file__).parent
+KEY = "key-of-the-recording"
 NOTEBOOKS = HERE.parent.parent / "notebooks"
 
 
@@ -27,7 +28,7 @@ def server(endpoint: Any, tmp_path: Path) -> Iterator[str]:
     command = ["-m", "nbassist", "serve", "--port", "0", "--upstream"]
     process = subprocess.Popen(
         [sys.executable, *command, endpoint.url, "--store", f"sqlite:///{tmp_path}/store.db"],
-        env={**os.environ, "NBASSIST_SERVE_TOKEN": "token"},
+        env={**os.environ, "NBASSIST_SERVE_TOKEN": KEY},
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -51,7 +52,7 @@ def test_every_cell_gives_what_is_saved(path: Path, server: str, endpoint: Any, 
         env={
             **os.environ,
             "NBASSIST_BASE_URL": server,
-            "NBASSIST_API_KEY": "token",
+            "NBASSIST_API_KEY": KEY,
             "NBASSIST_BACKEND": "assistants",
             "NBASSIST_DISPLAY": "static",
             "IPYTHONDIR": str(tmp_path),
