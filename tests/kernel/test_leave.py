@@ -67,6 +67,7 @@ def asked(endpoint: Any) -> list[str]:
     return [f"{one.method} {one.path.partition('?')[0]}" for one in endpoint.asked]
 
 
+@pytest.mark.fresh_kernel
 def test_an_interrupted_reply_is_left_and_read_on_with_its_tools_after_a_restart(
     notebook: Any, half: Any, endpoint: Any
 ) -> None:
@@ -87,6 +88,7 @@ def test_an_interrupted_reply_is_left_and_read_on_with_its_tools_after_a_restart
     assert notebook.run("answer.text, len(answer.tool_calls)").result == "('There are 12.', 1)"
 
 
+@pytest.mark.fresh_kernel
 def test_a_reply_is_read_on_after_its_kernel_died(notebook: Any, half: Any, endpoint: Any) -> None:
     request = notebook.send("%%assistant --leave -t ideas\nHow many orders?", "a")
     while "Let me look." not in json.dumps(notebook.client.get_iopub_msg(timeout=60)["content"]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,7 @@ def test_append_says_otherwise(notebook: Any, echo: Any) -> None:
     assert sent(echo) == ["one", "one"]
 
 
+@pytest.mark.fresh_kernel
 def test_run_all_on_a_fresh_kernel_gives_the_same_thread_as_by_hand(notebook: Any, echo: Any) -> None:
     cells = [("one", "a"), ("two", "b"), ("three", "c")]
     for prompt, cell in cells:
@@ -72,6 +74,7 @@ def test_run_all_on_a_fresh_kernel_gives_the_same_thread_as_by_hand(notebook: An
     assert notebook.run("%assistant history").result == by_hand
 
 
+@pytest.mark.fresh_kernel
 def test_a_thread_survives_a_restart_of_the_kernel(notebook: Any, echo: Any) -> None:
     ask(notebook, "one", "a", "-t ideas")
     notebook.restart()
@@ -189,3 +192,29 @@ def test_a_command_that_is_wrong_is_one_line(kernel: Any, line: str, words: str)
 def test_a_kernel_that_does_not_know_its_notebook_keeps_threads_in_memory(kernel: Any, echo: Any) -> None:
     ask(kernel, "one", "a")
     assert "in memory alone" in kernel.run("%assistant threads").result
+
+
+@pytest.mark.fresh_kernel
+def test_a_kernel_that_died_in_a_tool_never_runs_it_again_by_itself(
+    notebook: Any, endpoint: Any, wire: Any, tmp_path: Path
+) -> None:
+    """FAULTS 25: on return the history is repaired, and no tool is run again."""
+    log = tmp_path / "ran.log"
+    notebook.run(
+        "import os, signal\n@tool\ndef last() -> str:\n    'End.'\n"
+        f"    open({str(log)!r}, 'a').write('ran ')\n    os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    call = wire.answer(wire.stream(wire.call("c1", "last", "{}"), wire.delta("tool_calls")))
+    said = wire.answer(wire.stream(wire.delta(content="said"), wire.delta("stop")))
+    endpoint.on("POST", CHAT, call, said)
+    notebook.send("%%assistant\nEnd it.", "a")
+    deadline = time.monotonic() + 30
+    while notebook.manager.is_alive() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    notebook.restart()
+    assert log.read_text() == "ran "
+    ask(notebook, "And now?", "b")
+    messages = endpoint.bodies(CHAT)[-1]["messages"]
+    assert [m["role"] for m in messages] == ["user", "assistant", "tool", "user"]
+    assert messages[2]["content"] == "not run: the session ended first"
+    assert log.read_text() == "ran "

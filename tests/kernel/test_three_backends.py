@@ -170,12 +170,14 @@ def test_undo_and_a_turn_changed_are_what_the_model_is_told(three_turns: Any, mo
     assert model.prompts == ["changed"]
 
 
+@pytest.mark.fresh_kernel
 def test_a_thread_goes_on_after_the_kernel_was_restarted(three_turns: Any, model: Model) -> None:
     three_turns.restart()
     ask(three_turns, "four", "d")
     assert model.prompts == ["one", "two", "three", "four"]
 
 
+@pytest.mark.fresh_kernel
 def test_a_kernel_that_died_in_the_middle_leaves_a_thread_to_go_on_with(
     notebook: Any, model: Model, endpoint: Any
 ) -> None:
