@@ -20,7 +20,7 @@ doctor: $(VENV)/.demo ## What is installed, what is reached, what is wrong, and 
 	@$(BIN)/nbassist doctor
 
 docs: $(VENV)/.dev ## Build the documentation into site/, without a network
-	@$(BIN)/mkdocs build -q --strict && echo 'open site/index.html'
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict && echo 'open site/index.html'
 
 test: lint types ## Everything, with the local model, PostgreSQL, browsers and the referees
 	@.ci/debian chromium postgresql tmux

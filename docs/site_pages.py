@@ -21,8 +21,23 @@ sys.path.insert(0, str(ROOT / "docs"))
 
 import drawing  # noqa: E402
 
+TOUR = ("quickstart", "tools", "approval", "threads", "iterate", "endpoints", "assistants_program", "testing")
 _OUTPUTS: dict[str, list[str]] = {}
 """HTML of each page's outputs, by the page's source: put in after markdown has been rendered."""
+
+
+def on_config(config: Any) -> Any:
+    """List the notebooks there are, in the order in which they are best read."""
+    for entry in config.nav:
+        if "Tour" in entry:
+            entry["Tour"] = [f"tour/{name}.md" for name in tour()]
+    return config
+
+
+def tour() -> list[str]:
+    """Return the names of the notebooks, those of `TOUR` first."""
+    found = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
+    return sorted(found, key=lambda name: TOUR.index(name) if name in TOUR else len(TOUR))
 
 
 def on_files(files: Files, config: Any) -> Files:
@@ -70,7 +85,7 @@ def tour_page(path: Path) -> str:
         if cell.cell_type == "markdown":
             parts.append(cell.source)
             continue
-        parts.append(f"```python\n{cell.source}\n```")
+        parts.append(f"```{'text' if cell.source.startswith('%') else 'python'}\n{cell.source}\n```")
         shown = "".join(output_html(output) for output in cell.outputs)
         if shown:
             parts.append(f"NBOUTPUT{len(outputs)}")
