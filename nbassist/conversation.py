@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from .draft import Draft
 from .errors import ConversationError
 from .events import (
     Event,
@@ -73,7 +74,7 @@ class Conversation:
         self.since = 0
         self.home = ""
         self.rate = 1.0
-        self._draft = _Draft()
+        self._draft = Draft()
 
     def __len__(self) -> int:
         return len(self.messages)
@@ -288,31 +289,3 @@ class Conversation:
             self.messages[-1] = Message("tool", (*self.messages[-1].parts, output))
         else:
             self.messages.append(Message("tool", (output,)))
-
-
-class _Draft:
-    """The message that the model is writing; pieces are joined once, at its end."""
-
-    def __init__(self) -> None:
-        self.parts: list[Part | _Pieces] = []
-
-    def add_piece(self, kind: type[Text] | type[Refusal] | type[Reasoning], text: str) -> None:
-        last = self.parts[-1] if self.parts else None
-        if not (isinstance(last, _Pieces) and last.kind is kind):
-            last = _Pieces(kind)
-            self.parts.append(last)
-        last.texts.append(text)
-
-    def take(self) -> tuple[Part, ...]:
-        parts = tuple(part.join() if isinstance(part, _Pieces) else part for part in self.parts)
-        self.parts = []
-        return parts
-
-
-class _Pieces:
-    def __init__(self, kind: type[Text] | type[Refusal] | type[Reasoning]) -> None:
-        self.kind = kind
-        self.texts: list[str] = []
-
-    def join(self) -> Part:
-        return self.kind("".join(self.texts))
