@@ -148,9 +148,37 @@ class Page {
   start() {
     this.showStatus();
     this.timer = setInterval(() => this.showTime(), 1000);
+    this.letGo = holdStill(this.element);
   }
 
   stop() {
     clearInterval(this.timer);
+    this.letGo?.();
   }
+}
+
+/**
+ * Keep what the reader reads where it is while the reply grows, and give back what takes that back.
+ *
+ * JupyterLab lets the browser anchor the page at the active cell alone; where that is below, the reply would move up
+ * and away. While a reply grows, whatever the reader sees first is the anchor, as on any page; see live.css.
+ */
+function holdStill(element) {
+  let notebook = null;
+  const hold = () => {
+    notebook = element.closest(".jp-Notebook");
+    if (notebook) notebook.dataset.nbaGrowing = 1 + Number(notebook.dataset.nbaGrowing ?? 0);
+  };
+  const soon = requestAnimationFrame(hold); // it is not on the page yet
+  return () => {
+    cancelAnimationFrame(soon);
+    const left = notebook;
+    notebook = null;
+    if (!left) return;
+    setTimeout(() => { // the static reply comes in this one's place first
+      const others = Number(left.dataset.nbaGrowing ?? 0) - 1;
+      if (others > 0) left.dataset.nbaGrowing = others;
+      else delete left.dataset.nbaGrowing;
+    }, 1000);
+  };
 }
