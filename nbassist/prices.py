@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -67,11 +69,27 @@ def price_of(model: str) -> Price | None:
     return None
 
 
-def _changed(path: Path) -> float:
+@contextmanager
+def unchanged() -> Iterator[None]:
+    """Take the tables for unchanged for as long as this is open: many runs need not look at the files for each."""
+    _held.append({})
     try:
-        return path.stat().st_mtime
-    except OSError:
-        return 0.0
+        yield
+    finally:
+        _held.pop()
+
+
+_held: list[dict[Path, float]] = []
+
+
+def _changed(path: Path) -> float:
+    held = _held[-1] if _held else {}
+    if path not in held:
+        try:
+            held[path] = path.stat().st_mtime
+        except OSError:
+            held[path] = 0.0
+    return held[path]
 
 
 @lru_cache(maxsize=8)

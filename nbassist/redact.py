@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from .events import ApprovalAnswered, ApprovalAsked, Event, ToolFinished
@@ -15,6 +16,7 @@ _SHORTEST = 8
 """Characters; a shorter value would be found in ordinary text."""
 
 
+@lru_cache(maxsize=4096)
 def is_secret(name: str) -> bool:
     """Whether a variable's name says that its value is secret."""
     return _NAMES.search(name) is not None
@@ -31,7 +33,7 @@ class Redactor:
 
     def __init__(self, environ: Mapping[str, str] | None = None) -> None:
         environ = os.environ if environ is None else environ
-        found = {value: name for name, value in environ.items() if _NAMES.search(name) and len(value) >= _SHORTEST}
+        found = {value: name for name, value in environ.items() if len(value) >= _SHORTEST and is_secret(name)}
         # The longest first: one secret may be the beginning of another.
         self._found = sorted(found.items(), key=lambda item: -len(item[0]))
 

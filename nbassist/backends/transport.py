@@ -10,7 +10,7 @@ import asyncio
 import json
 import time
 import weakref
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,6 +23,7 @@ from .answer import EventStream, is_stream, what_came
 from .failures import read_failure, seconds_to_wait
 from .steps import Call, Decoder, Fetch, Flow, Open, Pause, Upload, find_window, list_models
 
+_DRAIN = 0.02  # seconds that the end of a body may take after its last event
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 STALL = 300.0
 """Seconds; a model on a slow machine may read for minutes before it writes, and send nothing meanwhile."""
@@ -67,6 +68,9 @@ class Transport:
             "verify": not base_url.startswith("http://"),
         }
         self._client: openai.OpenAI | None = None
+        self._open: weakref.WeakKeyDictionary[
+            asyncio.AbstractEventLoop, tuple[openai.AsyncOpenAI, AsyncGenerator[None, None]]
+        ] = weakref.WeakKeyDictionary()
 
     def drive(self, flow: Flow) -> Iterator[Event]:
         """Run `flow` to its end on this thread; yield its events as they come."""
@@ -103,40 +107,38 @@ class Transport:
 
     async def adrive(self, flow: Flow) -> AsyncIterator[Event]:
         """Run `flow` to its end on this event loop; yield its events as they come."""
-        async with openai.AsyncOpenAI(
-            **self._options, http_client=openai.DefaultAsyncHttpxClient(**self._http)
-        ) as client:
-            answer: Any = None
-            failure: BackendError | None = None
-            attempt = 0
-            step: Any = None
-            while True:
-                try:
-                    if attempt == 0:
-                        step = flow.throw(failure) if failure else flow.send(answer)
-                except StopIteration:
-                    return
-                answer, failure = None, None
-                try:
-                    if isinstance(step, Call | Upload | Fetch):
-                        answer = await self._acall(client, step)
-                    elif isinstance(step, Open):
-                        async for event in self._aread(client, step):
-                            yield event
-                    elif isinstance(step, Pause):
-                        await asyncio.sleep(step.seconds)
-                    else:
-                        yield step
-                except BackendError as error:
-                    attempt += 1
-                    wait = seconds_to_wait(error, attempt)
-                    if wait is None:
-                        attempt, failure = 0, error
-                        continue
-                    yield Retrying(wait, attempt, str(error))
-                    await asyncio.sleep(wait)
+        client = await self._async()
+        answer: Any = None
+        failure: BackendError | None = None
+        attempt = 0
+        step: Any = None
+        while True:
+            try:
+                if attempt == 0:
+                    step = flow.throw(failure) if failure else flow.send(answer)
+            except StopIteration:
+                return
+            answer, failure = None, None
+            try:
+                if isinstance(step, Call | Upload | Fetch):
+                    answer = await self._acall(client, step)
+                elif isinstance(step, Open):
+                    async for event in self._aread(client, step):
+                        yield event
+                elif isinstance(step, Pause):
+                    await asyncio.sleep(step.seconds)
                 else:
-                    attempt = 0
+                    yield step
+            except BackendError as error:
+                attempt += 1
+                wait = seconds_to_wait(error, attempt)
+                if wait is None:
+                    attempt, failure = 0, error
+                    continue
+                yield Retrying(wait, attempt, str(error))
+                await asyncio.sleep(wait)
+            else:
+                attempt = 0
 
     def window(self, model: str) -> int:
         """Return the tokens of a model's context; 0 where the endpoint does not say."""
@@ -211,10 +213,12 @@ class Transport:
             if not is_stream(response):
                 raise self._no_stream(response, await response.aread())
             stream = EventStream(step.decoder, self._stall)
-            async for piece in response.aiter_bytes():
+            pieces = response.aiter_bytes()
+            async for piece in pieces:
                 for event in stream.feed(piece):
                     yield event
                 if stream.done:
+                    await _drain(pieces)
                     break
             for event in stream.finish():
                 yield event
@@ -238,11 +242,39 @@ class Transport:
             data = None
         return read_failure(NotAnEndpointError(what_came(response, data)), self.base_url, self._secrets)
 
+    async def _async(self) -> openai.AsyncOpenAI:
+        """Return the client of the running loop, which is closed with the loop, or when this transport goes."""
+        loop = asyncio.get_running_loop()
+        if loop not in self._open:
+            http = openai.DefaultAsyncHttpxClient(**self._http)
+            client = openai.AsyncOpenAI(**self._options, http_client=http)
+            keeper = self._open[loop] = client, _keep_open(client)
+            await anext(keeper[1])
+        return self._open[loop][0]
+
     def _sync(self) -> openai.OpenAI:
         if self._client is None:
             self._client = openai.OpenAI(**self._options, http_client=openai.DefaultHttpxClient(**self._http))
             weakref.finalize(self, self._client.close)
         return self._client
+
+
+async def _keep_open(client: openai.AsyncOpenAI) -> AsyncGenerator[None, None]:
+    """Close `client` when the running loop closes what is left of its generators, or nothing refers to this one."""
+    try:
+        yield
+    finally:
+        await client.close()
+
+
+async def _drain(pieces: AsyncIterator[bytes]) -> None:
+    """Read the end of a body whose last event came, so that its connection can be used again; nothing waits for it."""
+    try:
+        async with asyncio.timeout(_DRAIN):
+            async for _ in pieces:
+                pass
+    except (TimeoutError, httpx2.HTTPError, httpx2.StreamError):
+        return  # the connection is closed, as it would have been
 
 
 def _request(client: Any, call: Call | Upload | Fetch) -> Any:

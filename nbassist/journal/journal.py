@@ -49,6 +49,7 @@ class Journal:
         self._writer: threading.Thread | None = None
         self._lock = threading.Lock()
         self._opened: Engine | None = None
+        self._unwritten: dict[str, tuple[Timed, ...]] = {}
 
     def __repr__(self) -> str:
         return f"<Journal at {self.path}>"
@@ -67,9 +68,12 @@ class Journal:
         def write(connection: Connection) -> None:
             from .schema import replies
 
-            connection.execute(replies.delete().where(replies.c.key == key))
-            connection.execute(replies.insert().values(key=key, saved=time.time(), events=pack(timed)))
+            values = {"key": key, "saved": time.time(), "events": pack(timed)}
+            connection.execute(replies.insert().prefix_with("OR REPLACE"), values)
+            if self._unwritten.get(key) is timed:
+                del self._unwritten[key]
 
+        self._unwritten[key] = timed
         self._submit(write)
 
     def reply(self, key: str) -> tuple[Timed, ...] | None:
@@ -78,7 +82,9 @@ class Journal:
 
         from .schema import replies
 
-        with self._reading() as connection:
+        if waiting := self._unwritten.get(key):
+            return waiting
+        with _Reading(self) as connection:  # which need not wait for what is being written
             found = connection.execute(select(replies.c.events).where(replies.c.key == key)).scalar()
         try:
             return unpack(found) if found else None

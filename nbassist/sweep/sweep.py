@@ -15,6 +15,7 @@ from ..asking import Tools
 from ..assistant import Assistant
 from ..conversation import Conversation
 from ..errors import UsageError
+from ..prices import unchanged
 from ..tools import Toolbox
 from .adopting import adopt, cell_of
 from .estimate import Estimate, estimate
@@ -153,7 +154,8 @@ class Sweep:
 
     async def _all(self, tell: Callable[[Update], None], todo: list[Run] | None = None) -> None:
         try:
-            await run_all(self.runs, self._order, self._pace(), tell, todo)
+            with unchanged():
+                await run_all(self.runs, self._order, self._pace(), tell, todo)
         except BaseExceptionGroup as group:
             raise group.exceptions[0] from None  # the others say the same
 
