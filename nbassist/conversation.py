@@ -221,7 +221,8 @@ class Conversation:
         return gone
 
     def to_dict(self) -> dict[str, Any]:
-        """Return a dictionary that `json.dumps` takes; what is being written right now is not in it."""
+        """Return a dictionary that `json.dumps` takes; what is being written right now is under `writing`."""
+        draft = self._draft.look()
         return {
             "version": 1,
             "name": self.name,
@@ -230,6 +231,7 @@ class Conversation:
             "since": self.since,
             "home": self.home,
             **({"left": self.left} if self.left else {}),
+            **({"writing": Message("assistant", draft, complete=False).to_dict()} if draft else {}),
         }
 
     @classmethod
@@ -249,8 +251,10 @@ class Conversation:
             conversation.home = str(data.get("home", ""))
         if isinstance(data.get("left"), Mapping):
             conversation.left = {str(name): str(value) for name, value in data["left"].items()}
+        if writing := data.get("writing"):
+            conversation.messages.append(Message.from_dict(writing))
         left = conversation.repair("not run: the session ended first")
-        if left or (conversation.messages and conversation.messages[-1].role == "user"):
+        if left or writing or (conversation.messages and conversation.messages[-1].role == "user"):
             # The endpoint may or may not hold what was being said: it is told all of it again.
             conversation.keep_cursor({})
         return conversation

@@ -19,9 +19,13 @@ class Draft:
             self.parts.append(last)
         last.texts.append(text)
 
+    def look(self) -> tuple[Part, ...]:
+        """Return the parts as they stand."""
+        return tuple(part.join() if isinstance(part, Pieces) else part for part in self.parts)
+
     def take(self) -> tuple[Part, ...]:
         """Return the whole parts, and begin anew."""
-        parts = tuple(part.join() if isinstance(part, Pieces) else part for part in self.parts)
+        parts = self.look()
         self.parts = []
         return parts
 

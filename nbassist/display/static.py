@@ -107,6 +107,6 @@ def plain_of(transcript: Transcript) -> str:
 
 def unfinished_bundle() -> dict[str, str]:
     """Return what stands in the cell until the reply is there, and stays if the kernel dies before."""
-    text = "The reply did not arrive: the kernel stopped, or the cell is still running."
+    text = "The reply did not arrive: the cell still runs, or the kernel stopped (%assistant history shows what came)."
     html = f'{OPEN}<p class="nba-footer" style="opacity:0.7">{escape(text)}</p>{CLOSE}'
     return {"text/html": html, "text/plain": text}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing
@@ -15,6 +16,7 @@ from .threads import Hold
 
 _LOOK = 0.2  # seconds between looks whether the thread is free
 _WAITING = "another notebook is at work on this thread: waiting for it"
+_OFTEN = 10.0  # seconds after which what is being written is kept, too: a kernel may die
 _STEPS = (RunStarted, TurnEnded, ToolFinished, RunEnded)
 
 
@@ -45,6 +47,7 @@ class KeptRun:
         self._hold = hold
         self._make = make
         self._run: Run | None = None
+        self._kept = 0.0
 
     def reply(self) -> Reply:
         """Return the reply as it stands."""
@@ -95,7 +98,10 @@ class KeptRun:
 
     def _after(self, event: Event) -> None:
         step = isinstance(event, _STEPS) or (isinstance(event, TurnStarted) and bool(event.cursor))
-        if step and (problem := self._hold.keep()):
+        if not (step or time.monotonic() - self._kept > _OFTEN):
+            return
+        self._kept = time.monotonic()
+        if problem := self._hold.keep():
             warnings.warn(problem, RuntimeWarning, stacklevel=2)
 
     def _end(self) -> None:

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from nbassist import Assistant
 from nbassist.conversation import Conversation
 from nbassist.errors import ConversationError
-from nbassist.events import TextDelta, TurnEnded, TurnStarted
+from nbassist.events import Event, TextDelta, TurnEnded, TurnStarted
 from nbassist.messages import Text
-from nbassist.threads import History, Shelf, Threads, place
+from nbassist.testing import Say, ScriptedBackend
+from nbassist.threads import History, Shelf, Threads, keeping, place
 
 
 def turn(conversation: Conversation, prompt: str, cell: str = "") -> None:
@@ -222,3 +224,29 @@ def test_the_shelf_says_which_notebook_it_is(tmp_path: Path) -> None:
     shelf.write("main", Conversation("main"))
     assert shelf.folder.name.startswith("My-Notebook-")
     assert json.loads((shelf.folder / "notebook.json").read_text())["notebook"] == "/home/me/My Notebook.ipynb"
+
+
+def test_what_is_being_written_is_kept_on_the_way_and_found_after_the_process_died(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping, "_OFTEN", 0.0)
+    shelf = Shelf(tmp_path, "/home/me/a.ipynb")
+    backend = ScriptedBackend(Say("the first half and the second"))
+    seen = []
+
+    class View:
+        def apply(self, event: Event) -> None:
+            if isinstance(event, TextDelta):
+                found = shelf.read("main")
+                assert found is not None
+                seen.append(found.messages[-1])
+
+    Assistant(backend=backend, threads=Threads(shelf), tools=[]).ask("Tell me", view=View())
+    assert seen[-1].text == "the first half and the second"
+    assert not seen[-1].complete
+    kept = shelf.read("main")
+    assert kept is not None
+    assert [(message.text, message.complete) for message in kept.messages] == [
+        ("Tell me", True),
+        ("the first half and the second", True),
+    ]
