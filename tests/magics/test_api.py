@@ -25,6 +25,10 @@ FLAGS = {
     "to": "",
     "code": "Reply.code",
     "dry_run": "Sweep.estimate",
+    "checks": "Runs.check",
+    "judge": "Runs.judge",
+    "on": "Sweep.run",  # on a client of Dask
+    "batch": "Sweep.run",  # by the service's batches
     "yes": "",
 }
 COMMANDS = {
