@@ -48,7 +48,7 @@ ALLOWED = {
     | {"reply", "settings", "tools", "backends", "local"},
     "sweep": GROUND
     | {"asking", "assistant", "context", "conversation", "display", "journal", "prices", "reply", "tools"}
-    | {"threads", "window"},
+    | {"backends", "paths", "threads", "window"},
     "magics": GROUND
     | {"paths", "prices", "profiles", "redact", "settings", "conversation", "context", "export", "journal", "threads"}
     | {"run", "reply", "sweep", "doctor"}

@@ -8,7 +8,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,7 +45,7 @@ class Journal:
         self.path = path
         self._problem = problem
         self._told: set[str] = set()
-        self._waiting: queue.Queue[Callable[[Connection], None] | threading.Event] = queue.Queue()
+        self._waiting: queue.Queue[Callable[[Connection], None] | threading.Event | _Written] = queue.Queue()
         self._writer: threading.Thread | None = None
         self._lock = threading.Lock()
         self._opened: Engine | None = None
@@ -70,11 +70,10 @@ class Journal:
 
             values = {"key": key, "saved": time.time(), "events": pack(timed)}
             connection.execute(replies.insert().prefix_with("OR REPLACE"), values)
-            if self._unwritten.get(key) is timed:
-                del self._unwritten[key]
 
         self._unwritten[key] = timed
         self._submit(write)
+        self._waiting.put(_Written(key, timed))
 
     def reply(self, key: str) -> tuple[Timed, ...] | None:
         """Return what came for a request before; None where nothing did, or it can't be read."""
@@ -201,16 +200,18 @@ class Journal:
 
     def _write(self) -> None:
         while True:
-            batch: list[Callable[[Connection], None] | threading.Event] = [self._waiting.get()]
+            batch: list[Callable[[Connection], None] | threading.Event | _Written] = [self._waiting.get()]
             while len(batch) < _BATCH and not self._waiting.empty():
                 batch.append(self._waiting.get())
-            work = [one for one in batch if not isinstance(one, threading.Event)]
+            work = [one for one in batch if not isinstance(one, threading.Event | _Written)]
             if not self._transact(work) and len(work) > 1:
                 for alone in work:  # so that one that can't be written takes no others with it
                     self._transact([alone])
             for one in batch:
                 if isinstance(one, threading.Event):
                     one.set()
+                elif isinstance(one, _Written) and self._unwritten.get(one.key) is one.timed:
+                    del self._unwritten[one.key]  # it is read from the file from here on
 
     def _transact(self, work: list[Callable[[Connection], None]]) -> bool:
         if not work:
@@ -261,6 +262,14 @@ class Journal:
     def _reading(self) -> Any:
         self.flush()
         return _Reading(self)
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """Stands behind a reply in the queue: where it is met, the reply is in the file."""
+
+    key: str
+    timed: tuple[Timed, ...]
 
 
 class _Reading:

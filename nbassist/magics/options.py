@@ -92,7 +92,8 @@ class Options:
     @property
     def is_sweep(self) -> bool:
         """Whether the cell asks for many runs; alternatives in its text do, too."""
-        return bool(self.vary or self.over or self.repeat or self.dry_run or self.checks or self.judge or self.on or self.batch)
+        many = self.vary or self.over or self.repeat or self.dry_run
+        return bool(many or self.checks or self.judge or self.on or self.batch)
 
 
 def parse(line: str) -> Options:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
@@ -31,10 +33,51 @@ def run_sweep(magics: NbAssist, template: str, options: Options) -> Any:
         return None
     if estimate.runs - estimate.cached > magics.ask_above and not options.yes:
         _allow(magics, estimate.runs - estimate.cached)
-    runs = run_and_judge(sweep, make_sweep_view(display_kind(), magics.notebook_shell), options.checks, options.judge)
+    view = make_sweep_view(display_kind(), magics.notebook_shell)
+    with _place(magics, sweep, options) as place:
+        runs = run_and_judge(sweep, view, options.checks, options.judge, place)
     if options.to:
         magics.notebook_shell.user_ns[options.to] = runs
     return _hand_over(runs, magics.notebook_shell)
+
+
+@contextmanager
+def _place(magics: NbAssist, sweep: Sweep, options: Options) -> Iterator[Any]:
+    """Give what runs the sweep: in this process, on a cluster, or as a batch."""
+    if options.on and options.batch:
+        raise UsageError("--on and --batch contradict each other")
+    if options.batch:
+        from ..sweep.batch import run_batch
+
+        yield lambda view: run_batch(sweep, view, told=_Told())
+    elif options.on:
+        from ..sweep.dask import client_of
+
+        if options.tools:
+            print("tools stay in this process: on the cluster none can be called")  # noqa: T201
+        client, ours = client_of(options.on, magics.notebook_shell.user_ns)
+        try:
+            yield lambda view: sweep.run(view, on=client)
+        finally:
+            if ours:
+                client.close()
+    else:
+        yield None
+
+
+class _Told:
+    """Says how far a batch is, where that changed."""
+
+    def __init__(self) -> None:
+        self._last = ""
+
+    def __call__(self, state: Any) -> None:
+        done = f", {state.done:,} of {state.total:,} done" if state.total else ""
+        failed = f", {state.failed:,} failed" if state.failed else ""
+        line = f"batch {state.id}: {state.status.replace('_', ' ')}{done}{failed}"
+        if line != self._last:
+            self._last = line
+            print(line)  # noqa: T201
 
 
 def _hand_over(runs: Runs, shell: Any) -> Runs | None:

@@ -76,7 +76,7 @@ class RunsGrid:
         count = len(self.heads)
         columns = [self.runs.column(number) for number in range(count)]
         lines: list[tuple[str, list[float | None], Callable[[float], str]]] = [
-            ("median time", [median_of(c, lambda run: run.seconds or None) for c in columns], seconds_text),
+            ("median time", [median_of(c, _time) for c in columns], seconds_text),
             ("median tokens", [median_of(c, _tokens) for c in columns], lambda n: f"{n:,.0f}"),
             ("median cost", [median_of(c, _price) for c in columns], cost_text),
             ("agreement", [agreement(self.runs, n) for n in range(count)] if self.runs.plan.repeat > 1 else [], _share),
@@ -144,6 +144,10 @@ def _head(name: str, value: Any) -> str:
 def _tokens(run: Run) -> int | None:
     usage = run.reply.usage if run.reply else None
     return usage.input_tokens + usage.output_tokens if usage and usage.known else None
+
+
+def _time(run: Run) -> float | None:
+    return None if run.cached else run.seconds or None  # giving it again says nothing of the model
 
 
 def _price(run: Run) -> float | None:

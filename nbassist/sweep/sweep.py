@@ -18,6 +18,7 @@ from ..errors import UsageError
 from ..prices import unchanged
 from ..tools import Toolbox
 from .adopting import adopt, cell_of
+from .dask import run_on
 from .estimate import Estimate, estimate
 from .judging import check, judge_sweep, take_verdicts
 from .pace import Pace
@@ -88,9 +89,9 @@ class Sweep:
         self.runs = Runs(self.plan, self)
         if jobs < 1:
             raise UsageError(f"a sweep needs at least one job, not {jobs}")
-        self._pace: Callable[[], Pace] = partial(Pace, jobs, rpm=rpm, tpm=tpm)
+        self.pace: Callable[[], Pace] = partial(Pace, jobs, rpm=rpm, tpm=tpm)
         self._profiles: dict[str, Assistant] = {"": assistant}
-        self._order = Order(
+        self.order = Order(
             self._asker,
             assistant.conversation if conversation is None else conversation,
             tools if isinstance(tools, Toolbox) else Toolbox(tools),
@@ -104,17 +105,32 @@ class Sweep:
 
     def estimate(self) -> Estimate:
         """Return what it will take, asking nothing."""
-        store = self.assistant.journal if self.assistant.replies is None else self.assistant.replies
-        return estimate(self.plan, self._order, getattr(store, "known_replies", None))
+        return estimate(self.plan, self.order, getattr(self.store, "known_replies", None))
 
-    def run(self, view: SweepView | None = None) -> Runs:
+    @property
+    def store(self) -> Any:
+        """Where replies are kept; None for nowhere."""
+        return self.assistant.journal if self.assistant.replies is None else self.assistant.replies
+
+    def run(self, view: SweepView | None = None, *, on: Any = None, leaving: Sequence[Run] = ()) -> Runs:
         """Run what is not done, and return when all is, or the person interrupts: what is done stays.
 
         The runs go on a thread of their own; the view is painted on this one.
+
+        Parameters
+        ----------
+        view : SweepView, optional
+            Shows it.
+        on : distributed.Client, optional
+            The cluster whose workers ask; in this process by default.
+        leaving : sequence of Run
+            Runs that are left as they are.
         """
         updates: queue.SimpleQueue[Update | BaseException | None] = queue.SimpleQueue()
         loop = asyncio.new_event_loop()
-        task = loop.create_task(self._all(updates.put))
+        left = {run.task.number for run in leaving}
+        todo = [run for run in self.runs if run.task.number not in left]
+        task = loop.create_task(self._all(updates.put, todo, on))
 
         def work() -> None:
             try:
@@ -152,10 +168,13 @@ class Sweep:
                 view.close()
         return self.runs
 
-    async def _all(self, tell: Callable[[Update], None], todo: list[Run] | None = None) -> None:
+    async def _all(self, tell: Callable[[Update], None], todo: list[Run] | None = None, on: Any = None) -> None:
         try:
             with unchanged():
-                await run_all(self.runs, self._order, self._pace(), tell, todo)
+                if on is not None:
+                    await run_on(on, self, tell)
+                else:
+                    await run_all(self.runs, self.order, self.pace(), tell, todo)
         except BaseExceptionGroup as group:
             raise group.exceptions[0] from None  # the others say the same
 
@@ -166,7 +185,7 @@ class Sweep:
     def keep_rating(self, run: Run) -> None:
         """Write a rating to the journal, where there is one."""
         if self.assistant.journal is not None:
-            self.assistant.journal.rate_named(run_name(self._order, run.task), run.rating, since=self._made)
+            self.assistant.journal.rate_named(run_name(self.order, run.task), run.rating, since=self._made)
 
     def check(self, runs: Runs, test: Any, name: str = "") -> str:
         """Hold a test against each reply; an expression knows the notebook's names."""
@@ -178,8 +197,8 @@ class Sweep:
         """Have a model grade the replies; return how many it graded. `told` hears of each that is graded."""
 
         def make(template: str, **more: Any) -> Sweep:
-            options = {"off": self._order.options.get("off", False), **more.pop("options")}
-            options["model"] = options["model"] or self._order.options.get("model", "")
+            options = {"off": self.order.options.get("off", False), **more.pop("options")}
+            options["model"] = options["model"] or self.order.options.get("model", "")
             return Sweep(
                 self.assistant, template, conversation=Conversation(), options=options, **self._options, **more
             )
@@ -197,10 +216,10 @@ class Sweep:
 
     def adopt(self, run: Run) -> str:
         """Make a run the turn of the thread that the sweep went on from; return the cell that asks the same."""
-        name = self._order.conversation.name
+        name = self.order.conversation.name
         current = self.assistant.threads.current
         adopt(run, self.assistant.threads, name)
-        return cell_of(run, self._order.options, "" if name in ("", current) else name)
+        return cell_of(run, self.order.options, "" if name in ("", current) else name)
 
     def _asker(self, profile: str) -> Assistant:
         if profile not in self._profiles:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..display.grid import grid_text, publish
@@ -104,8 +104,16 @@ def make_sweep_view(kind: str, shell: Any = None) -> SweepView:
     return StaticGridView(shown=kind == "static")
 
 
-def run_and_judge(sweep: Sweep, view: SweepView, checks: Sequence[str] = (), rubric: str = "") -> Runs:
+def run_and_judge(
+    sweep: Sweep,
+    view: SweepView,
+    checks: Sequence[str] = (),
+    rubric: str = "",
+    run: Callable[[SweepView], Runs] | None = None,
+) -> Runs:
     """Run a sweep, hold its replies against the checks, and have them judged, before the view shows the end.
+
+    `run` runs it elsewhere.
 
     Raises
     ------
@@ -114,7 +122,7 @@ def run_and_judge(sweep: Sweep, view: SweepView, checks: Sequence[str] = (), rub
     """
     held = _Held(view)
     try:
-        runs = sweep.run(held)
+        runs = (run or sweep.run)(held)
         for source in checks:
             sweep.check(runs, source)
         if rubric:

@@ -99,3 +99,52 @@ def test_a_sweep_that_is_wrong_is_one_line_and_asks_nothing(kernel: Any, echo: A
     assert words in ran.error["evalue"]
     assert len(ran.error["traceback"]) == 1
     assert echo.bodies(CHAT) == []
+
+
+def test_the_grid_is_shown_once_and_is_in_the_result(kernel: Any, echo: Any) -> None:
+    ran = ask(kernel, "%%assistant --vary temperature=0,1 --over orders[:2]\nSay {{ item }}")
+    assert ran.html.count("nba-grid-static") == 1
+    assert "temperature = 1" in ran.html
+    assert "execute_result" not in ran.kinds
+    again = kernel.run("_")
+    assert again.html.count("nba-grid-static") == 1
+    assert "median time" in again.html
+
+
+def test_checks_and_a_judge_on_the_first_line(kernel: Any, endpoint: Any, wire: Any) -> None:
+    def stream(text: str) -> Any:
+        return wire.answer(wire.stream(wire.delta(content=text), wire.delta("stop")))
+
+    verdict = stream('{"reason": "it says so", "score": 4}')
+    endpoint.on("POST", CHAT, stream("yes"), stream("yes"), verdict)
+    line = "%%assistant --over orders[:2] --check \"'yes' in text\" --check 'row == 1' --judge 'it is friendly'\n"
+    ran = ask(kernel, line + "Say {{ item }}")
+    assert "check row == 1" in ran.html
+    assert "50%" in ran.html
+    result = kernel.run("[(r.score, r.reason, list(r.checks.values())) for r in _]").result
+    assert result == "[(4.0, 'it says so', [True, False]), (4.0, 'it says so', [True, True])]"
+    wrong = kernel.run("%%assistant --over orders[:2] --check 'txet > 1'\nSay {{ item }}")
+    assert "did you mean text?" in wrong.error["evalue"]
+    assert len(wrong.error["traceback"]) == 1
+
+
+def test_the_winner_becomes_the_turn_of_the_thread(kernel: Any, echo: Any) -> None:
+    ask(kernel, "%%assistant --vary temperature=0,1 --over orders[:1]\nSay {{ item }}")
+    ran = kernel.run("runs = _\nruns.rate(1, 'good')\nprint(runs.best())\nruns.adopt()")
+    assert "temperature = 1 (run 1): mean rating 1" in ran.stdout
+    assert "%%assistant -p temperature=1\nSay 0" in ran.stdout
+    assert "Say 0" in kernel.run("%assistant history").result
+
+
+def test_a_sweep_without_a_widget_is_the_same_twice(start_kernel: Any, echo: Any) -> None:
+    kernel = start_kernel(NBASSIST_MODEL="m", NBASSIST_DISPLAY="static")
+    shown = [ask(kernel, "%%assistant --over orders[:3] --cache auto\nSay {{ item }}").html for _ in range(3)]
+    assert shown[1] == shown[2]
+    assert "3 from the cache" in shown[1]
+
+
+def test_where_a_sweep_is_to_run_is_one_line_when_it_can_not(kernel: Any, echo: Any) -> None:
+    for flags, words in (("--on clinet", "name a distributed.Client"), ("--on a --batch", "contradict each other")):
+        ran = kernel.run(f"%%assistant {flags} --over orders[:2]\nSay {{{{ item }}}}")
+        assert words in ran.error["evalue"]
+    assert echo.bodies(CHAT) == []

@@ -1,0 +1,94 @@
+"""A sweep on a Dask cluster of several processes."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from nbassist import Assistant
+from nbassist.errors import UsageError
+from nbassist.journal import Journal
+from nbassist.sweep import Sweep
+from nbassist.sweep.dask import client_of
+
+distributed = pytest.importorskip("distributed")
+pytestmark = pytest.mark.filterwarnings("default")
+CHAT = "/chat/completions"
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """A cluster of two processes on this machine."""
+    with (
+        warnings.catch_warnings(action="ignore"),
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=2, processes=True, dashboard_address=None, host="127.0.0.1"
+        ) as made,
+    ):
+        yield made
+
+
+@pytest.fixture
+def client(cluster: Any) -> Iterator[Any]:
+    with distributed.Client(cluster, set_as_default=False) as made:
+        yield made
+
+
+@pytest.fixture
+def made(endpoint: Any, wire: Any, journal: Journal) -> Any:
+    endpoint.on("POST", CHAT, wire.answer(wire.stream(wire.delta(content="said"), wire.delta("stop"))))
+
+    def make(**options: Any) -> Sweep:
+        assistant = Assistant(backend="chat", base_url=endpoint.url, api_key="k", model="m", journal=journal)
+        return Sweep(assistant, "Say {{ item }}", **{"over": range(6), "vary": {"temperature": [0, 1]}, **options})
+
+    return make
+
+
+def test_the_same_plan_runs_on_the_workers(made: Any, client: Any, endpoint: Any, journal: Journal) -> None:
+    ended: list[int] = []
+
+    class View:
+        def begin(self, runs: Any) -> None: ...
+        def close(self) -> None: ...
+        def apply(self, update: Any) -> None:
+            if update.what == "ended":
+                ended.append(update.number)
+
+    runs = made().run(View(), on=client)
+    assert [run.text for run in runs] == ["said"] * 12
+    assert sorted(ended) == list(range(12))
+    sent = {(body["temperature"], body["messages"][-1]["content"]) for body in endpoint.bodies(CHAT)}
+    assert sent == {(t, f"Say {n}") for t in (0, 1) for n in range(6)}
+    assert len(journal.entries()) == 12
+    pids = set(client.run(os.getpid).values())
+    assert len(pids) == 2
+    assert os.getpid() not in pids
+
+
+def test_what_is_known_is_not_asked_again_wherever_it_was_asked(made: Any, client: Any, endpoint: Any) -> None:
+    made(over=range(3)).run(on=client)
+    asked = len(endpoint.bodies(CHAT))
+    assert asked == 6
+    assert all(run.cached for run in made(over=range(3)).run())
+    assert sum(run.cached for run in made(over=range(4)).run(on=client)) == 6
+    assert len(endpoint.bodies(CHAT)) == 8
+
+
+def test_what_fails_on_a_worker_is_an_error_of_its_run(made: Any, client: Any, endpoint: Any) -> None:
+    endpoint.json("POST", CHAT, {"error": {"message": "no such thing"}}, status=400)
+    runs = made(over=[1]).run(on=client)
+    assert all("no such thing" in run.error for run in runs)
+
+
+def test_a_cluster_is_named_by_its_address_or_by_a_variable(cluster: Any, client: Any) -> None:
+    assert client_of("client", {"client": client}) == (client, False)
+    there, ours = client_of(cluster.scheduler_address.replace("tcp://", "dask://"), {})
+    assert ours
+    there.close()
+    with pytest.raises(UsageError, match=r"name a distributed\.Client"):
+        client_of("clinet", {"client": client})
