@@ -32,6 +32,16 @@ def no_real_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket.socket, "connect", guarded)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_state_of_mine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what outlives a test, such as a JupyterLab that several share, out of the developer's own files."""
+    mine = tmp_path_factory.mktemp("mine")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NBASSIST_CONFIG_DIR", str(mine / "config"))
+        patch.setenv("NBASSIST_DATA_DIR", str(mine / "data"))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def no_settings_of_mine(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     for name in list(os.environ):
