@@ -123,13 +123,13 @@ def flags() -> str:
 def parser_tables(parser: argparse.ArgumentParser) -> str:
     """Return the options of a parser, a table for each group that has any."""
     parts = []
-    for group in parser._action_groups:
+    for group in [*parser._action_groups[2:], *parser._action_groups[:2]]:  # argparse's own two groups last
         actions = [action for action in group._group_actions if action.help != argparse.SUPPRESS]
         if not actions:
             continue
         title = "Also" if group.title in ("options", "optional arguments") else str(group.title).capitalize()
         rows = [(call(action), words(action)) for action in actions]
-        parts.append(f"**{title}**\n\n" + table(("", ""), rows))
+        parts.append(f"**{title}**\n\n" + table(("flag", "what it does"), rows))
     return "\n\n".join(parts)
 
 
@@ -194,9 +194,11 @@ def options(command: str) -> str:
     nested = [action for action in found._actions if isinstance(action, argparse._SubParsersAction)]
     if nested:
         pairs = {choice.dest: choice.help for choice in nested[0]._choices_actions}
-        return table(("command", ""), [(f"`nbassist {command} {name}`", cell(pairs[name] or "")) for name in pairs])
+        return table(
+            ("command", "what it does"), [(f"`nbassist {command} {name}`", cell(pairs[name] or "")) for name in pairs]
+        )
     rows = [(call(one), words(one)) for one in found._actions if one.dest != "help"]
-    return table(("option", ""), rows)
+    return table(("option", "what it does"), rows)
 
 
 def rooms() -> str:

@@ -10,7 +10,7 @@ from .settings import resolve
 
 QUESTIONS = (
     "Which version of the package ipython is installed?",
-    "And of the package openai?",
+    "Is that newer than version 8? Answer with yes or no.",
 )
 
 
@@ -34,7 +34,7 @@ def installed_version(package: str) -> str:
 
 
 def demo(options: argparse.Namespace) -> None:
-    """Ask two questions that the model can only answer by calling a function of this module."""
+    """Ask a question that the model can only answer by calling a function of this module, and one about its answer."""
     settings = resolve()
     if settings.local:
         _fetch()
