@@ -52,6 +52,19 @@ def test_the_versions_of_one_cells_prompt_are_listed_and_compared(notebook: Any)
     assert "temperature" in difference
 
 
+def test_a_kernel_that_does_not_know_its_notebook_lists_its_own_session(
+    start_kernel: Callable[..., Any], endpoint: Any, wire: Any
+) -> None:
+    say(endpoint, wire, "said")
+    for prompt in ("before", "now"):
+        kernel = start_kernel(NBASSIST_MODEL="m")
+        kernel.run(f"%%assistant\n{prompt}")
+    shown = kernel.run("%assistant log").result
+    assert "now" in shown
+    assert "before" not in shown
+    assert "before" in kernel.run("%assistant log --all").result
+
+
 def test_off_keeps_a_run_out(notebook: Any) -> None:
     notebook.run("%%assistant --off\nA secret matter.", cell="a")
     assert "no runs" in notebook.run("%assistant log").result

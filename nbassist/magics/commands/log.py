@@ -24,11 +24,13 @@ def log(magics: NbAssist, words: list[str]) -> Any:
         return Shown.of(magics.session.journal.entry(int(words[0])))
     found = _parser().parse_args(words)
     notebook = magics.session.threads.shelf.notebook if magics.session.threads.shelf else ""
+    # A kernel that does not know its notebook has the runs of its own session.
+    begun = 0.0 if notebook or found.all else magics.session.began
     entries = magics.session.journal.entries(
         notebook="" if found.all else notebook,
         cell=cell_id(magics.notebook_shell) if found.cell == "" else found.cell or "",
         grep=found.grep,
-        since=seconds_of(found.since),
+        since=max(seconds_of(found.since), begun),
         last=0 if found.grep or found.since or found.cell is not None else _LAST,
     )
     return listing(entries)
