@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from html import escape
@@ -85,6 +85,59 @@ def compare(before: Entry, after: Entry) -> Difference:
         if first != second
     )
     return Difference(f"run {before.number} → run {after.number}", parts)
+
+
+@dataclass(frozen=True, repr=False)
+class Versions:
+    """The versions of one cell's prompt, oldest first: the first as it was, then what changed.
+
+    Parameters
+    ----------
+    first : Entry, optional
+        The run of the first version; None where there is none.
+    changes : tuple of Difference
+        From each version to the next.
+    """
+
+    first: Entry | None
+    changes: tuple[Difference, ...]
+
+    def __len__(self) -> int:
+        return len(self.changes) + (self.first is not None)
+
+    def __repr__(self) -> str:
+        if self.first is None:
+            return "no runs"
+        return "\n\n".join([f"{self._heading}\n\n{self.first.prompt}", *map(repr, self.changes)])
+
+    def _repr_html_(self) -> str:
+        if self.first is None:
+            return "<p>no runs</p>"
+        prompt = f'<div style="white-space:pre-wrap">{escape(self.first.prompt)}</div>'
+        changes = "".join(change._repr_html_() for change in self.changes)
+        return f"<div><p>{escape(self._heading)}</p>{prompt}{changes}</div>"
+
+    @property
+    def _heading(self) -> str:
+        assert self.first is not None
+        return f"version 1, run {self.first.number}"
+
+
+def versions(entries: Iterable[Entry]) -> Versions:
+    """Return the versions that the runs of one cell, oldest first, show: a new one where prompt or settings changed."""
+    first: Entry | None = None
+    last: Entry | None = None
+    changes: list[Difference] = []
+    for entry in entries:
+        if last is None:
+            first = last = entry
+            continue
+        parts = tuple(part for part in compare(last, entry).parts if part[0] != "reply")
+        if parts:
+            number = len(changes) + 2
+            changes.append(Difference(f"version {number}, run {last.number} → run {entry.number}", parts))
+            last = entry
+    return Versions(first, tuple(changes))
 
 
 def _texts(entry: Entry) -> Iterator[tuple[str, str]]:

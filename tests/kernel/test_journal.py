@@ -50,6 +50,12 @@ def test_the_versions_of_one_cells_prompt_are_listed_and_compared(notebook: Any)
     difference = notebook.run("%assistant diff 1 3").result
     assert "Be [-brief-]{+kind+}." in difference
     assert "temperature" in difference
+    notebook.run("%%assistant -p temperature=1\nBe kind.", cell="a")
+    versions = notebook.run("%assistant log --cell a --diff").result
+    assert versions.startswith("version 1, run 1\n\nBe brief.\n\nversion 2, run 1 → run 3")
+    assert "Be [-brief-]{+kind+}." in versions
+    assert "version 3" not in versions, "the same again is no version"
+    assert "one cell" in notebook.run("%assistant log --diff").error["evalue"]
 
 
 def test_a_kernel_that_does_not_know_its_notebook_lists_its_own_session(

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from ...errors import UsageError
-from ...journal.diff import Difference, compare
+from ...journal.diff import Difference, compare, versions
 from ...journal.since import seconds_of
 from ..flags import Parser
 from ..notebook import cell_id
@@ -19,7 +19,10 @@ _LAST = 20
 
 
 def log(magics: NbAssist, words: list[str]) -> Any:
-    """List the runs of this notebook: `log [--cell [ID]] [--grep WORDS] [--since 2h] [--all]`; `log N` shows one."""
+    """List the runs of this notebook: `log [--cell [ID]] [--grep WORDS] [--since 2h] [--all]`; `log N` shows one.
+
+    `log --cell [ID] --diff` shows the versions of one cell's prompt, and what changed from each to the next.
+    """
     if len(words) == 1 and words[0].isdigit():
         return Shown.of(magics.session.journal.entry(int(words[0])))
     found = _parser().parse_args(words)
@@ -33,6 +36,10 @@ def log(magics: NbAssist, words: list[str]) -> Any:
         since=max(seconds_of(found.since), begun),
         last=0 if found.grep or found.since or found.cell is not None else _LAST,
     )
+    if found.diff:
+        if len({entry.cell for entry in entries}) > 1:
+            raise UsageError("--diff shows the versions of one cell: write --cell ID --diff, the id as in the notebook")
+        return versions(entries)
     return listing(entries)
 
 
@@ -99,4 +106,5 @@ def _parser() -> Parser:
     made.add_argument("--grep", default="")
     made.add_argument("--since", default="")
     made.add_argument("--all", action="store_true")
+    made.add_argument("--diff", action="store_true")
     return made
