@@ -112,7 +112,10 @@ class CachedBackend:
     async def astream(self, request: Request) -> AsyncIterator[Event]:
         """As `stream`, on an event loop."""
         key = self.key(request)
-        known = await asyncio.to_thread(self._known, key, request)
+        if getattr(self._store, "ready", True):
+            known = self._known(key, request)
+        else:  # what reads the journal is imported first, and its file opened
+            known = await asyncio.to_thread(self._known, key, request)
         if known is not None:
             for pause, event in self._again(known):
                 if pause:

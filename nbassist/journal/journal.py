@@ -56,7 +56,13 @@ class Journal:
 
     def warm(self) -> None:
         """Import what writing needs, on the journal's own thread, while the model is at work."""
-        self._submit(lambda connection: None)
+        if not self.ready:
+            self._submit(lambda connection: None)
+
+    @property
+    def ready(self) -> bool:
+        """Whether the file is open, so that a reply is found at once."""
+        return self._opened is not None
 
     def add(self, entry: Entry) -> None:
         """Write a run, soon."""
