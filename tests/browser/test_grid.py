@@ -11,7 +11,7 @@ import pytest
 
 pytestmark = pytest.mark.browser
 HERE = Path(__file__).parent
-SETUP = "from sweeping import *\nfrom nbassist import tool\n"
+SETUP = "from sweeping import *\nfrom nbassist import tool\nrate = 'Rate {{ item }}'\n"
 VARY = "vary={'model': ['small', 'large-2026'], 'temperature': [0, 1]}"
 
 
@@ -40,7 +40,7 @@ def test_a_grid_streams_and_then_stands_in_the_notebook_without_script(
     lab: Any, open_lab: Any, page: Any, shots: Any, theme: str
 ) -> None:
     over = "[f'Review {n}: the parcel came, and it was as it was' + (' boom' if n == 3 else '') for n in range(9)]"
-    source = f"{SETUP}r = sweep(Model(0.02, gate='go'), 'Rate {{{{ item }}}}', {VARY}, over={over}, repeat=3, jobs=8)\nr"
+    source = f"{SETUP}r = sweep(Model(0.02, gate='go'), rate, {VARY}, over={over}, repeat=3, jobs=8)\nr"
     name = open_lab(f"grid-{theme}", source, theme=theme)
     page.wait_for_selector(".nba-grid td[data-state=done]")
     page.wait_for_selector(".nba-grid td[data-state=running]")
@@ -76,8 +76,10 @@ def test_a_grid_streams_and_then_stands_in_the_notebook_without_script(
 
 def test_a_run_is_opened_with_its_calls_and_rated_by_a_button(open_lab: Any, page: Any, shots: Any) -> None:
     tool = "@tool\ndef row_count(table: str) -> int:\n    'Count rows.'\n    return 1204\n"
-    source = f"{SETUP}{tool}r = sweep(Model(calls=True), 'Rate {{{{ item }}}}', over=range(3), tools=[row_count])\nr"
-    open_lab("grid-rate", source, "import time\nwhile not r[1].rating:\n    time.sleep(0.05)\nprint('rated', r[1].rating)")
+    source = f"{SETUP}{tool}r = sweep(Model(calls=True), rate, over=range(3), tools=[row_count])\nr"
+    open_lab(
+        "grid-rate", source, "import time\nwhile not r[1].rating:\n    time.sleep(0.05)\nprint('rated', r[1].rating)"
+    )
     wait_ended(page)
     page.focus("td[data-n='1'] .nba-gopen")
     page.keyboard.press("Enter")
@@ -91,7 +93,7 @@ def test_a_run_is_opened_with_its_calls_and_rated_by_a_button(open_lab: Any, pag
 
 
 def test_stop_keeps_what_is_done(lab: Any, open_lab: Any, page: Any) -> None:
-    source = f"{SETUP}r = sweep(Model(0.01, gate='go-never'), 'Rate {{{{ item }}}}', over=range(20), jobs=2)\nr"
+    source = f"{SETUP}r = sweep(Model(0.01, gate='go-never'), rate, over=range(20), jobs=2)\nr"
     open_lab("grid-stop", source, "print(sum(run.ok for run in r), 'kept')")
     page.wait_for_selector("td[data-n='6'][data-state=running]")
     page.click(".nba-grid >> text=Stop")
@@ -100,7 +102,7 @@ def test_stop_keeps_what_is_done(lab: Any, open_lab: Any, page: Any) -> None:
 
 
 def test_only_rows_that_differ_are_shown_where_that_is_asked(open_lab: Any, page: Any) -> None:
-    source = f"{SETUP}r = sweep(Model(), 'Rate {{{{ item }}}}', vary={{'model': ['a', 'bb']}}, over=range(40), jobs=8)\nr"
+    source = f"{SETUP}r = sweep(Model(), rate, vary={{'model': ['a', 'bb']}}, over=range(40), jobs=8)\nr"
     open_lab("grid-different", source)
     wait_ended(page)
     page.wait_for_selector("td[data-n='2']")
@@ -112,7 +114,7 @@ def test_only_rows_that_differ_are_shown_where_that_is_asked(open_lab: Any, page
 
 
 def test_ten_thousand_rows_scroll(open_lab: Any, page: Any, shots: Any) -> None:
-    source = f"{SETUP}r = sweep(Model(), 'Rate {{{{ item }}}}', vary={{'model': ['a']}}, over=range(10_000), jobs=32)\nr"
+    source = f"{SETUP}r = sweep(Model(), rate, vary={{'model': ['a']}}, over=range(10_000), jobs=32)\nr"
     open_lab("grid-many", source)
     page.wait_for_selector("td[data-n='3'][data-state=done]")
     wait_ended(page)
