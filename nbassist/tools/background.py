@@ -1,9 +1,10 @@
-"""One event loop in a thread of its own, on which coroutine tools run together, whatever the caller's thread does."""
+"""One event loop in a thread of its own, on which coroutine tools run together; and a pool of threads for the rest."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import queue
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, InvalidStateError
@@ -19,6 +20,10 @@ THREAD = "nbassist-tools"
 _lock = threading.Lock()
 _loop: asyncio.AbstractEventLoop | None = None
 _pid = 0
+_IDLE = 60.0  # seconds
+_idle: list[queue.SimpleQueue[Callable[[], None]]] = []
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_idle.clear)  # their threads are not in the child
 
 
 def submit(coroutine: Coroutine[Any, Any, T]) -> Future[T]:
@@ -40,7 +45,11 @@ def submit(coroutine: Coroutine[Any, Any, T]) -> Future[T]:
 
 
 def in_thread(function: Callable[[], T]) -> Future[T]:
-    """Run a function in a daemon thread, in the caller's context; one that hangs does not hold up the exit."""
+    """Run a function in a thread of the pool, in the caller's context.
+
+    The pool has a thread for each call that runs: one that hangs holds up neither the others nor the exit. A thread
+    waits a minute for its next call.
+    """
     future: Future[T] = Future()
     context = copy_context()
 
@@ -52,8 +61,28 @@ def in_thread(function: Callable[[], T]) -> Future[T]:
         except BaseException as error:  # noqa: BLE001 - handed to whoever waits
             future.set_exception(error)
 
-    threading.Thread(target=work, name="nbassist-tool", daemon=True).start()
+    inbox: queue.SimpleQueue[Callable[[], None]] | None
+    with _lock:
+        inbox = _idle.pop() if _idle else None
+    if inbox is None:
+        inbox = queue.SimpleQueue()
+        threading.Thread(target=_take_calls, args=(inbox,), name="nbassist-tool", daemon=True).start()
+    inbox.put(work)
     return future
+
+
+def _take_calls(inbox: queue.SimpleQueue[Callable[[], None]]) -> None:
+    while True:
+        try:
+            inbox.get(timeout=_IDLE)()
+        except queue.Empty:
+            with _lock:
+                if inbox in _idle:  # else a call is on its way
+                    _idle.remove(inbox)
+                    return
+        else:
+            with _lock:
+                _idle.append(inbox)
 
 
 def _start(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T], future: Future[T]) -> None:

@@ -494,3 +494,20 @@ def test_selecting_by_names_and_globs():
 def test_specs_in_the_order_of_the_tools():
     assert [spec.name for spec in Toolbox([where, echo]).specs] == ["where", "echo"]
     assert Toolbox().specs == ()
+
+
+def test_threads_are_used_again_and_there_is_one_for_each_call_that_runs() -> None:
+    ready = threading.Barrier(4, timeout=10)
+    seen: set[int] = set()
+
+    def meet() -> str:
+        """Wait for the others."""
+        ready.wait()
+        seen.add(threading.get_ident())
+        return "met"
+
+    box = Toolbox([Tool.from_function(meet, thread=True)])
+    for _ in range(3):
+        calls = [ToolCall(str(number), "meet", "{}") for number in range(4)]
+        assert [finished.output for finished in box.run(calls)] == ["met"] * 4
+    assert len(seen) <= 8, "a thread that is done takes the next call"
