@@ -57,6 +57,7 @@ def recordings() -> Path:
     """The folder of recorded exchanges with the hosted Assistants API."""
     folder = SHARED / "recorded"
     if not folder.is_dir():
+        # They are not this project's to give on, so a checkout may stand alone.
         pytest.skip("the recordings of the hosted API are not beside this checkout")
     return folder
 

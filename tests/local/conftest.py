@@ -421,6 +421,7 @@ def _nullable(value: Any) -> Any:
 def description() -> Description:
     path = Path(__file__).resolve().parents[3] / "shared/data/assistants/openapi.json"
     if not path.is_file():
+        # It is not this project's to give on, so a checkout may stand alone.
         pytest.skip("the description of the API is not beside this checkout")
     return Description(path)
 

@@ -135,7 +135,7 @@ def test_serve_prints_its_base_url_first_and_takes_the_token_of_the_environment(
     assert server.returncode in (0, -signal.SIGTERM)
 
 
-@pytest.mark.skipif(os.name == "nt", reason="POSIX modes")
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps owners, not modes: files have none to look at")
 def test_serve_keeps_a_token_of_its_own_for_its_owner_alone(own_folders):
     kept = []
     for _ in range(2):
@@ -147,7 +147,7 @@ def test_serve_keeps_a_token_of_its_own_for_its_owner_alone(own_folders):
     assert len(kept[0]) > 30
 
 
-@pytest.mark.skipif(os.name == "nt", reason="POSIX modes")
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps owners, not modes: files have none to look at")
 def test_a_kept_token_that_others_may_have_read_is_replaced(own_folders):
     origins = [cli._token()]
     file = Path(origins[0][1].removeprefix("in "))
@@ -192,7 +192,7 @@ def test_the_key_of_the_upstream_is_in_no_log_line_and_in_no_answer(tmp_path, up
     assert "Traceback" not in said[-1]
 
 
-@pytest.mark.skipif(os.name == "nt", reason="no SIGTERM")
+@pytest.mark.skipif(os.name == "nt", reason="Windows ends a process without a signal that it could answer")
 def test_sigterm_ends_the_server_in_the_middle_of_streams_and_tells_their_listeners(tmp_path, upstream):
     upstream.streams("begun", 600.0)
     upstream.streams("begun", 600.0)

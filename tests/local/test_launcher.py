@@ -84,7 +84,7 @@ def test_its_token_is_asked_for_and_is_neither_on_the_command_line_nor_in_a_repr
     assert endpoint.token not in command
 
 
-@pytest.mark.skipif(os.name == "nt", reason="POSIX modes")
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps owners, not modes: files have none to look at")
 def test_what_it_keeps_on_disk_only_its_owner_can_read(own_folders):
     start()
     place = own_folders / "state" / "nbassist"
@@ -93,7 +93,7 @@ def test_what_it_keeps_on_disk_only_its_owner_can_read(own_folders):
     assert state().pid > 0
 
 
-@pytest.mark.skipif(os.name == "nt", reason="sessions of POSIX")
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no sessions to look at")
 def test_it_is_in_a_session_of_its_own_so_that_an_interrupt_of_the_kernel_does_not_reach_it():
     start()
     assert os.getsid(state().pid) == state().pid
@@ -169,7 +169,7 @@ def test_a_state_whose_port_now_belongs_to_another_program_is_put_aside(endpoint
     assert found.base_url != endpoint.url
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="where there is no fork, there is no forked child")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_forked_child_takes_a_lease_of_its_own_and_leaves_the_parents():
     endpoint = start()

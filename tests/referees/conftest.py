@@ -55,6 +55,7 @@ def aimock_command() -> list[str]:
     node, npm = shutil.which("node"), shutil.which("npm")
     version = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout if node else ""
     if not npm or tuple(map(int, re.findall(r"\d+", version)[:2])) < (20, 15):
+        # Debian's Node.js is older, and hundreds of packages: too much to install for one referee of three.
         pytest.skip("aimock needs Node.js 20.15 or later, with npm")
     script = HOME / "node" / "node_modules" / "@copilotkit" / "aimock" / "dist" / "cli.js"
     if not script.exists():

@@ -25,7 +25,7 @@ def turn(conversation: Conversation, prompt: str, cell: str = "") -> None:
 
 @pytest.fixture(params=["in memory", "on disk"])
 def threads(request: pytest.FixtureRequest, tmp_path: Path) -> Threads:
-    return Threads(Shelf(tmp_path, "/home/me/a.ipynb") if request.param == "on disk" else None)
+    return Threads(Shelf(tmp_path, "/notebooks/a.ipynb") if request.param == "on disk" else None)
 
 
 @pytest.fixture
@@ -121,13 +121,13 @@ def test_where_nothing_came_the_turns_that_were_to_be_replaced_are_there_again(t
 
 
 def test_threads_survive_a_restart_and_are_seen_from_another_notebook(tmp_path: Path) -> None:
-    mine = Threads(Shelf(tmp_path, "/home/me/a.ipynb"))
+    mine = Threads(Shelf(tmp_path, "/notebooks/a.ipynb"))
     turn(mine["späße/1"], "hello", cell="c")
     mine.save("späße/1")
-    again = Threads(Shelf(tmp_path, "/home/me/a.ipynb"))
+    again = Threads(Shelf(tmp_path, "/notebooks/a.ipynb"))
     assert again.names() == ["späße/1"]
     assert again["späße/1"].messages[0].cell == "c"
-    other = Threads(Shelf(tmp_path, "/home/me/b.ipynb"))
+    other = Threads(Shelf(tmp_path, "/notebooks/b.ipynb"))
     assert other.names() == []
     assert prompts(other["a.ipynb:späße/1"]) == ["hello"]
     turn(other["a.ipynb:späße/1"], "from b")
@@ -220,17 +220,17 @@ def test_a_history_has_numbers_and_is_escaped(threads: Threads) -> None:
 
 
 def test_the_shelf_says_which_notebook_it_is(tmp_path: Path) -> None:
-    shelf = Shelf(tmp_path, "/home/me/My Notebook.ipynb")
+    shelf = Shelf(tmp_path, "/notebooks/My Notebook.ipynb")
     shelf.write("main", Conversation("main"))
     assert shelf.folder.name.startswith("My-Notebook-")
-    assert json.loads((shelf.folder / "notebook.json").read_text())["notebook"] == "/home/me/My Notebook.ipynb"
+    assert json.loads((shelf.folder / "notebook.json").read_text())["notebook"] == "/notebooks/My Notebook.ipynb"
 
 
 def test_what_is_being_written_is_kept_on_the_way_and_found_after_the_process_died(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(keeping, "_OFTEN", 0.0)
-    shelf = Shelf(tmp_path, "/home/me/a.ipynb")
+    shelf = Shelf(tmp_path, "/notebooks/a.ipynb")
     backend = ScriptedBackend(Say("the first half and the second"))
     seen = []
 

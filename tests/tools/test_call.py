@@ -77,7 +77,7 @@ def test_wrong_arguments_are_listed_and_nothing_runs():
     assert ran == []
 
 
-def test_arguments_of_all_calls_are_read_before_the_first_runs():
+def test_arguments_of_all_calls_are_read_before_the_first_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     order = []
 
     class Watched(str):
@@ -89,7 +89,12 @@ def test_arguments_of_all_calls_are_read_before_the_first_runs():
     tool = Tool.from_function(f)
     box = Toolbox([tool])
     prepare = box._prepare
-    box._prepare = lambda call, with_: (order.append(f"read {call.id}"), prepare(call, with_))[1]  # type: ignore
+
+    def noted(call: ToolCall, approvals: Approvals) -> Any:
+        order.append(f"read {call.id}")
+        return prepare(call, approvals)
+
+    monkeypatch.setattr(box, "_prepare", noted)
     answers(box, ("f", {"a": "1"}), ("f", {"a": "2"}))
     assert order == ["read call_0", "read call_1", "ran 1", "ran 2"]
 
