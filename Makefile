@@ -2,8 +2,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Two files of tests at a time, but for what is interrupted to the moment, or keeps two cores busy by itself.
+TOGETHER := -n 2 --dist loadfile
+ALONE := kernel or browser or model or notebooks or referee
 .DEFAULT_GOAL := help
-.PHONY: help demo lab doctor docs test lint types unit kernel browser notebooks postgres model referee serve bench bench-display record picture format clean
+.PHONY: help demo lab doctor docs test test-oldest lint types unit kernel browser notebooks postgres model referee serve bench bench-display record picture format clean
 
 help: ## Print what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -14,7 +17,7 @@ demo: $(VENV)/.demo ## Set up, fetch the local model, and watch a notebook's con
 	@echo 'Open the same notebook in JupyterLab:  make lab'
 
 lab: $(VENV)/.demo ## Open the notebooks in JupyterLab
-	@cd notebooks && ../$(BIN)/jupyter lab quickstart.ipynb
+	@cd notebooks && ../$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root )--log-level=WARN --LabApp.default_url=/lab/tree/quickstart.ipynb
 
 doctor: $(VENV)/.demo ## What is installed, what is reached, what is wrong, and what mends it
 	@$(BIN)/nbassist doctor
@@ -25,7 +28,15 @@ docs: $(VENV)/.dev ## Build the documentation into site/, without a network
 test: lint types ## Everything, with the local model, PostgreSQL, browsers and the referees
 	@.ci/debian chromium postgresql tmux
 	@$(BIN)/nbassist model get
-	@$(BIN)/pytest -q
+	@$(BIN)/pytest -q $(TOGETHER) -m 'not ($(ALONE))'
+	@$(BIN)/pytest -q -m '$(ALONE)'
+
+test-oldest: $(BIN)/python ## The unit tests with the oldest versions that pyproject.toml allows
+	@$(BIN)/python -m venv --clear $(VENV)/beside/oldest
+	@$(BIN)/python .ci/oldest > $(VENV)/beside/oldest.txt
+	@echo "installing the oldest versions into $(VENV)/beside/oldest"
+	@$(VENV)/beside/oldest/bin/python -m pip install -q --disable-pip-version-check -c $(VENV)/beside/oldest.txt -e '.[dev]'
+	@$(VENV)/beside/oldest/bin/pytest -q $(TOGETHER) -m 'not (postgres or $(ALONE))'
 
 lint: $(VENV)/.dev ## Check style and format
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -34,7 +45,7 @@ types: $(VENV)/.dev ## Check types
 	@$(BIN)/mypy
 
 unit: $(VENV)/.dev ## The tests that need nothing but Python
-	@$(BIN)/pytest -q -m 'not kernel and not browser and not model and not postgres and not notebooks and not referee'
+	@$(BIN)/pytest -q $(TOGETHER) -m 'not (postgres or $(ALONE))'
 
 kernel: $(VENV)/.dev ## The tests in a real kernel and a real terminal
 	@.ci/debian tmux

@@ -15,7 +15,7 @@ sys.path.insert(0, str(ROOT / "tests" / "browser"))
 
 from lab_harness import running_chromium, running_lab  # noqa: E402
 
-WIDTH, HEIGHT, COLOURS = 960, 900, 64
+WIDTH, COLOURS = 1060, 64  # pixels: the longest line of the notebook fits
 FIRST_CELL = 5  # the cell with the tool
 
 
@@ -28,6 +28,7 @@ def main() -> None:
             lab.open(page, "quickstart.ipynb", kernel=False)
             page.wait_for_selector(".nbassist .nba-footer")
             page.locator(".nba-call summary").first.click()
+            page.evaluate("() => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = 0; return 1 }")
             page.evaluate("() => document.activeElement.blur()")
             cells = page.locator(".jp-Notebook .jp-Cell")
             cells.nth(FIRST_CELL).scroll_into_view_if_needed()

@@ -83,7 +83,7 @@ def tour_page(path: Path) -> str:
     outputs.clear()
     for cell in nbformat.read(path, as_version=4).cells:
         if cell.cell_type == "markdown":
-            parts.append(cell.source)
+            parts.append(cell.source.replace(".ipynb)", ".md)"))
             continue
         parts.append(f"```{'text' if cell.source.startswith('%') else 'python'}\n{cell.source}\n```")
         shown = "".join(output_html(output) for output in cell.outputs)

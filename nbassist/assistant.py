@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from .asking import Asking, Prepared, Tools
@@ -54,7 +55,6 @@ class Assistant:
         Further parameters of the model, by their names on the wire.
     settings : Settings, optional
         Already settled, in place of the first five.
-
     window : int
         Tokens of the model's context; older turns that do not fit are left out, and that is told. 0 to go by what the
         endpoint says.
@@ -66,6 +66,8 @@ class Assistant:
         Where replies are kept to be given again: the journal by default, or a `nbassist.journal.replies.ReplyFile`.
     cache : {"off", "auto", "refresh", "replay"}
         How kept replies are used; see `nbassist.journal.cache`.
+    timed : bool
+        Whether a kept reply takes the time again that it took; else it comes at once.
 
     Raises
     ------
@@ -95,6 +97,7 @@ class Assistant:
         journal: Journal | None = None,
         replies: Store | None = None,
         cache: str = "off",
+        timed: bool = False,
     ) -> None:
         if not isinstance(backend, str):
             settings = Settings(backend.name, f"object:{backend.name}", model=model, free=True)
@@ -117,10 +120,13 @@ class Assistant:
         self.journal = journal
         self.replies = replies
         self.cache = cache
+        self.timed = timed
         self.threads = Threads() if threads is None else threads
         self._backend: Backend | None = None if isinstance(backend, str) else backend
+        self._stands = not isinstance(backend, str)
         self._endpoint: Endpoint | None = None
         self._windows: dict[tuple[str, str], int] = {}
+        self.batch = False
 
     def __repr__(self) -> str:
         where = self.settings.base_url or "the embedded server"
@@ -142,6 +148,8 @@ class Assistant:
         BackendError
             Where the endpoint has to be asked what it speaks, and does not answer.
         """
+        if self._backend is not None and self._stands:
+            return self._backend
         if self.settings.local:
             from .local.launcher import ensure
 
@@ -152,6 +160,20 @@ class Assistant:
         elif self._backend is None:
             self._backend = connect(self.settings.backend, self.settings.base_url, self.settings.api_key)
         return self._backend
+
+    @property
+    def connected(self) -> bool:
+        """Whether `backend` is there at once; the embedded server is looked for at each use."""
+        return self._backend is not None and (self._stands or not self.settings.local)
+
+    def answered_by(self, backend: Backend, *, batch: bool = False) -> Assistant:
+        """Return this assistant with another backend in the place of its endpoint's: what was asked another way.
+
+        `batch` says that it was asked through the Batch API, which has prices of its own.
+        """
+        other = copy(self)
+        other._backend, other._stands, other.batch = backend, True, batch
+        return other
 
     def known_window(self, model: str) -> int:
         """Return the tokens of a model's context, as the endpoint says; 0 where it does not. It is asked once."""

@@ -6,17 +6,17 @@ What an event, a failure or an interrupt means for the conversation stands once,
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing
 from dataclasses import replace
-from typing import Any
-from weakref import WeakSet
+from typing import Any, TypeVar
 
 from .backends import Backend
+from .busy import running, unchanged
 from .conversation import Conversation
-from .errors import BackendError, ConversationError, NbassistError, RequestRefusedError
+from .ending import Ending
+from .errors import NbassistError, RequestRefusedError
 from .events import (
     ApprovalAnswered,
     ApprovalAsked,
@@ -36,9 +36,8 @@ from .redact import Redactor
 from .reply import Recorder, Reply
 from .run import CallTools, Limits, Outcome, Submit, Tell, run_flow
 from .tools import Approvals, Ask, Toolbox
-from .unknownmodel import hint
 
-_INTERRUPTED = "interrupted by the person before it finished"
+T = TypeVar("T")
 
 
 class Driver:
@@ -50,6 +49,7 @@ class Driver:
         *,
         conversation: Conversation,
         backend: Callable[[], Backend],
+        ready: Callable[[], bool] = lambda: False,
         toolbox: Toolbox,
         limits: Limits,
         model: str,
@@ -69,19 +69,22 @@ class Driver:
         cell: str = "",
         leave: bool = False,
         resume: bool = False,
+        redact: Redactor | None = None,
         after: Callable[[Event], None] = lambda event: None,
     ) -> None:
-        self._redact = Redactor()
+        self._redact = Redactor() if redact is None else redact
         self._approvals = Approvals(None if ask is None else self._redacted(ask), approval)
         self._prompt = tuple(map(self._redacted_part, (*context, Text(prompt), *attachments)))
         self._read = read
         self._note = note
         self._cell = cell
         self._leaving = Leaving(conversation, leave=leave or resume, resume=resume)
+        self._ending = Ending(conversation, self._leaving)
         self._after = after
         self._price = price
         self._conversation = conversation
         self._connect = backend
+        self._ready = ready
         self._toolbox = toolbox
         self._model = model
         self._flow = run_flow(
@@ -103,7 +106,6 @@ class Driver:
         self._turns = 0
         self._replaying = self._asked = False
         self._clock = 0.0
-        self._backend: Backend | None = None
 
     def preview(self) -> Request:
         """Return the first request of the run without asking; the conversation is used up by it, so give a fork."""
@@ -140,14 +142,14 @@ class Driver:
         ConversationError
             Where the conversation is in the middle of another run, such as the one whose tool asks here.
         """
-        with _running(self._conversation):
+        with running(self._conversation):
             yield from self._drive()
 
     def _drive(self) -> Iterator[Event]:
         started = self._start()
         try:
             yield started  # inside: an interrupt may come while the view takes the first event
-            self._backend = backend = self._connect()
+            self._ending.backend = backend = self._connect()
             yield from map(self._take, self._leaving.connected(backend))
             step = next(self._flow)
             while True:
@@ -164,24 +166,24 @@ class Driver:
                     yield self._take(Warned(step.text))
                     step = self._flow.send(None)
                 else:
-                    with _unchanged(self._conversation):
+                    with unchanged(self._conversation):
                         for event in self._toolbox.run(step.calls, self._approvals):
                             yield self._take(_with_note(self._redact.event(event), step))
                     step = self._flow.send(None)
         except StopIteration as stop:
             outcome: Outcome = stop.value
         except KeyboardInterrupt:
-            outcome = self._interrupted()
+            outcome = self._ending.interrupted(self._usage)
         except NbassistError as error:
             outcome = self._failed(error)
         except BaseException:
-            self._interrupted()
+            self._ending.interrupted(self._usage)
             raise
         yield self._end(outcome)
 
     async def adrive(self) -> AsyncIterator[Event]:
         """Run to the end on this event loop; a cancellation is raised again once the conversation is valid."""
-        with _running(self._conversation):
+        with running(self._conversation):
             async with aclosing(self._adrive()) as events:
                 async for event in events:
                     yield event
@@ -190,8 +192,8 @@ class Driver:
         started = self._start()
         try:
             yield started  # inside: an interrupt may come while the view takes the first event
-            self._backend = backend = await asyncio.to_thread(self._connect)
-            for warned in await asyncio.to_thread(self._leaving.connected, backend):
+            self._ending.backend = backend = await self._at_once(self._connect, self._ready())
+            for warned in await self._at_once(lambda: self._leaving.connected(backend), not self._leaving.asks):
                 yield self._take(warned)
             step = next(self._flow)
             while True:
@@ -208,7 +210,7 @@ class Driver:
                     yield self._take(Warned(step.text))
                     step = self._flow.send(None)
                 else:
-                    with _unchanged(self._conversation):
+                    with unchanged(self._conversation):
                         async for event in self._toolbox.arun(step.calls, self._approvals):
                             yield self._take(_with_note(self._redact.event(event), step))
                     step = self._flow.send(None)
@@ -217,9 +219,14 @@ class Driver:
         except NbassistError as error:
             outcome = self._failed(error)
         except BaseException:
-            self._interrupted()
+            self._ending.interrupted(self._usage)
             raise
         yield self._end(outcome)
+
+    @staticmethod
+    async def _at_once(work: Callable[[], T], quick: bool) -> T:
+        """Do what may ask an endpoint: on a thread, so that the loop goes on meanwhile, unless it is `quick`."""
+        return work() if quick else await asyncio.to_thread(work)
 
     def _redacted(self, ask: Ask) -> Ask:
         """Let a person see no secret that the views do not show either."""
@@ -258,84 +265,25 @@ class Driver:
         return event
 
     def _end(self, outcome: Outcome) -> Event:
-        if outcome.finish == "stopped":
-            self._stop_at_endpoint(self._conversation.cursor)
-            self._conversation.repair("not run: " + outcome.detail)
-        outcome = self._leaving.told(outcome)
-        seconds = time.monotonic() - self._clock
+        outcome = self._ending.of(outcome)
         replayed = self._turns > 0 and not self._asked
         cost = 0.0 if replayed else self._price(self._model, self._paid)
-        return self._take(RunEnded(outcome.finish, outcome.usage, outcome.detail, seconds, cost, self._turns, replayed))
-
-    def _interrupted(self) -> Outcome:
-        """Leave a history that can be gone on from, and the endpoint free; more interrupts do no harm."""
-        conversation = self._conversation
-        running = conversation.active or conversation.cursor
-        wrote = conversation.repair(_INTERRUPTED)
-        if self._leaving.is_left():
-            return Outcome("interrupted", self._usage)
-        dropped = not wrote and conversation.drop_prompt()
-        try:
-            self._stop_at_endpoint(running, forget=dropped)
-        except KeyboardInterrupt:
-            conversation.keep_cursor({})
-        detail = "before anything came: the prompt is taken back" if dropped else ""
-        return Outcome("interrupted", self._usage, detail)
-
-    def _stop_at_endpoint(self, cursor: Mapping[str, str], *, forget: bool = False) -> None:
-        if self._backend is None or not (cursor.get("run_id") or forget):
-            return
-        try:
-            left = self._backend.cancel(cursor, forget=forget)
-            if left is not None:
-                self._conversation.keep_cursor(left)
-        except NbassistError:
-            # The endpoint can't be asked: its copy of the thread is no longer to be trusted.
-            self._conversation.keep_cursor({})
+        return self._take(
+            RunEnded(outcome.finish, outcome.usage, outcome.detail, self._seconds, cost, self._turns, replayed)
+        )
 
     def _failed(self, error: NbassistError) -> Outcome:
         """Keep what came before a failure; where nothing came, it is an error of the cell."""
-        running = self._conversation.active or self._conversation.cursor
-        wrote = self._conversation.repair(f"not run: {error}")
-        left = self._leaving.is_left(error)
-        if self._order.state is State.WAITING or not (wrote or len(self._recorder.events()) > 1):
-            if not left:
-                self._conversation.drop_prompt()
-            if isinstance(error, RequestRefusedError):
-                error.args = (str(error) + hint(error, self._backend, self._model),)
-            self._after(RunEnded("failed", self._usage, str(error), time.monotonic() - self._clock))
+        came = self._order.state is not State.WAITING
+        outcome = self._ending.failed(error, self._usage, came=came, model=self._model)
+        if outcome is None:
+            self._after(RunEnded("failed", self._usage, str(error), self._seconds))
             raise error
-        if isinstance(error, BackendError | ConversationError) and not left:
-            self._stop_at_endpoint(running)
-        return Outcome("failed", self._usage, str(error))
+        return outcome
 
-
-_busy: WeakSet[Conversation] = WeakSet()
-_busy_lock = threading.Lock()
-
-
-@contextmanager
-def _running(conversation: Conversation) -> Iterator[None]:
-    """Hold a conversation for one run: a prompt in the middle of another's turn would tear its history."""
-    with _busy_lock:
-        if conversation in _busy:
-            named = f"the thread {conversation.name!r}" if conversation.name else "this conversation"
-            raise ConversationError(f"{named} is in the middle of a run: ask in another one, or when it has ended")
-        _busy.add(conversation)
-    try:
-        yield
-    finally:
-        _busy.discard(conversation)
-
-
-@contextmanager
-def _unchanged(conversation: Conversation) -> Iterator[None]:
-    """Refuse what a tool does to the history that its own run goes on from."""
-    before = list(conversation.messages)
-    yield
-    after = conversation.messages
-    if len(after) < len(before) or any(was is not now for was, now in zip(before, after, strict=False)):
-        raise ConversationError("a tool changed this conversation while it ran: it can't go on from there")
+    @property
+    def _seconds(self) -> float:
+        return time.monotonic() - self._clock
 
 
 def _turn_end(event: Event | None) -> TurnEnded:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
 from .asking import Prepared, Tools
 from .backends import Backend
+from .backends.abilities import is_hosted
 from .conversation import Conversation
 from .driver import Driver
 from .errors import ConversationError, SettingsError
@@ -50,9 +50,13 @@ class Standing(Protocol):
     journal: Journal | None
     replies: Store | None
     cache: str
+    timed: bool
+    batch: bool
 
     @property
     def backend(self) -> Backend: ...
+    @property
+    def connected(self) -> bool: ...
     def known_window(self, model: str) -> int: ...
 
 
@@ -80,6 +84,8 @@ class Launch:
             prepared.prompt,
             conversation=conversation,
             backend=self._backend,
+            ready=lambda: standing.connected or self._cache_mode != "off",
+            redact=self._redact,
             toolbox=self._toolbox,
             limits=standing.limits,
             model=self._model,
@@ -109,6 +115,10 @@ class Launch:
             tools = current().values()
         return tools if isinstance(tools, Toolbox) else Toolbox(tools)
 
+    @cached_property
+    def _redact(self) -> Redactor:
+        return Redactor()
+
     @property
     def _model(self) -> str:
         return self.prepared.asking.model or self.standing.settings.model
@@ -129,7 +139,7 @@ class Launch:
 
     @property
     def _hosted(self) -> bool:
-        return urlsplit(self.standing.settings.base_url).hostname == "api.openai.com"
+        return is_hosted(self.standing.settings.base_url)
 
     @staticmethod
     def where(settings: Settings) -> str:
@@ -150,11 +160,13 @@ class Launch:
 
     def _backend(self) -> Backend:
         """The endpoint, behind the replies that are kept where they are to be used; asked for when the run begins."""
-        standing, asking = self.standing, self.prepared.asking
-        mode = check_mode(asking.cache or standing.cache)
-        if mode == "off" or self.store is None or (self._may_be_left and mode != "replay"):
-            return standing.backend
-        return self._cached(self.store, mode)
+        mode = self._cache_mode
+        return self.standing.backend if mode == "off" or self.store is None else self._cached(self.store, mode)
+
+    @property
+    def _cache_mode(self) -> CacheMode:
+        mode = check_mode(self.prepared.asking.cache or self.standing.cache)
+        return "off" if self.store is None or (self._may_be_left and mode != "replay") else mode
 
     @property
     def store(self) -> Store | None:
@@ -168,7 +180,15 @@ class Launch:
 
     def _cached(self, store: Store, mode: CacheMode) -> CachedBackend:
         standing, asking = self.standing, self.prepared.asking
-        return CachedBackend(lambda: standing.backend, store, mode, endpoint=self._where, repeat=asking.repeat)
+        return CachedBackend(
+            lambda: standing.backend,
+            store,
+            mode,
+            ready=lambda: standing.connected,
+            endpoint=self._where,
+            repeat=asking.repeat,
+            timed=standing.timed,
+        )
 
     def _journaled(self, after: Callable[[Event], None], conversation: Conversation) -> Callable[[Event], None]:
         """Return what is told of each event: `after`, and the journal where there is one."""
@@ -183,7 +203,7 @@ class Launch:
         return both
 
     def _entry(self, conversation: Conversation) -> Entry:
-        standing, asking, redact = self.standing, self.prepared.asking, Redactor().text
+        standing, asking, redact = self.standing, self.prepared.asking, self._redact.text
         reasoning = {"reasoning": asking.reasoning} if asking.reasoning else {}
         return Entry(
             redact(self._said(conversation)),
@@ -214,6 +234,6 @@ class Launch:
         if self.standing.settings.free:
             return 0.0
         try:
-            return dollars(model, usage)
+            return dollars(model, usage, batch=self.standing.batch)
         except SettingsError:  # broken since the run began, which checked it; the reply goes before its price
             return None

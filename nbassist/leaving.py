@@ -62,6 +62,11 @@ class Leaving:
         short = " ".join(prompt.split())
         return f"reads on the reply to: {short if len(short) <= 80 else short[:79] + '…'}"
 
+    @property
+    def asks(self) -> bool:
+        """Whether `connected` asks the endpoint."""
+        return bool(self._abandoned.get("run_id"))
+
     def connected(self, backend: Backend) -> list[Warned]:
         """Look whether `backend` can do it, and cancel what was left before; return what the person should know.
 

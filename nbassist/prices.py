@@ -29,22 +29,26 @@ class Price:
     ----------
     input, cached, output : float
         Tokens read, those of them taken from the endpoint's prompt cache, and tokens written (reasoning among them).
+    batch : float
+        What share of it is asked through the Batch API.
     """
 
     input: float
     cached: float
     output: float
+    batch: float = 1.0
 
-    def of(self, usage: Usage) -> float:
-        """Return what `usage` costs, in US dollars."""
+    def of(self, usage: Usage, *, batch: bool = False) -> float:
+        """Return what `usage` costs, in US dollars; in a batch where `batch` says so."""
         fresh = max(usage.input_tokens - usage.cached_tokens, 0)
-        return (fresh * self.input + usage.cached_tokens * self.cached + usage.output_tokens * self.output) / 1e6
+        whole = (fresh * self.input + usage.cached_tokens * self.cached + usage.output_tokens * self.output) / 1e6
+        return whole * self.batch if batch else whole
 
 
-def dollars(model: str, usage: Usage) -> float | None:
+def dollars(model: str, usage: Usage, *, batch: bool = False) -> float | None:
     """Return what `usage` of `model` cost, in US dollars; None where the price or the usage is not known."""
     price = price_of(model) if model and usage.known else None
-    return None if price is None else price.of(usage)
+    return None if price is None else price.of(usage, batch=batch)
 
 
 def price_of(model: str) -> Price | None:
@@ -60,12 +64,9 @@ def price_of(model: str) -> Price | None:
     """
     from .paths import config_file
 
-    undated = _DATE.sub("", model)
     for path in (config_file("prices.toml"), Path(__file__).with_name("prices.toml")):
-        table = _read(path, _changed(path))
-        for pattern, price in table:
-            if fnmatchcase(model, pattern) or fnmatchcase(undated, pattern):
-                return price
+        if price := _find(model, path, _changed(path)):
+            return price
     return None
 
 
@@ -92,6 +93,15 @@ def _changed(path: Path) -> float:
     return held[path]
 
 
+@lru_cache(maxsize=256)
+def _find(model: str, path: Path, changed: float) -> Price | None:
+    undated = _DATE.sub("", model)
+    for pattern, price in _read(path, changed):
+        if fnmatchcase(model, pattern) or fnmatchcase(undated, pattern):
+            return price
+    return None
+
+
 @lru_cache(maxsize=8)
 def _read(path: Path, changed: float) -> tuple[tuple[str, Price], ...]:
     """Read a table; `changed` is its time of change, so that an edited one is read anew."""
@@ -109,4 +119,4 @@ def _read(path: Path, changed: float) -> tuple[tuple[str, Price], ...]:
 
 def _price(entry: Any) -> Price:
     fresh = float(entry["input"])
-    return Price(fresh, float(entry.get("cached", fresh)), float(entry["output"]))
+    return Price(fresh, float(entry.get("cached", fresh)), float(entry["output"]), float(entry.get("batch", 1)))

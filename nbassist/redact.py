@@ -33,7 +33,8 @@ class Redactor:
 
     def __init__(self, environ: Mapping[str, str] | None = None) -> None:
         environ = os.environ if environ is None else environ
-        found = {value: name for name, value in environ.items() if len(value) >= _SHORTEST and is_secret(name)}
+        named = {name: environ.get(name, "") for name in environ if is_secret(name)}
+        found = {value: name for name, value in named.items() if len(value) >= _SHORTEST}
         # The longest first: one secret may be the beginning of another.
         self._found = sorted(found.items(), key=lambda item: -len(item[0]))
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 
@@ -62,6 +65,9 @@ def recordings() -> Path:
     return folder
 
 
+Served: TypeAlias = tuple[str, subprocess.Popen[str]]
+
+
 @dataclass
 class Answer:
     """What the scripted endpoint says to one request; `cut` breaks the connection after the last piece."""
@@ -110,7 +116,12 @@ class Endpoint:
             def log_message(self, *args: Any) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        class Server(ThreadingHTTPServer):
+            def handle_error(self, request: Any, client_address: Any) -> None:
+                if not isinstance(sys.exception(), ConnectionError):  # the client left, as some tests have it do
+                    super().handle_error(request, client_address)
+
+        self._server = Server(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
         self._thread.start()
@@ -158,6 +169,32 @@ def endpoint() -> Iterator[Endpoint]:
     made = Endpoint()
     yield made
     made.close()
+
+
+@pytest.fixture
+def serve(
+    endpoint: Endpoint, tmp_path: Path
+) -> Callable[[], AbstractContextManager[tuple[str, subprocess.Popen[str]]]]:
+    """Runs `nbassist serve` in front of the scripted endpoint: gives its first line and the process."""
+
+    @contextmanager
+    def serving() -> Iterator[tuple[str, subprocess.Popen[str]]]:
+        store = f"sqlite:///{tmp_path}/s.db"
+        process = subprocess.Popen(
+            [sys.executable, "-m", "nbassist", "serve", "--upstream", endpoint.url, "--store", store],
+            env={**os.environ, "NBASSIST_SERVE_TOKEN": "token"},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline(), process
+        finally:
+            process.terminate()
+            process.wait(30)
+            process.stdout.close()
+
+    return serving
 
 
 def chat_stream(*chunks: Any, done: bool = True) -> list[bytes]:

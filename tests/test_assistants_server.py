@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import openai
@@ -26,35 +22,12 @@ CHAT = "/chat/completions"
 pytestmark = pytest.mark.filterwarnings("ignore:(The Assistants API is )?deprecated:DeprecationWarning")
 
 
-@pytest.fixture(scope="module")
-def _process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], str]]:
-    started: list[subprocess.Popen[str]] = []
-
-    def start(upstream: str) -> str:
-        folder = tmp_path_factory.mktemp("server")
-        process = subprocess.Popen(
-            [sys.executable, "-m", "nbassist", "serve", "--upstream", upstream, "--store", f"sqlite:///{folder}/s.db"],
-            env={**os.environ, "NBASSIST_SERVE_TOKEN": "token"},
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        started.append(process)
-        assert process.stdout is not None
-        return process.stdout.readline().strip()
-
-    yield start
-    for process in started:
-        process.terminate()
-        process.wait(30)
-        assert process.stdout is not None
-        process.stdout.close()
-
-
 @pytest.fixture
-def url(_process: Callable[[str], str], endpoint: Any) -> str:
+def url(serve: Callable[..., Any], endpoint: Any) -> Iterator[str]:
     """The base URL of a server whose upstream is this test's endpoint."""
     endpoint.json("GET", "/models", {"object": "list", "data": [{"id": "scripted", "object": "model"}]})
-    return _process(endpoint.url)
+    with serve() as (line, _):
+        yield line.strip()
 
 
 @pytest.fixture
@@ -185,6 +158,22 @@ def test_an_interrupt_before_anything_came_takes_the_prompt_back_at_the_server_t
     assert [m.role for m in page.data] == ["assistant", "user"]
 
 
+def test_a_run_whose_first_event_never_came_is_cancelled_with_its_prompt(
+    url: str, endpoint: Any, wire: Any, client: openai.OpenAI
+) -> None:
+    released = threading.Event()
+    late = say(wire, "late")
+    late.before = lambda piece: released.wait(30)
+    endpoint.on("POST", CHAT, late)
+    assistant = client.beta.assistants.create(model="scripted")
+    thread = client.beta.threads.create(messages=[{"role": "user", "content": "go"}])
+    run = client.beta.threads.runs.create(thread.id, assistant_id=assistant.id)
+    AssistantsBackend(url, "token").cancel({"thread_id": thread.id}, forget=True)
+    released.set()
+    assert client.beta.threads.runs.retrieve(run.id, thread_id=thread.id).status == "cancelled"
+    assert client.beta.threads.messages.list(thread.id).data == []
+
+
 def test_an_orphan_run_of_another_client_is_waited_for_then_cancelled(
     url: str, endpoint: Any, wire: Any, client: openai.OpenAI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -251,29 +240,12 @@ def test_two_streams_at_once_do_not_mix(url: str, endpoint: Any, wire: Any) -> N
     assert asyncio.run(main()) == ["abcdef"] * 4
 
 
-def test_the_command_prints_its_url_first(tmp_path: Path, endpoint: Any) -> None:
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "nbassist",
-            "serve",
-            "--upstream",
-            endpoint.url,
-            "--store",
-            f"sqlite:///{tmp_path}/s.db",
-        ],
-        env={**os.environ, "NBASSIST_SERVE_TOKEN": "token"},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    assert line.startswith("http://127.0.0.1:")
-    assert line.endswith("/v1\n")
-    process.terminate()
-    assert process.wait(30) in (0, -signal.SIGTERM)
-    process.stdout.close()
+def test_the_command_prints_its_url_first(serve: Callable[..., Any]) -> None:
+    with serve() as (line, process):
+        assert line.startswith("http://127.0.0.1:")
+        assert line.endswith("/v1\n")
+        process.terminate()
+        assert process.wait(30) in (0, -signal.SIGTERM)
 
 
 @pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])

@@ -154,3 +154,8 @@ def test_a_check_that_breaks_is_a_finding_itself() -> None:
         raise ZeroDivisionError("oops")
 
     assert examine(broken) == [Finding("broken", "ZeroDivisionError: oops", "wrong")]
+
+
+def test_it_says_of_each_extra_what_it_is_for() -> None:
+    named = set(metadata.metadata("nbassist").get_all("Provides-Extra") or ()) - {"dev", "docs"}
+    assert named <= set(installed._USES)

@@ -39,13 +39,18 @@ def connect(backend: str, base_url: str, api_key: str) -> Backend:
     BackendError
         Where it has to ask and gets no answer, or the key is refused.
     """
-    from .assistants import AssistantsBackend
-    from .chat import ChatBackend
-    from .probe import protocol
-    from .responses import ResponsesBackend
-
     if backend == "auto":
+        from .probe import protocol
+
         backend = protocol(base_url, api_key)
     if backend == "assistants":
+        from .assistants import AssistantsBackend
+
         return AssistantsBackend(base_url, api_key)
-    return ResponsesBackend(base_url, api_key) if backend == "responses" else ChatBackend(base_url, api_key)
+    if backend == "responses":
+        from .responses import ResponsesBackend
+
+        return ResponsesBackend(base_url, api_key)
+    from .chat import ChatBackend
+
+    return ChatBackend(base_url, api_key)

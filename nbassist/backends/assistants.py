@@ -7,7 +7,7 @@ on, again and again, to a terminal state.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Generator, Iterator, Mapping
+from collections.abc import Generator, Mapping
 from typing import Any
 
 from ..errors import (
@@ -17,7 +17,7 @@ from ..errors import (
     RequestRefusedError,
     StreamBrokenError,
 )
-from ..events import Event, Warned
+from ..events import Warned
 from ..messages import Message, Request, ToolOutput
 from . import reading
 from .assistants_decoder import AssistantsDecoder
@@ -25,8 +25,8 @@ from .assistants_files import EndpointFiles
 from .assistants_history import thread_messages
 from .assistants_request import hosted_tools, run_body, wire_messages
 from .contents import blind_output
-from .steps import Call, Flow, Open, Pause, Step, list_models
-from .transport import STALL, Transport
+from .steps import STALL, Call, Flow, Open, Pause, Step
+from .wire import WireBackend
 
 HEADERS = {"OpenAI-Beta": "assistants=v2"}
 _TERMINAL = ("completed", "incomplete", "failed", "cancelled", "expired")
@@ -38,7 +38,7 @@ _PATIENCE = 120
 """How many looks at a run that another client works on, or whose stream was cut."""
 
 
-class AssistantsBackend:
+class AssistantsBackend(WireBackend):
     """The Assistants v2 protocol at one endpoint.
 
     Parameters
@@ -56,26 +56,9 @@ class AssistantsBackend:
     name = "assistants"
 
     def __init__(self, base_url: str, api_key: str, assistant_id: str = "", *, stall: float = STALL) -> None:
-        self._transport = Transport(base_url, api_key, HEADERS, stall=stall)
+        super().__init__(base_url, api_key, HEADERS, stall=stall)
         self._files = EndpointFiles()
         self._assistant_id = assistant_id
-        self._model = ""
-
-    def stream(self, request: Request) -> Iterator[Event]:
-        """Send `request` and yield the events of the turn; closing the iterator closes the stream, not the run.
-
-        Raises
-        ------
-        BackendError
-            Where nothing of a turn came.
-        ConversationError
-            Where the thread is gone, or stays busy.
-        """
-        return self._transport.drive(self._flow(request))
-
-    def astream(self, request: Request) -> AsyncIterator[Event]:
-        """As `stream`, on an event loop."""
-        return self._transport.adrive(self._flow(request))
 
     def cancel(self, cursor: Mapping[str, str], *, forget: bool = False) -> dict[str, str]:
         """Stop the run that `cursor` names and wait until its thread is free.
@@ -92,8 +75,7 @@ class AssistantsBackend:
         dict of str to str
             The cursor to go on from; empty where there is no thread.
         """
-        for _ in self._transport.drive(self._cancel_flow(cursor, forget=forget)):
-            pass
+        self._transport.run(self._cancel_flow(cursor, forget=forget))
         return {key: value for key, value in cursor.items() if key != "run_id"}
 
     def open(self, thread_id: str) -> tuple[list[Message], dict[str, str]]:
@@ -104,22 +86,7 @@ class AssistantsBackend:
         ConversationError
             Where there is no such thread.
         """
-        found: list[Message] = []
-
-        def flow() -> Flow:
-            found.extend((yield from thread_messages(thread_id)))
-
-        for _ in self._transport.drive(flow()):
-            pass
-        return found, {"thread_id": thread_id}
-
-    def models(self) -> list[str]:
-        """Return the names of the endpoint's models, in its order."""
-        return self._transport.models()
-
-    def window(self, model: str) -> int:
-        """Return the tokens of a model's context; 0 where the endpoint does not say."""
-        return self._transport.window(model)
+        return self._transport.run(thread_messages(thread_id)), {"thread_id": thread_id}
 
     def _flow(self, request: Request) -> Flow:
         outputs = [part for message in request.new for part in message.parts if isinstance(part, ToolOutput)]
@@ -192,9 +159,7 @@ class AssistantsBackend:
     def _ensure_assistant(self, request: Request) -> Flow:
         if self._assistant_id:
             return
-        if not (request.model or self._model):
-            self._model = (yield from list_models())[0]
-        model = request.model or self._model
+        model = (yield from self._named(request)).model
         made = yield Call("POST", "/assistants", {"model": model, "metadata": {"created_by": "nbassist"}})
         self._assistant_id = reading.text(reading.mapping(made).get("id"))
 
@@ -244,6 +209,8 @@ class AssistantsBackend:
 
     def _cancel_flow(self, cursor: Mapping[str, str], *, forget: bool) -> Flow:
         thread_id, run_id = cursor.get("thread_id"), cursor.get("run_id")
+        if thread_id and not run_id and forget:
+            run_id = yield from self._unheard(thread_id)
         if thread_id and run_id:
             try:
                 yield Call("POST", f"/threads/{thread_id}/runs/{run_id}/cancel")
@@ -256,3 +223,12 @@ class AssistantsBackend:
             for message in reading.listing(reading.mapping(page).get("data"))[:1]:
                 if reading.mapping(message).get("role") == "user":
                     yield Call("DELETE", f"/threads/{thread_id}/messages/{message['id']}")
+
+    @staticmethod
+    def _unheard(thread_id: str) -> Generator[Step, Any, str]:
+        """Return the id of a run that began, and whose first event had not come; empty where there is none."""
+        page = yield Call("GET", f"/threads/{thread_id}/runs", query={"limit": 1, "order": "desc"})
+        for run in map(reading.mapping, reading.listing(reading.mapping(page).get("data"))[:1]):
+            if run.get("status") not in _TERMINAL:
+                return reading.text(run.get("id"))
+        return ""

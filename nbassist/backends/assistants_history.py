@@ -5,14 +5,9 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping
 from typing import Any
 
-from ..errors import ConversationError, RequestRefusedError
 from ..messages import Image, Message, Part, Refusal, Text
 from . import reading
-from .steps import Call, Step
-
-_PAGE = 100
-_PAGES = 100
-"""Some servers ignore `after` and would page for ever."""
+from .steps import Step, list_held
 
 
 def thread_messages(thread_id: str) -> Generator[Step, Any, list[Message]]:
@@ -25,24 +20,8 @@ def thread_messages(thread_id: str) -> Generator[Step, Any, list[Message]]:
     ConversationError
         Where there is no such thread.
     """
-    found: dict[str, Message] = {}
-    after = ""
-    for _ in range(_PAGES):
-        query = {"order": "asc", "limit": _PAGE, **({"after": after} if after else {})}
-        try:
-            page = reading.mapping((yield Call("GET", f"/threads/{thread_id}/messages", query=query)))
-        except RequestRefusedError as error:
-            if error.status != 404:
-                raise
-            raise ConversationError(f"there is no thread {thread_id} at the endpoint") from error
-        items = [reading.mapping(item) for item in reading.listing(page.get("data"))]
-        new = {reading.text(item.get("id")): _message(item) for item in items}
-        new = {key: message for key, message in new.items() if key not in found}
-        found |= new
-        if not page.get("has_more") or not new:
-            break
-        after = reading.text(page.get("last_id")) or [*new][-1]
-    return [message for message in found.values() if message.parts]
+    items = yield from list_held(f"/threads/{thread_id}/messages", f"thread {thread_id}")
+    return [message for message in map(_message, items) if message.parts]
 
 
 def _message(item: Mapping[str, Any]) -> Message:

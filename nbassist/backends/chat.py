@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from ..errors import ConversationError, RequestRefusedError
-from ..events import Event
 from ..messages import File, Image, Message, Request, Text, ToolCall, ToolOutput, ToolSpec
 from . import reading
 from .abilities import sees
@@ -23,68 +21,31 @@ from .contents import (
     json_schema,
     said,
 )
-from .steps import Flow, Open, list_models
+from .steps import STALL, Flow, Open
+from .wire import WireBackend
 
 __all__ = ["ChatBackend", "ChatDecoder", "build_chat_request"]
 
 
-class ChatBackend:
-    """The Chat Completions protocol at one endpoint.
-
-    Parameters
-    ----------
-    base_url : str
-        Up to and with `/v1`.
-    api_key : str
-        Its key; empty where it needs none.
-    stall : float
-        Seconds without an event after which a stream is taken for cut.
-    """
+class ChatBackend(WireBackend):
+    """The Chat Completions protocol at one endpoint; for the parameters see `WireBackend`."""
 
     name = "chat"
 
-    def __init__(self, base_url: str, api_key: str, *, stall: float = 300.0) -> None:
-        from .transport import Transport  # imports openai, which the server's use of this module does without
-
-        self._transport = Transport(base_url, api_key, stall=stall)
-        self._model = ""
+    def __init__(self, base_url: str, api_key: str, *, stall: float = STALL) -> None:
+        super().__init__(base_url, api_key, stall=stall)
         self._tells_usage = True
-
-    def stream(self, request: Request) -> Iterator[Event]:
-        """Send `request` and yield the events of the turn; closing the iterator closes the stream.
-
-        Raises
-        ------
-        BackendError
-            Where nothing of a turn came.
-        """
-        return self._transport.drive(self._flow(request))
-
-    def astream(self, request: Request) -> AsyncIterator[Event]:
-        """As `stream`, on an event loop."""
-        return self._transport.adrive(self._flow(request))
 
     def cancel(self, cursor: Mapping[str, str], *, forget: bool = False) -> dict[str, str]:
         """Do nothing: a turn ends with its stream, and the endpoint holds no history."""
         return {}
-
-    def models(self) -> list[str]:
-        """Return the names of the endpoint's models, in its order."""
-        return self._transport.models()
-
-    def window(self, model: str) -> int:
-        """Return the tokens of a model's context; 0 where the endpoint does not say."""
-        return self._transport.window(model)
 
     def open(self, held: str) -> tuple[list[Message], dict[str, str]]:
         """Raise ConversationError: an endpoint of this protocol keeps no threads."""
         raise ConversationError(f"there is no thread {held} to open: Chat Completions keeps none at the endpoint")
 
     def _flow(self, request: Request) -> Flow:
-        if not request.model:
-            if not self._model:
-                self._model = (yield from list_models())[0]
-            request = replace(request, model=self._model)
+        request = yield from self._named(request)
         custom = [tool.name for tool in request.tools if tool.kind == "custom"]
         limit = request.parameters.get("max_completion_tokens", request.parameters.get("max_tokens"))
         limit = limit if isinstance(limit, int) else None

@@ -66,9 +66,10 @@ def _read(error: Exception, base_url: str, *, streaming: bool) -> BackendError:
             return StreamBrokenError("the stream broke: it holds an event that is no JSON")
         return StreamBrokenError(f"the stream was cut: {_words(error)}")
     if isinstance(error, openai.APIConnectionError | httpx2.HTTPError):
-        sent = not isinstance(error.__cause__ or error, httpx2.ConnectError | httpx2.ConnectTimeout)
+        cause = error if isinstance(error, httpx2.HTTPError) else error.__cause__ or error
+        sent = not isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout)
         return ConnectionFailedError(
-            f"no answer from {base_url}: {_words(error.__cause__ or error)}; is it running, and is base_url right?",
+            f"no answer from {base_url}: {_words(cause)}; is it running, and is base_url right?",
             sent=sent,
         )
     if isinstance(error, ValueError):

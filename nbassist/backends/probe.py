@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from typing import Any
+
 from ..errors import NotAnEndpointError, RequestRefusedError, ServerFailedError
 from .abilities import is_hosted
 from .assistants import HEADERS
-from .steps import Call, Flow
+from .steps import Call, Step
 from .transport import Transport
 
 
@@ -30,14 +33,12 @@ def speaks_assistants(base_url: str, api_key: str) -> bool:
     BackendError
         Where nothing answers, or the key is refused.
     """
-    answers: list[object] = []
+    answer = Transport(base_url, api_key, HEADERS).run(_assistants())
+    return isinstance(answer, dict) and answer.get("object") == "list"
 
-    def flow() -> Flow:
-        try:
-            answers.append((yield Call("GET", "/assistants", query={"limit": 1})))
-        except (RequestRefusedError, NotAnEndpointError, ServerFailedError):
-            return
 
-    for _ in Transport(base_url, api_key, HEADERS).drive(flow()):
-        pass
-    return bool(answers) and isinstance(answers[0], dict) and answers[0].get("object") == "list"
+def _assistants() -> Generator[Step, Any, Any]:
+    try:
+        return (yield Call("GET", "/assistants", query={"limit": 1}))
+    except (RequestRefusedError, NotAnEndpointError, ServerFailedError):
+        return None

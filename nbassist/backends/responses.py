@@ -18,8 +18,8 @@ from .abilities import is_hosted
 from .responses_decoder import ResponsesDecoder
 from .responses_history import conversation_messages
 from .responses_request import History, build_responses_request
-from .steps import Call, Flow, Open, Pause, Step, list_models
-from .transport import STALL, Transport
+from .steps import STALL, Call, Flow, Open, Pause, Step
+from .wire import WireBackend
 
 _CORRECTIONS = 6
 """How often a refused request is mended: once for each thing that can be left out, and for a lost history."""
@@ -38,7 +38,7 @@ _POLL = 2.0
 _LOOKS = 300
 
 
-class ResponsesBackend:
+class ResponsesBackend(WireBackend):
     """The Responses protocol at one endpoint.
 
     Parameters
@@ -57,26 +57,11 @@ class ResponsesBackend:
     name = "responses"
 
     def __init__(self, base_url: str, api_key: str, *, history: History | None = None, stall: float = STALL) -> None:
-        self._transport = Transport(base_url, api_key, stall=stall)
+        super().__init__(base_url, api_key, stall=stall)
         self._hosted = is_hosted(base_url)
         self._history: History = history or ("previous" if self._hosted else "ours")
         self._without: set[str] = set()
         """What this endpoint refused, and is not sent again."""
-        self._model = ""
-
-    def stream(self, request: Request) -> Iterator[Event]:
-        """Send `request` and yield the events of the turn; closing the iterator closes the stream.
-
-        Raises
-        ------
-        BackendError
-            Where nothing of a turn came.
-        """
-        return self._transport.drive(self._flow(request))
-
-    def astream(self, request: Request) -> AsyncIterator[Event]:
-        """As `stream`, on an event loop."""
-        return self._transport.adrive(self._flow(request))
 
     def read_on(self, cursor: Mapping[str, str]) -> Iterator[Event]:
         """Yield the rest of a background response that was left, from the event behind the last one that was read.
@@ -107,8 +92,7 @@ class ResponsesBackend:
             The endpoint stands as before that response: it is never gone on from.
         """
         if response_id := cursor.get("run_id"):
-            for _ in self._transport.drive(_cancel(response_id)):
-                pass
+            self._transport.run(_cancel(response_id))
         return {} if cursor.get("conversation_id") else None
 
     def open(self, conversation_id: str) -> tuple[list[Message], dict[str, str]]:
@@ -119,22 +103,7 @@ class ResponsesBackend:
         ConversationError
             Where there is no such conversation.
         """
-        found: list[Message] = []
-
-        def flow() -> Flow:
-            found.extend((yield from conversation_messages(conversation_id)))
-
-        for _ in self._transport.drive(flow()):
-            pass
-        return found, {"conversation_id": conversation_id}
-
-    def models(self) -> list[str]:
-        """Return the names of the endpoint's models, in its order."""
-        return self._transport.models()
-
-    def window(self, model: str) -> int:
-        """Return the tokens of a model's context; 0 where the endpoint does not say."""
-        return self._transport.window(model)
+        return self._transport.run(conversation_messages(conversation_id)), {"conversation_id": conversation_id}
 
     def _reading_on(self, cursor: Mapping[str, str]) -> Flow:
         decoder = ResponsesDecoder(self._history, cursor.get("conversation_id", ""), background=True)
@@ -143,10 +112,7 @@ class ResponsesBackend:
         return _read_on(decoder, lost=False)
 
     def _flow(self, request: Request) -> Flow:
-        if not request.model:
-            if not self._model:
-                self._model = (yield from list_models())[0]
-            request = replace(request, model=self._model)
+        request = yield from self._named(request)
         for _ in range(_CORRECTIONS):
             history, conversation = self._mode(request), ""
             if history == "conversation":

@@ -5,13 +5,9 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Mapping
 from typing import Any
 
-from ..errors import ConversationError, RequestRefusedError
 from ..messages import Image, Message, Part, Refusal, Text, ToolCall, ToolOutput
 from . import reading
-from .steps import Call, Step
-
-_PAGES = 100
-"""Some servers ignore `after` and would page for ever."""
+from .steps import Step, list_held
 
 
 def conversation_messages(conversation_id: str) -> Generator[Step, Any, list[Message]]:
@@ -22,23 +18,8 @@ def conversation_messages(conversation_id: str) -> Generator[Step, Any, list[Mes
     ConversationError
         Where there is no such conversation.
     """
-    found: dict[str, Mapping[str, Any]] = {}
-    after = ""
-    for _ in range(_PAGES):
-        query = {"order": "asc", "limit": 100, **({"after": after} if after else {})}
-        try:
-            page = reading.mapping((yield Call("GET", f"/conversations/{conversation_id}/items", query=query)))
-        except RequestRefusedError as error:
-            if error.status != 404:
-                raise
-            raise ConversationError(f"there is no conversation {conversation_id} at the endpoint") from error
-        items = [reading.mapping(item) for item in reading.listing(page.get("data"))]
-        new = {reading.text(item.get("id")): item for item in items if reading.text(item.get("id")) not in found}
-        found |= new
-        if not page.get("has_more") or not new:
-            break
-        after = reading.text(page.get("last_id")) or [*new][-1]
-    return _messages(found.values())
+    items = yield from list_held(f"/conversations/{conversation_id}/items", f"conversation {conversation_id}")
+    return _messages(items)
 
 
 def _messages(items: Iterable[Mapping[str, Any]]) -> list[Message]:

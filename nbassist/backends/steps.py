@@ -10,7 +10,7 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
-from ..errors import BackendError
+from ..errors import BackendError, ConversationError, RequestRefusedError
 from ..events import Event
 from . import reading
 
@@ -73,6 +73,12 @@ class Pause:
     seconds: float
 
 
+_PAGE = 100
+_PAGES = 100
+"""Some servers ignore `after` and would page for ever."""
+STALL = 300.0
+"""Seconds; a model on a slow machine may read for minutes before it writes, and send nothing meanwhile."""
+
 Step: TypeAlias = Call | Open | Upload | Fetch | Pause | Event
 Flow: TypeAlias = Generator[Step, Any, None]
 
@@ -107,3 +113,37 @@ def list_models() -> Generator[Step, Any, list[str]]:
     if not any(names):
         raise BackendError("the endpoint names no model: say which one with -m or NBASSIST_MODEL")
     return [name for name in names if name]
+
+
+def list_held(path: str, what: str) -> Generator[Step, Any, list[Mapping[str, Any]]]:
+    """Ask for all items of a list that the endpoint holds, oldest first, page by page; a part of a flow.
+
+    Parameters
+    ----------
+    path : str
+        Of the list.
+    what : str
+        What holds it, to name it where it is gone.
+
+    Raises
+    ------
+    ConversationError
+        Where the endpoint has no such list.
+    """
+    found: dict[str, Mapping[str, Any]] = {}
+    after = ""
+    for _ in range(_PAGES):
+        query = {"order": "asc", "limit": _PAGE, **({"after": after} if after else {})}
+        try:
+            page = reading.mapping((yield Call("GET", path, query=query)))
+        except RequestRefusedError as error:
+            if error.status != 404:
+                raise
+            raise ConversationError(f"there is no {what} at the endpoint") from error
+        items = [reading.mapping(item) for item in reading.listing(page.get("data"))]
+        new = {reading.text(item.get("id")): item for item in items if reading.text(item.get("id")) not in found}
+        found |= new
+        if not page.get("has_more") or not new:
+            break
+        after = reading.text(page.get("last_id")) or [*new][-1]
+    return list(found.values())

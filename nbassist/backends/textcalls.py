@@ -1,7 +1,8 @@
 """Tool calls that a model writes into its text as JSON, told from text while it streams.
 
 Qwen2.5-Coder, with its own chat template and tools, writes `{"name": ..., "arguments": {...}}` bare, in a fence, or
-in `<tool_call>` tags. It is read as a call only where it names a tool that was offered; all else stays text.
+in `<tool_call>` tags, and now and then with doubled braces. It is read as a call only where it names a tool that was
+offered; all else stays text.
 """
 
 from __future__ import annotations
@@ -115,10 +116,7 @@ class TextCallReader:
             found.append(text)
 
     def _calls(self, source: str) -> list[TextCall]:
-        try:
-            value = json.loads(source, strict=False)
-        except (ValueError, RecursionError):
-            return []
+        value = _value(source)
         calls = [self._call(item) for item in (value if isinstance(value, list) else [value])]
         return [call for call in calls if call is not None] if all(calls) else []
 
@@ -137,6 +135,18 @@ class TextCallReader:
         if name not in self._tools or not isinstance(arguments, dict):
             return None
         return TextCall(name, json.dumps(arguments, ensure_ascii=False))
+
+
+def _value(source: str) -> Any:
+    """Return the JSON value of `source`, or None; small models double braces, around the whole or everywhere."""
+    doubled = source.startswith("{{")
+    halved = source.replace("{{", "{").replace("}}", "}")
+    for text in (source, source[1:-1], halved) if doubled else (source,):
+        try:
+            return json.loads(text, strict=False)
+        except (ValueError, RecursionError):
+            continue
+    return None
 
 
 class _Scanner:

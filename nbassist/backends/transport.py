@@ -9,10 +9,8 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-import weakref
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
-from typing import Any
-from urllib.parse import urlsplit
+from collections.abc import AsyncIterator, Generator, Iterator, Mapping
+from typing import Any, Generic, TypeVar
 
 import httpx2
 import openai
@@ -20,13 +18,13 @@ import openai
 from ..errors import BackendError, NotAnEndpointError
 from ..events import Event, Retrying
 from .answer import EventStream, is_stream, what_came
+from .clients import Clients
 from .failures import read_failure, seconds_to_wait
-from .steps import Call, Decoder, Fetch, Flow, Open, Pause, Upload, find_window, list_models
+from .steps import STALL, Call, Decoder, Fetch, Flow, Open, Pause, Step, Upload
 
 _DRAIN = 0.02  # seconds that the end of a body may take after its last event
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
-STALL = 300.0
-"""Seconds; a model on a slow machine may read for minutes before it writes, and send nothing meanwhile."""
+T = TypeVar("T")
 _BROKEN = (httpx2.HTTPError, httpx2.StreamError, openai.APIError, ValueError)
 """What a stream raises when it breaks: httpx2's own errors pass through the SDK as they are, and bad JSON and bad
 UTF-8 as ValueError."""
@@ -53,41 +51,15 @@ class Transport:
         self.base_url = base_url
         self._stall = stall
         self._secrets = (api_key,) if api_key else ()
-        self._options: dict[str, Any] = {
-            "base_url": base_url or None,
-            "api_key": api_key or "none",
-            "max_retries": 0,  # ours are shown, and never repeat what may have taken effect
-            "timeout": httpx2.Timeout(600.0, connect=10.0, read=stall),
-            "default_headers": dict(headers or {}),
-        }
-        # A proxy is for the world outside; what listens on this machine is reached directly.
-        self._http: dict[str, Any] = {
-            "follow_redirects": False,
-            "trust_env": urlsplit(base_url).hostname not in _LOOPBACK,
-            # Without TLS there is no need for the certificates, which take longer to load than the request.
-            "verify": not base_url.startswith("http://"),
-        }
-        self._client: openai.OpenAI | None = None
-        self._open: weakref.WeakKeyDictionary[
-            asyncio.AbstractEventLoop, tuple[openai.AsyncOpenAI, AsyncGenerator[None, None]]
-        ] = weakref.WeakKeyDictionary()
+        self._clients = Clients(base_url, api_key, headers or {}, stall)
 
-    def drive(self, flow: Flow) -> Iterator[Event]:
-        """Run `flow` to its end on this thread; yield its events as they come."""
-        answer: Any = None
-        failure: BackendError | None = None
-        attempt = 0
-        step: Any = None
-        while True:
-            try:
-                if attempt == 0:
-                    step = flow.throw(failure) if failure else flow.send(answer)
-            except StopIteration:
-                return
-            answer, failure = None, None
+    def drive(self, flow: Generator[Step, Any, T]) -> Generator[Event, None, T]:
+        """Run `flow` to its end on this thread; yield its events as they come, and return what it returns."""
+        going = _Going(flow)
+        while (step := going.step()) is not None:
             try:
                 if isinstance(step, Call | Upload | Fetch):
-                    answer = self._call(step)
+                    going.answer = self._call(step)
                 elif isinstance(step, Open):
                     yield from self._read(step)
                 elif isinstance(step, Pause):
@@ -95,99 +67,63 @@ class Transport:
                 else:
                     yield step
             except BackendError as error:
-                attempt += 1
-                wait = seconds_to_wait(error, attempt)
-                if wait is None:
-                    attempt, failure = 0, error
-                    continue
-                yield Retrying(wait, attempt, str(error))
-                time.sleep(wait)
-            else:
-                attempt = 0
+                if retrying := going.failed(error):
+                    yield retrying
+                    time.sleep(retrying.seconds)
+        return going.value
 
     async def adrive(self, flow: Flow) -> AsyncIterator[Event]:
         """Run `flow` to its end on this event loop; yield its events as they come."""
-        client = await self._async()
-        answer: Any = None
-        failure: BackendError | None = None
-        attempt = 0
-        step: Any = None
-        while True:
-            try:
-                if attempt == 0:
-                    step = flow.throw(failure) if failure else flow.send(answer)
-            except StopIteration:
-                return
-            answer, failure = None, None
+        going = _Going(flow)
+        while (step := going.step()) is not None:
             try:
                 if isinstance(step, Call | Upload | Fetch):
-                    answer = await self._acall(client, step)
+                    going.answer = await self._acall(step)
                 elif isinstance(step, Open):
-                    async for event in self._aread(client, step):
+                    async for event in self._aread(step):
                         yield event
                 elif isinstance(step, Pause):
                     await asyncio.sleep(step.seconds)
                 else:
                     yield step
             except BackendError as error:
-                attempt += 1
-                wait = seconds_to_wait(error, attempt)
-                if wait is None:
-                    attempt, failure = 0, error
-                    continue
-                yield Retrying(wait, attempt, str(error))
-                await asyncio.sleep(wait)
-            else:
-                attempt = 0
+                if retrying := going.failed(error):
+                    yield retrying
+                    await asyncio.sleep(retrying.seconds)
 
-    def window(self, model: str) -> int:
-        """Return the tokens of a model's context; 0 where the endpoint does not say."""
-        found: list[int] = []
-
-        def flow() -> Flow:
-            found.append((yield from find_window(model)))
-
-        try:
-            for _ in self.drive(flow()):
-                pass
-        except BackendError:
-            return 0  # what is wrong there is told by the request itself
-        return found[0]
-
-    def models(self) -> list[str]:
-        """Return the names of the endpoint's models, in its order; at least one.
+    def run(self, flow: Generator[Step, Any, T]) -> T:
+        """Run `flow` to its end on this thread and return what it returns; its events are for nobody.
 
         Raises
         ------
         BackendError
-            Where it does not tell, or has none.
+            As the flow lets it out.
         """
-        found: list[str] = []
-
-        def flow() -> Flow:
-            found.extend((yield from list_models()))
-
-        for _ in self.drive(flow()):
-            pass
-        return found
+        going = self.drive(flow)
+        while True:
+            try:
+                next(going)
+            except StopIteration as stop:
+                value: T = stop.value
+                return value
 
     def _call(self, call: Call | Upload | Fetch) -> Any:
         try:
-            answer = _request(self._sync(), call)
+            answer = _request(self._clients.here().sdk, call)
             return _bounded(answer.content, call) if isinstance(call, Fetch) else answer
         except _BROKEN as error:
             raise read_failure(error, self.base_url, self._secrets) from error
 
-    async def _acall(self, client: openai.AsyncOpenAI, call: Call | Upload | Fetch) -> Any:
+    async def _acall(self, call: Call | Upload | Fetch) -> Any:
         try:
-            answer = await _request(client, call)
+            answer = await _request((await self._clients.of_loop()).sdk, call)
             return _bounded(answer.content, call) if isinstance(call, Fetch) else answer
         except _BROKEN as error:
             raise read_failure(error, self.base_url, self._secrets) from error
 
     def _read(self, step: Open) -> Iterator[Event]:
         try:
-            response = _open(self._sync(), step, openai.Stream[object]).response
+            response = self._clients.open(step)
         except _BROKEN as error:
             raise read_failure(error, self.base_url, self._secrets) from error
         try:
@@ -204,9 +140,9 @@ class Transport:
         finally:
             response.close()
 
-    async def _aread(self, client: openai.AsyncOpenAI, step: Open) -> AsyncIterator[Event]:
+    async def _aread(self, step: Open) -> AsyncIterator[Event]:
         try:
-            response = (await _open(client, step, openai.AsyncStream[object])).response
+            response = await self._clients.aopen(step)
         except _BROKEN as error:
             raise read_failure(error, self.base_url, self._secrets) from error
         try:
@@ -242,29 +178,43 @@ class Transport:
             data = None
         return read_failure(NotAnEndpointError(what_came(response, data)), self.base_url, self._secrets)
 
-    async def _async(self) -> openai.AsyncOpenAI:
-        """Return the client of the running loop, which is closed with the loop, or when this transport goes."""
-        loop = asyncio.get_running_loop()
-        if loop not in self._open:
-            http = openai.DefaultAsyncHttpxClient(**self._http)
-            client = openai.AsyncOpenAI(**self._options, http_client=http)
-            keeper = self._open[loop] = client, _keep_open(client)
-            await anext(keeper[1])
-        return self._open[loop][0]
 
-    def _sync(self) -> openai.OpenAI:
-        if self._client is None:
-            self._client = openai.OpenAI(**self._options, http_client=openai.DefaultHttpxClient(**self._http))
-            weakref.finalize(self, self._client.close)
-        return self._client
+class _Going(Generic[T]):
+    """A flow on its way: what came of a step goes into it, and what may pass is tried again before it fails there."""
 
+    def __init__(self, flow: Generator[Step, Any, T]) -> None:
+        self.answer: Any = None
+        self.value: T
+        """What the flow returned, once `step` gave None."""
+        self._flow = flow
+        self._step: Step | None = None
+        self._attempt = 0
+        self._failure: BackendError | None = None
+        self._again = False
 
-async def _keep_open(client: openai.AsyncOpenAI) -> AsyncGenerator[None, None]:
-    """Close `client` when the running loop closes what is left of its generators, or nothing refers to this one."""
-    try:
-        yield
-    finally:
-        await client.close()
+    def step(self) -> Step | None:
+        """Return what is to do now: the next step, or the last one again; None where the flow has ended."""
+        if self._again:
+            self._again = False
+            return self._step
+        self._attempt = 0
+        answer, failure = self.answer, self._failure
+        self.answer = self._failure = None
+        try:
+            self._step = self._flow.throw(failure) if failure else self._flow.send(answer)
+        except StopIteration as stop:
+            self._step, self.value = None, stop.value
+        return self._step
+
+    def failed(self, error: BackendError) -> Retrying | None:
+        """Take a step's failure; return the wait before it is tried again, or None where the flow is to take it."""
+        self._attempt += 1
+        wait = seconds_to_wait(error, self._attempt)
+        if wait is None:
+            self._failure = error
+            return None
+        self._again = True
+        return Retrying(wait, self._attempt, str(error))
 
 
 async def _drain(pieces: AsyncIterator[bytes]) -> None:
@@ -294,10 +244,3 @@ def _request(client: Any, call: Call | Upload | Fetch) -> Any:
 
 def _bounded(data: bytes, call: Fetch) -> bytes:
     return data if len(data) <= call.limit else b""
-
-
-def _open(client: Any, step: Open, kind: Any) -> Any:
-    if step.method == "GET":
-        query = {"params": dict(step.body)}
-        return client.get(step.path, options=query, cast_to=object, stream=True, stream_cls=kind)
-    return client.post(step.path, body=dict(step.body), cast_to=object, stream=True, stream_cls=kind)

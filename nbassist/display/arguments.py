@@ -12,6 +12,8 @@ from .highlight import highlight_lines
 # Characters that show nothing, or turn the order of those beside them: a reader must see that they are there.
 _HIDDEN = re.compile("[\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]")
 
+_NAME = re.compile(r'(?<![\\\w])"(\w{1,60})": ?')
+
 
 def plain_sight(text: str) -> str:
     """Return `text` clean, with characters that can't be seen, or that turn the order of others, as ``\\u202e``."""
@@ -26,6 +28,12 @@ def preview(arguments: str, limit: int = 80) -> str:
         text = ", ".join(f"{name}={_json(value)}" for name, value in parsed.items())
     text = plain_sight(" ".join(text.split()))
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def being_written(end: str, limit: int = 80) -> str:
+    """Return the `end` of arguments that are still being written, on one line, in the form of `preview`."""
+    text = _NAME.sub(r"\1=", " ".join(end.split()).removeprefix("{").rstrip("}"))
+    return plain_sight(text[-limit:])
 
 
 def laid_out(arguments: str) -> list[str]:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from .blocks import Block, Splitter
 from .highlight import highlight_lines, language_of
-from .markdown import TABLE_CLOSE, Definitions, MathForm, Renderer, code_shell, list_open
+from .markdown import TABLE_CLOSE, Definitions, MathForm, Renderer, code_shell, list_open, right_to_left
+from .mend import mend
 from .safe import inert
 
 _LONGEST = 60_000  # characters of one block or part; more is shown as plain text
@@ -44,7 +45,8 @@ class BlockHtml:
             head = self._safe("head", block.head).partition("<tbody>")[0].partition("</table>")[0]
             return f"{head}<tbody{slot}>\n", f"</tbody>\n{TABLE_CLOSE}"
         first = self._renderer.parse(block.head)[0][0]
-        return list_open(first).replace(">", f"{slot}>", 1), f"</{first.tag}>\n"
+        way = ' dir="auto"' if slot or right_to_left(block.body) else ""  # of items to come nothing is known
+        return list_open(first).replace(">", f"{way}{slot}>", 1), f"</{first.tag}>\n"
 
     def parts(self, block: Block, start: int = 0) -> str:
         """Return the parts of a block from `start` on; those of code are not highlighted beyond themselves."""
@@ -69,11 +71,11 @@ class BlockHtml:
         """Return what is still being written, not kept."""
         return _plain(source) if len(source) > _LONGEST else self._renderer.html(source)
 
-    def rows(self, block: Block, source: str) -> tuple[str, str]:
+    def rows(self, block: Block, source: str, *, kept: bool = True) -> tuple[str, str]:
         """Return rows of a table, and the HTML of what in `source` is no row of it."""
         if not source.strip():
             return "", ""
-        html = self._safe("rows", block.head + source)
+        html = self._safe("rows", block.head + source) if kept else self._renderer.html(block.head + source)
         table, _, rest = html.partition(TABLE_CLOSE)
         return table.partition("<tbody>\n")[2].removesuffix("</table>").removesuffix("</tbody>\n"), rest
 
@@ -113,15 +115,28 @@ class BlockHtml:
             self._cache[key] = html
 
 
+def _closed(text: str) -> str:
+    """Return `text` with what is open at its end closed, unless that would leave something out."""
+    mended = mend(text)
+    return mended if mended.startswith(text) else text
+
+
 def _plain(source: str) -> str:
     return f'<p style="white-space:pre-wrap">{inert(source)}</p>\n'
 
 
-def markdown_html(text: str, math_form: MathForm = "mathml", cache: Cache | None = None) -> str:
-    """Return a whole text as safe HTML, block by block; a text that can't be rendered is shown as it is."""
+def markdown_html(
+    text: str, math_form: MathForm = "mathml", cache: Cache | None = None, *, broken_off: bool = False
+) -> str:
+    """Return a whole text as safe HTML, block by block; a text that can't be rendered is shown as it is.
+
+    Where it was `broken_off`, what is open at its end is closed, as while it was written.
+    """
     try:
         splitter = Splitter()
         splitter.feed(text)
+        if broken_off:
+            splitter.mend(_closed)
         splitter.finish()
         html = BlockHtml(math_form, cache)
         for block in splitter.closed:

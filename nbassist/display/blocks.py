@@ -9,6 +9,7 @@ once it is in `Block.parts`.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Literal
@@ -108,6 +109,13 @@ class Splitter:
         elif self._tail.strip():
             self._close(Block("plain", parts=[self._tail]))
         self._tail = ""
+
+    def mend(self, mended: Callable[[str], str]) -> None:
+        """Put in the place of what is open at the end what `mended` makes of it; code is left as it is."""
+        if self._fence is None:
+            self._tail, mark, line = mended(self.rest).rpartition("\n")
+            self._tail += mark
+            self._line = [line] if line else []
 
     @property
     def rest(self) -> str:

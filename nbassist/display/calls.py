@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import segments
-from .arguments import laid_out, preview
+from .arguments import being_written, laid_out, preview
 from .clean import one_line
 from .footer import seconds_text
 from .highlight import highlight_lines
@@ -30,7 +30,7 @@ ARGUMENTS, OUTPUT = label("Arguments"), label("Output")
 def call_summary(call: segments.Call) -> str:
     """Return the one line of a call: mark, name, arguments, and on the right how it stands."""
     if call.state == "writing":
-        about = " ".join("".join(call.arguments.pieces[-100:])[-160:].split())[-80:]
+        about = being_written("".join(call.arguments.pieces[-100:])[-160:])
     else:
         about = preview(call.arguments.text)
     return summary_line(call.state, call.name, about, state_text(call))

@@ -20,8 +20,8 @@ Operation = list[Any]
 class Slot:
     """An element that holds parts; `before` and `after` are the HTML around them."""
 
-    def __init__(self, canvas: Canvas, before: str, after: str, name: str) -> None:
-        self.name = name
+    def __init__(self, canvas: Canvas, before: str, after: str, name: str, live: bool = False) -> None:
+        self.name, self.live = name, live
         self._canvas = canvas
         self._before, self._after = before, after
         self._parts: list[str | Slot] = []
@@ -34,12 +34,15 @@ class Slot:
             self._open = ""
             self._canvas.note(["add", self.name, html])
 
-    def child(self, template: tuple[str, str]) -> Slot:
-        """Add a slot; in the first string of `template`, ``{slot}`` stands where its attribute goes."""
+    def child(self, template: tuple[str, str], *, live: bool = False) -> Slot:
+        """Add a slot; in the first string of `template`, ``{slot}`` stands where its attribute goes.
+
+        What is in a `live` slot works only in a live page.
+        """
         name = self._canvas.next_name()
         head, _, tail = template[0].rpartition("{slot}")  # the last: text of the model may stand before it
         before = f'{head} data-s="{name}"{tail}'
-        slot = Slot(self._canvas, before, template[1], name)
+        slot = Slot(self._canvas, before, template[1], name, live)
         self._canvas.note(["add", self.name, before + template[1]])
         self._parts.append(slot)
         self._open = ""
@@ -81,6 +84,18 @@ class Slot:
                 yield from part.pieces()
         yield self._after
 
+    def standing(self) -> Iterator[str]:
+        """Give the HTML with the open ends in their places, without names of slots and without what is `live`."""
+        head, _, tail = self._before.rpartition(f' data-s="{self.name}"')
+        yield head + tail
+        for part in self._parts:
+            if isinstance(part, str):
+                yield part
+            elif not part.live:
+                yield from part.standing()
+        yield self._open
+        yield self._after
+
     def ends(self) -> Iterator[Operation]:
         """Give the operations that paint the open ends onto a copy that has only the closed parts."""
         if self._open:
@@ -96,11 +111,14 @@ class Canvas:
     def __init__(self) -> None:
         self._names = 0
         self._operations: list[Operation] = []
+        self.size = 0  # about how many characters all of it has
         self.root = Slot(self, "", "", "0")  # the page gives its element
 
     def note(self, operation: Operation) -> None:
         """Remember an operation for the next patch."""
         self._operations.append(operation)
+        if operation[0] == "add":
+            self.size += len(operation[2])
 
     def next_name(self) -> str:
         """Return a name for a new slot."""
@@ -115,6 +133,10 @@ class Canvas:
     def whole(self) -> tuple[str, list[Operation]]:
         """Return what a copy begins anew with: the HTML of all closed parts, and operations for the open ends."""
         return "".join(self.root.pieces()), list(self.root.ends())
+
+    def standing(self) -> str:
+        """Return the HTML of a page that is not patched any more."""
+        return "".join(self.root.standing())
 
 
 def common_length(a: str, b: str) -> int:

@@ -11,7 +11,7 @@ from .safe import good_link, inert
 from .transcript import Transcript
 
 _NOTE = "opacity:0.75;font-size:12px;line-height:1.5;margin:0 0 8px 0"
-_FOOTER = "opacity:0.75;font-size:11px;line-height:1.5;margin:10px 0 2px 0"
+FOOTER = "opacity:0.75;font-size:11px;line-height:1.5;margin:10px 0 2px 0"
 _FINISHES = {
     "completed": "",
     "incomplete": "Incomplete",
@@ -80,7 +80,7 @@ def footer(transcript: Transcript) -> str:
             f'<p class="nba-trouble" style="border-left:3px solid {colour};padding:2px 0 2px 10px;margin:8px 0">'
             f"{inert(transcript.detail)}</p>\n"
         )
-    return f'{trouble}<p class="nba-footer" style="{_FOOTER}">{inert(footer_text(transcript))}</p>\n'
+    return f'{trouble}<p class="nba-footer" style="{FOOTER}">{inert(footer_text(transcript))}</p>\n'
 
 
 def note(transcript: Transcript) -> str:

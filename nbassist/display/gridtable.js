@@ -2,6 +2,7 @@
 // Replies stand in it as text; only the whole of a run is HTML, which comes sanitised from the kernel.
 
 const ROW = 92; // pixels; each row is as high, so that the scroll bar tells the truth
+const COLUMN = 165; // pixels at least
 const AROUND = 6; // rows above and below those in view
 
 class GridTable {
@@ -79,6 +80,7 @@ class GridTable {
       names.append(th);
     }
     this.heads = heads;
+    this.head.parentNode.style.minWidth = `${130 + COLUMN * heads.length}px`;
     this.head.replaceChildren(names);
     for (const [name, values] of summary) {
       const tr = make("tr", "nba-gsum");

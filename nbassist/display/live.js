@@ -84,14 +84,18 @@ export default () => {
       const lose = () => reply.lose();
       model.on("msg:custom", receive);
       model.on("comm_live_update", lose);
+      const { place } = model.get("first");
+      const places = place ? new Places(reply, place) : null;
       reply.ask();
       return () => {
+        places?.end();
         model.off("msg:custom", receive);
         model.off("comm_live_update", lose);
       };
     },
     render({ el }) {
       const page = reply.open();
+      el.classList.add("jp-RenderedHTMLCommon", "rendered_html"); // as the frontend's own outputs look
       el.append(page.element);
       page.start();
       return () => reply.close(page);

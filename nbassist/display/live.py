@@ -8,7 +8,10 @@ that streams never waits for the display.
 from __future__ import annotations
 
 import contextvars
+import json
 import logging
+import re
+import secrets
 import threading
 import time
 from collections import deque
@@ -24,31 +27,36 @@ from . import tap
 from .blockhtml import Cache
 from .paint import Painter
 from .question import Question
-from .static import bundle_of, unfinished_bundle
+from .standing import Refreshes, shares_page, standing_bundle
+from .static import bundle_of
 from .status import status_of
 from .stop import Stop
 from .transcript import Transcript
 
 _log = logging.getLogger(__name__)
 _HERE = Path(__file__).parent
-_INTERVAL = 0.04  # seconds between patches
+_INTERVAL, _LATER = 0.04, 0.07  # seconds between patches at first, and once the reply has been written for a while
+_AT_FIRST = 5.0  # seconds
 _PATIENCE = 3.0  # seconds that a browser has to say that it listens before a question goes elsewhere
 _SHARE = 4  # the thread rests this many times as long as it painted
-_RESYNC = (
-    0.3,
-    1.0,
-    3.0,
-    8.0,
-    20.0,
-    60.0,
-)  # seconds after which the whole is sent while no browser has said that it listens
+_RESYNC = (0.3, 1.0, 3.0, 8.0, 20.0, 60.0)  # seconds; the whole is sent then while no browser says that it listens
+_COMMENT = re.compile(r"^\s*/\*.*?\*/|(?<=[;{}]) /\*.*?\*/$", re.DOTALL | re.MULTILINE)
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+def source(*names: str) -> str:
+    """Return what a browser needs of our files: each widget sends it anew, so comments and indents stay here."""
+    text = "\n".join((_HERE / name).read_text(encoding="utf-8") for name in names)
+    lines = (line.strip() for line in _COMMENT.sub("", text).splitlines())
+    return "\n".join(line for line in lines if line and not line.startswith("//"))
 
 
 class LiveReply(anywidget.AnyWidget):
     """The widget; `first` is what a browser shows until the first patch."""
 
-    _esm = "\n".join((_HERE / name).read_text(encoding="utf-8") for name in ("clicks.js", "page.js", "live.js"))
+    _esm = "\n".join(
+        (_HERE / name).read_text(encoding="utf-8") for name in ("clicks.js", "page.js", "mount.js", "live.js")
+    )
     _css = (_HERE / "live.css").read_text(encoding="utf-8")
     first = traitlets.Dict().tag(sync=True)
 
@@ -83,6 +91,8 @@ class LiveView:
         self._sync_wanted = False
         self._toggled: dict[str, bool] = {}
         self._questions = 0
+        self._place = ""
+        self._refreshes: Refreshes | None = None
 
     def apply(self, event: Event) -> None:
         """Take the next event; the first puts the view in the cell, `RunEnded` turns it into the static reply."""
@@ -150,11 +160,17 @@ class LiveView:
         self._hears = kernel is not None and tap.possible(kernel)
         if self._hears:
             self._stop = Stop()
-        self._widget = LiveReply(first=self._whole())
+        self._place = f"nba-{secrets.token_hex(6)}"
+        beside = shares_page(self._shell)
+        self._widget = LiveReply(first={**self._whole(), "place": self._place if beside else ""})
         if self._hears:
             tap.listen(self._widget.model_id, self._heard)
-        view = {"version_major": 2, "version_minor": 0, "model_id": self._widget.model_id}
-        handle = display({**unfinished_bundle(), WIDGET_VIEW: view}, raw=True, display_id=True)  # type: ignore[no-untyped-call]
+        bundle: dict[str, Any] = dict(standing_bundle("", self.transcript, self._place))
+        if beside:
+            self._refreshes = Refreshes(self._since)
+        else:
+            bundle[WIDGET_VIEW] = {"version_major": 2, "version_minor": 0, "model_id": self._widget.model_id}
+        handle = display(bundle, raw=True, display_id=True)  # type: ignore[no-untyped-call]
         self._display_id = handle.display_id
         run = contextvars.copy_context().run  # messages carry the cell that the context belongs to
         self._thread = threading.Thread(target=run, args=(self._work,), name="nbassist-view", daemon=True)
@@ -178,7 +194,7 @@ class LiveView:
     def _work(self) -> None:
         resync = [self._since + seconds for seconds in _RESYNC]
         while not self._ended.is_set():
-            self._wake.wait(0.25 if resync and not self._listening.is_set() else None)
+            self._wake.wait(self._patience(bool(resync)))
             self._wake.clear()
             if self._ended.is_set():
                 return
@@ -189,10 +205,28 @@ class LiveView:
             try:
                 self._fold()
                 self._send()
+                self._refresh()
             except Exception:  # noqa: BLE001 - the run goes on, and the static reply is rendered apart
                 _log.warning("the live view stopped", exc_info=True)
                 return
-            self._ended.wait(max(_INTERVAL, _SHARE * (time.monotonic() - began)))
+            now = time.monotonic()
+            interval = _INTERVAL if now - self._since < _AT_FIRST else _LATER
+            self._ended.wait(max(interval, _SHARE * (now - began)))
+
+    def _patience(self, resyncs: bool) -> float | None:
+        """Return for how many seconds the thread may sleep where nothing happens."""
+        if resyncs and not self._listening.is_set():
+            return 0.25
+        return 0.5 if self._refreshes is not None and self._refreshes.stale else None
+
+    def _refresh(self) -> None:
+        """Send the form that the notebook's file holds anew, where it is due."""
+        refreshes, now = self._refreshes, time.monotonic()
+        if refreshes is None or self._painter.question is not None or not refreshes.due(self._painter.canvas.size, now):
+            return
+        bundle = standing_bundle(self._painter.canvas.standing(), self.transcript, self._place)
+        publish_display_data(bundle, transient={"display_id": self._display_id}, update=True)  # type: ignore[no-untyped-call]
+        refreshes.sent(sum(map(len, bundle.values())), now)
 
     def _fold(self) -> None:
         while self._queue:
@@ -213,6 +247,8 @@ class LiveView:
             if status != self._status:
                 message["status"] = status
             self._widget.send(message)
+            if self._refreshes is not None:
+                self._refreshes.patched(len(json.dumps(operations)), time.monotonic())
         self._status = status
 
     def _whole(self) -> dict[str, Any]:

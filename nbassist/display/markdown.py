@@ -28,7 +28,9 @@ MathForm: TypeAlias = Literal["mathml", "tex"]
 _UNSAFE_TEX = ("\\href", "\\url", "\\style", "\\class", "\\cssId", "\\require", "\\unicode", "\\data", "\\def", "\\let")
 _FOOTNOTE = re.compile(r"\[\^([^\s\]]+)\]")
 _RTL = re.compile(r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]")
-_BLOCK_TAG = re.compile(r"<(p|li|h[1-6]|td|th|blockquote)(?=[ >])")
+_MATH = re.compile(r'(?P<tag><math [^>]*?alttext="(?P<tex>[^"]*)"[^>]*>).*?</math>', re.DOTALL)
+_BLOCK_TAG = re.compile(r"<(ul|ol|h[1-6]|td|th|blockquote)(?=[ >])")
+_ITEM_TEXT = re.compile(r"(<li[^>]*>(?:[☑☐] )?\s*)<p dir=\"auto\"")
 
 
 @dataclass(slots=True)
@@ -134,9 +136,20 @@ def list_open(token: Token) -> str:
     return f"<{token.tag}>\n" if start is None else f'<{token.tag} start="{start}">\n'
 
 
+def right_to_left(text: str) -> bool:
+    """Return whether there is text in `text` that runs from right to left."""
+    return _RTL.search(text) is not None
+
+
+def own_way(html: str) -> str:
+    """Return safe HTML in which each paragraph, list and cell runs the way its own text does."""
+    html = _BLOCK_TAG.sub(r'<\1 dir="auto"', html).replace("<p>", '<p dir="auto" style="text-align:start">')
+    return _ITEM_TEXT.sub(r"\1<p", html)  # a list finds its way by the text of its items, where they have none set
+
+
 # Neutral to the theme, and inline since a notebook that is not trusted keeps no style element.
 CODE_STYLE = "background:rgba(128, 128, 128, 0.09);border-radius:6px;padding:8px 12px;margin:0 0 12px 0;overflow-x:auto"
-PRE_STYLE = f"background:transparent;margin:0;padding:0;{CODE_FONT}"
+PRE_STYLE = f"background:transparent;margin:0;padding:0;word-break:normal;overflow-wrap:anywhere;{CODE_FONT}"
 _HEADINGS = {"h1": "1.45em", "h2": "1.25em", "h3": "1.1em", "h4": "1em", "h5": "1em", "h6": "1em"}
 TABLE_OPEN = '<div class="nba-scroll" style="overflow-x:auto"><table style="margin:0 0 12px 0;overflow-wrap:normal">\n'
 TABLE_CLOSE = "</table></div>\n"
@@ -196,9 +209,20 @@ def math_html(tex: str, display: bool, form: MathForm) -> str:
     from latex2mathml.converter import convert
 
     try:
-        return str(convert(tex, display="block" if display else "inline"))
+        mathml = str(convert(tex, display="block" if display else "inline"))
+        return mathml.replace("<math ", f'<math alttext="{escape(tex)}" ', 1)
     except Exception:  # noqa: BLE001 - whatever TeX it can't read is shown as it was written
         return f"<code>{escape(tex, quote=False)}</code>"
+
+
+def tex_again(html: str) -> str:
+    """Return safe HTML with its MathML as TeX between dollars, as the other form has it."""
+    return _MATH.sub(_dollars, html) if "<math " in html else html
+
+
+def _dollars(match: re.Match[str]) -> str:
+    mark = "$$" if 'display="block"' in match["tag"] else "$"
+    return f'<span class="math">{mark}{match["tex"]}{mark}</span>'
 
 
 class Renderer:
@@ -222,6 +246,4 @@ class Renderer:
     def render(self, tokens: Sequence[Token], env: Mapping[str, Any]) -> str:
         """Return `tokens` as safe HTML."""
         html = sanitise(self._parser.renderer.render(tokens, self._parser.options, dict(env)))
-        if _RTL.search(html):  # each block runs the way its own text does
-            html = _BLOCK_TAG.sub(r'<\1 dir="auto"', html)
-        return html
+        return own_way(html) if right_to_left(html) else html

@@ -6,22 +6,28 @@ import re
 
 # A last line of marks alone may yet become a heading, a rule, a list, a fence or a table.
 _MARKS_ONLY = re.compile(r"(?:^|\n)[ \t]*(?:[-=*+_#>|:~` \t]|\d{1,9}[.)]?)*\Z")
+_BARS_ONLY = re.compile(r"(?:^|\n)[ \t|]*\Z")
 _HALF_TASK = re.compile(r"[ \t]*(?:[-*+]|\d{1,9}[.)])[ \t]+\[[ xX]?\]?[ \t]*\Z")
 _HALF_LINK = re.compile(r"!?\[([^\[\]\n]{1,300})\]\([^()\s]{0,2000}\Z")
 _HALF_LABEL = re.compile(r"!\[[^\[\]\n]{0,300}\Z")
 _TICKS = re.compile(r"`+")
 
 
-def mend(text: str) -> str:
-    """Return `text` to be shown while more of it comes: unclosed emphasis and code closed, half marks left out."""
-    if match := _MARKS_ONLY.search(text, max(0, text.rfind("\n"))):
+def mend(text: str, *, in_table: bool = False) -> str:
+    """Return `text` to be shown while more of it comes: unclosed emphasis and code closed, half marks left out.
+
+    `in_table` says that it is rows of a table that has begun.
+    """
+    if match := (_BARS_ONLY if in_table else _MARKS_ONLY).search(text, max(0, text.rfind("\n"))):
         text = text[: match.start()]
     line = text.rfind("\n") + 1
     if _HALF_TASK.match(text, line):
         text = text[: max(0, line - 1)]
     start = text.rfind("\n\n") + 2 if "\n\n" in text else 0
     last = text[start:]
-    if last.startswith("|") and last.count("\n") < 2:  # a table's head, until the line below shows that it is one
+    if (
+        not in_table and last.startswith("|") and last.count("\n") < 2
+    ):  # a table's head, until the line below shows that it is one
         return text[:start]
     if len(last) > 4000:
         return text

@@ -5,7 +5,7 @@ class Page {
     this.reply = reply;
     this.slots = new Map();
     this.element = document.createElement("div");
-    this.element.className = "nbassist nba-live jp-RenderedHTMLCommon rendered_html";
+    this.element.className = "nbassist nba-live";
     this.body = document.createElement("div");
     this.body.className = "nba-reply";
     this.footer = document.createElement("div");

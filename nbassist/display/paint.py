@@ -75,11 +75,12 @@ class Painter:
 
     def _reasoning(self, segment: segments.Reasoning, key: str) -> Callable[[], bool]:
         frame, summary, body = self._panel("reasoning", key, opened=True)
-        summary.replace("Reasoning")
+        summary.replace(panels.reasoning_line())
         text = TextPaint(body.child(("<div{slot}>", "</div>")), segment.body, self._cache)
 
         def update() -> bool:
             if done := text.update():
+                summary.replace(panels.reasoning_line(segment.body.text))
                 frame.attribute("open", None)
             return done
 
@@ -87,7 +88,9 @@ class Painter:
 
     def _call(self, call: segments.Call, key: str) -> Callable[[], bool]:
         frame, summary, body = self._panel("call", key)
-        arguments, ask, result = (body.child(("<div{slot}>", "</div>")) for _ in range(3))
+        arguments = body.child(("<div{slot}>", "</div>"))
+        ask = body.child(("<div{slot}>", "</div>"), live=True)
+        result = body.child(("<div{slot}>", "</div>"))
         written: PlainPaint | None = PlainPaint(arguments, call.arguments, calls.ARGUMENTS)
         asking: Question | None = None
 

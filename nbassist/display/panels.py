@@ -8,14 +8,22 @@ from __future__ import annotations
 
 from html import escape
 
+from .clean import one_line
 from .safe import inert
 
 _PANEL = (
     "border:1px solid rgba(128,128,128,0.28);border-radius:6px;margin:6px 0 10px 0;padding:0 12px;"
     "overflow-wrap:anywhere"
 )
-_SUMMARY = "display:list-item;overflow:hidden;cursor:pointer;padding:4px 0;line-height:1.5;font-size:13px"
-_META = "float:right;opacity:0.75;margin-left:12px"
+_SUMMARY = (
+    "display:list-item;list-style-position:outside;margin-left:15px;cursor:pointer;padding:4px 0;line-height:1.5;"
+    "font-size:13px"
+)
+_LINE = "display:flex;align-items:baseline;gap:6px"
+_MARK = "flex:none;width:12px"
+_CUT = "min-width:0;overflow:hidden;text-overflow:ellipsis;white-space:nowrap"
+_PREVIEW = f"{_CUT};flex-shrink:9999;opacity:0.75"  # it gives way before the name does
+_META = "flex:none;margin-left:auto;padding-left:6px;opacity:0.75"
 _LABEL = "opacity:0.75;font-size:11px;letter-spacing:0.02em;margin:6px 0 2px 0"
 _MARKS = {
     "done": ("✓", "#2f9e44"),
@@ -40,14 +48,24 @@ def panel(kind: str, key: str, summary: str, body: str, *, opened: bool = False)
 def summary_line(state: str, name: str, preview: str, meta: str) -> str:
     """Return the one line of a panel: a mark, a name, what it is about, and on the right how it stands."""
     mark, colour = _MARKS.get(state, ("●", ""))
-    style = "display:inline-block;width:14px" + (f";color:{colour}" if colour else "")
+    style = _MARK + (f";color:{colour}" if colour else "")
     # The dot parts the two where there are no styles, and so no right-hand side.
     last = f'<span style="display:none"> · </span><span class="nba-meta" style="{_META}">{inert(meta)}</span>'
     return (
-        f'<span class="nba-mark nba-{state}" style="{style}">{mark}</span> '
-        f'<strong class="nba-name">{inert(name)}</strong> '
-        f'<span class="nba-preview" style="opacity:0.75">{inert(preview)}</span>' + (last if meta else "")
+        f'<span style="{_LINE}"><span class="nba-mark nba-{state}" style="{style}">{mark}</span> '
+        f'<strong class="nba-name" style="{_CUT}">{inert(name)}</strong> {_preview(preview)}'
+        + (f"{last}</span>" if meta else "</span>")
     )
+
+
+def reasoning_line(text: str = "") -> str:
+    """Return the one line of the panel of reasoning, with how it begins once it is closed."""
+    begins = one_line(text[:400].replace("*", "").replace("`", "").replace("#", ""), 100)
+    return f'<span style="{_LINE}"><span>Reasoning</span> {_preview(begins) if begins else ""}</span>'
+
+
+def _preview(text: str) -> str:
+    return f'<span class="nba-preview" style="{_PREVIEW}">{inert(text)}</span>'
 
 
 def label(text: str) -> str:

@@ -31,7 +31,7 @@ _ATTRIBUTES = {
     "td": {"style"},
     "li": {"style"},
     **{tag: {"style"} for tag in ("div", "p", "pre", "table", "h1", "h2", "h3", "h4", "h5", "h6")},
-    "math": {"display", "xmlns"},
+    "math": {"display", "xmlns", "alttext"},
     **{tag: {"mathvariant", "stretchy", "displaystyle", "columnalign", "linethickness", "fence", "separator", "lspace",
              "rspace", "minsize", "maxsize", "form", "accent", "columnspacing", "rowspacing", "width", "notation",
              "open", "close", "scriptlevel", "depth", "height", "movablelimits"} for tag in _MATHML if tag != "math"},
@@ -43,7 +43,7 @@ _SANITISER = nh3.Cleaner(
     url_schemes=_SCHEMES,
     filter_style_properties={
         *("text-align", "list-style", "overflow-x", "white-space", "background", "border-radius", "padding", "margin"),
-        *("font-family", "font-size", "font-weight", "line-height", "display", "gap", "overflow-wrap"),
+        *("font-family", "font-size", "font-weight", "line-height", "display", "gap", "overflow-wrap", "word-break"),
     },
     link_rel=None,
     strip_comments=True,

@@ -12,7 +12,10 @@ from .clean import clean, settle
 from .safe import CODE_FONT, image_placeholder, inert, sanitise_shown
 
 LONGEST = 20_000  # characters of an output or traceback shown in a panel
-PRE = f"margin:0 0 8px 0;white-space:pre-wrap;overflow-wrap:anywhere;max-height:320px;overflow-y:auto;{CODE_FONT}"
+PRE = (
+    "margin:0 0 8px 0;white-space:pre-wrap;word-break:normal;overflow-wrap:anywhere;max-height:320px;overflow-y:auto;"
+    + CODE_FONT
+)
 _IMAGES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml")
 
 

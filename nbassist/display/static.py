@@ -43,10 +43,13 @@ def html_of(transcript: Transcript, opened: Collection[str] = (), cache: Cache |
     out = io.StringIO()
     out.write(OPEN)
     out.write(footer.note(transcript))
+    last = len(transcript.segments) - 1
     for number, segment in enumerate(transcript.segments):
         if isinstance(segment, segments.Text):
             text = with_references(segment.body.text, transcript.citations)
-            out.write(f'<div class="nba-text">{markdown_html(text, "tex", cache)}</div>\n')
+            broken_off = number == last and transcript.finish != "completed"
+            html = markdown_html(text, "tex", cache, broken_off=broken_off)
+            out.write(f'<div class="nba-text">{html}</div>\n')
         else:
             out.write(_segment(segment, f"c{number}" in opened, cache))
     out.write(footer.sources(transcript.citations))
@@ -61,7 +64,8 @@ def _segment(segment: segments.Segment, opened: bool, cache: Cache | None) -> st
             if not segment.body.text.strip():
                 return ""
             body = markdown_html(segment.body.text, "tex", cache)
-            return "".join(panels.panel("reasoning", "", "Reasoning", body, opened=opened))
+            summary = panels.reasoning_line(segment.body.text)
+            return "".join(panels.panel("reasoning", "", summary, body, opened=opened))
         case segments.Refusal():
             return panels.refusal(segment.body.text)
         case segments.Call():

@@ -166,10 +166,10 @@ class TextPaint:
         elif self._parts < len(block.parts):
             self._inner.add(self._html.parts(block, self._parts))
         self._parts = len(block.parts)
-        shown = mend(rest)
+        shown = mend(rest, in_table=block.kind == "table")
         inner, after = "", ""
         if shown.strip() and block.kind == "table":
-            inner, after = self._html.rows(block, shown)
+            inner, after = self._html.rows(block, shown, kept=False)
         elif shown.strip():
             inner, after = self._html.item(shown, block.loose)
         self._inner.open(inner)

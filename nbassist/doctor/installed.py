@@ -18,6 +18,8 @@ _USES = {
     "local": "the embedded server and its model",
     "postgres": "the server's store in PostgreSQL",
     "mcp": "tools of MCP servers",
+    "dask": "sweeps on a Dask cluster",
+    "parquet": "the results of sweeps as Parquet",
     "demo": "JupyterLab and pandas",
 }
 

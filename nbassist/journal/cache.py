@@ -61,6 +61,8 @@ class CachedBackend:
         Where replies are kept.
     mode : CacheMode
         What is given again.
+    ready : callable
+        Whether `connect` takes no time; where it does, it is called on a thread.
     endpoint : str
         The protocol and the URL, for the key.
     repeat : int
@@ -77,11 +79,14 @@ class CachedBackend:
         store: Store,
         mode: CacheMode,
         *,
+        ready: Callable[[], bool] = lambda: False,
         endpoint: str = "",
         repeat: int = 0,
         timed: bool = False,
     ) -> None:
         self._connect = connect
+        self._ready = ready
+        self._asked = False
         self._store = store
         self._mode = check_mode(mode)
         self._endpoint = endpoint
@@ -105,7 +110,9 @@ class CachedBackend:
                 yield event
             return
         keeping = _Keeping(self._store, key)
-        for event in self._connect().stream(request):
+        backend = self._connect()
+        self._asked = True
+        for event in backend.stream(request):
             keeping.take(event)
             yield event
 
@@ -123,14 +130,19 @@ class CachedBackend:
                 yield event
             return
         keeping = _Keeping(self._store, key)
-        backend = await asyncio.to_thread(self._connect)
+        backend = self._connect() if self._ready() else await asyncio.to_thread(self._connect)
+        self._asked = True
         async for event in backend.astream(request):
             keeping.take(event)
             yield event
 
     def cancel(self, cursor: Mapping[str, str], *, forget: bool = False) -> dict[str, str] | None:
-        """Stop what runs at the endpoint; nothing does in a replay."""
-        return {} if self._mode == "replay" else self._connect().cancel(cursor, forget=forget)
+        """Stop what runs at the endpoint; nothing does in a replay, or before it was asked."""
+        if self._mode == "replay":
+            return {}
+        if not self._asked and not cursor.get("run_id"):
+            return None  # it has nothing of this run: not asked for the first time to be told to forget it
+        return self._connect().cancel(cursor, forget=forget)
 
     def models(self) -> list[str]:
         """Return the names of the endpoint's models; empty in a replay, which has none."""

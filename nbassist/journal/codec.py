@@ -7,6 +7,7 @@ import json
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
+from functools import cache
 from typing import Any, TypeAlias, get_args
 
 from .. import events
@@ -52,11 +53,16 @@ def unpack(data: bytes) -> tuple[Timed, ...]:
 
 def _fields(value: Any) -> dict[str, Any]:
     found = {}
-    for field in fields(value):
-        content = getattr(value, field.name)
-        if content != field.default and not (content in ({}, ()) and not isinstance(content, float)):
-            found[field.name] = _plain(content)
+    for name, default in _defaults(type(value)):  # type: ignore[arg-type]  # a class is hashable
+        content = getattr(value, name)
+        if content != default and not (content in ({}, ()) and not isinstance(content, float)):
+            found[name] = content if isinstance(content, str | int | float) else _plain(content)
     return found
+
+
+@cache
+def _defaults(kind: Any) -> tuple[tuple[str, Any], ...]:
+    return tuple((field.name, field.default) for field in fields(kind))
 
 
 def _plain(value: Any) -> Any:

@@ -24,13 +24,14 @@ class Recording:
 
     def __init__(self, journal: Journal, entry: Entry) -> None:
         self._journal = journal
-        self._entry = replace(entry, began=time.time())
+        self._entry = entry
+        self._began = time.time()
         self._clock = time.monotonic()
+        self._model = entry.model
         self._events: list[Timed] = []
         self._text: list[str] = []
         self._answer = ""
         self._first_text = 0.0
-        journal.warm()
 
     def take(self, event: Event) -> None:
         """Take the next event; `RunEnded` is the last, and writes the run."""
@@ -40,9 +41,10 @@ class Recording:
             self._text.append(event.text)
             self._first_text = self._first_text or seconds
         elif isinstance(event, TurnStarted | RunStarted):
+            if isinstance(event, TurnStarted):  # the request has gone out, nothing waits for this kernel now
+                self._journal.warm()
             self._close_turn()
-            if event.model:
-                self._entry = replace(self._entry, model=event.model)
+            self._model = event.model or self._model
         elif isinstance(event, RunEnded):
             self._close_turn()
             self._journal.add(self._ended(event))
@@ -55,6 +57,8 @@ class Recording:
     def _ended(self, event: RunEnded) -> Entry:
         return replace(
             self._entry,
+            began=self._began,
+            model=self._model,
             text=self._answer,
             finish=event.finish,
             detail=event.detail,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Boolean, Column, Float, Index, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import JSON, Boolean, Column, Float, Index, Integer, LargeBinary, MetaData, Table, Text, select
+from sqlalchemy import bindparam as given
 
 VERSION = 1
 """Kept in SQLite's `user_version`; a file of a later one is left alone."""
@@ -48,3 +49,6 @@ replies = Table(
     Column("saved", Float, nullable=False),
     Column("events", LargeBinary, nullable=False),
 )
+
+find_reply = select(replies.c.events).where(replies.c.key == given("key"))
+"""Asked before each request of a sweep: made once."""

@@ -86,7 +86,7 @@ def totals(journal: Journal, *, notebook: str = "", since: float = 0.0) -> list[
     )
     if notebook:
         asked = asked.where(runs.c.notebook == notebook)
-    with journal._reading() as connection:
+    with journal.reading() as connection:
         rows = connection.execute(asked).all()
     return [
         Total(

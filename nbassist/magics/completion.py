@@ -10,7 +10,7 @@ from .commands import HOMES
 from .flags import REASONING, parser
 
 if TYPE_CHECKING:
-    from .cell import NbAssist
+    from .config import Config
 
 _PATIENCE = 1.0  # seconds for an endpoint to list its models, once
 
@@ -20,11 +20,11 @@ class Completer:
 
     Parameters
     ----------
-    magics : NbAssist
+    magics : Config
         Whose names are completed.
     """
 
-    def __init__(self, magics: NbAssist) -> None:
+    def __init__(self, magics: Config) -> None:
         self._magics = magics
         self._models: dict[str, list[str]] = {}
 

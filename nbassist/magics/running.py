@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ModelFileError
+from ..loading import without_collections
 from .cells import put_below
 from .notebook import cell_id
 from .options import Options
@@ -12,15 +13,15 @@ from .options import Options
 if TYPE_CHECKING:
     from ..assistant import Assistant
     from ..reply import Reply
-    from .cell import NbAssist
+    from .config import Config
 
 
-def run_prompt(magics: NbAssist, prompt: str, options: Options, *, as_it_is: bool = False, resume: bool = False) -> Any:
+def run_prompt(magics: Config, prompt: str, options: Options, *, as_it_is: bool = False, resume: bool = False) -> Any:
     """Ask, show the run in the cell, and return what the magic returns as the cell's result.
 
     Parameters
     ----------
-    magics : NbAssist
+    magics : Config
         Whose settings count.
     prompt : str
         What to ask; `{{ expression }}` in it is filled in, unless it is to go out `as_it_is`.
@@ -55,19 +56,20 @@ def run_prompt(magics: NbAssist, prompt: str, options: Options, *, as_it_is: boo
     return hand_over(reply, shell)
 
 
-def _ask(magics: NbAssist, prompt: str, options: Options, as_it_is: bool, resume: bool) -> Reply:
+def _ask(magics: Config, prompt: str, options: Options, as_it_is: bool, resume: bool) -> Reply:
     from functools import partial
 
-    from ..display import make_view
-    from ..settings import display_kind
-    from ..tools import Toolbox, current
-
     shell = magics.notebook_shell
-    assistant = prepare_assistant(magics, options)
-    toolbox = Toolbox(current().values())
-    if options.tools is not None:
-        toolbox = toolbox.select(options.tools)
-    view = make_view(display_kind(), shell)
+    with without_collections():
+        from ..display import make_view
+        from ..settings import display_kind
+        from ..tools import Toolbox, current
+
+        assistant = prepare_assistant(magics, options)
+        toolbox = Toolbox(current().values())
+        if options.tools is not None:
+            toolbox = toolbox.select(options.tools)
+        view = make_view(display_kind(), shell)
     try:
         ask = assistant.resume if resume else partial(assistant.ask, prompt)
         return ask(
@@ -94,7 +96,7 @@ def _ask(magics: NbAssist, prompt: str, options: Options, as_it_is: bool, resume
         view.close()  # where an error ended the run, no event does
 
 
-def prepare_assistant(magics: NbAssist, options: Options) -> Assistant:
+def prepare_assistant(magics: Config, options: Options) -> Assistant:
     """Return the assistant for a cell, set up as `%config` and the cell's first line say."""
     from ..run import Limits
 
@@ -104,6 +106,7 @@ def prepare_assistant(magics: NbAssist, options: Options) -> Assistant:
     assistant.journal = session.journal if magics.journal else None
     assistant.replies = session.replies(magics.replies)
     assistant.cache = cache
+    assistant.timed = magics.timed
     assistant.limits = Limits(magics.max_turns, magics.nudge_after, magics.stop_after)
     assistant.window = magics.window
     return assistant

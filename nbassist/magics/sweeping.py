@@ -12,10 +12,11 @@ from .options import Options
 
 if TYPE_CHECKING:
     from ..sweep import Runs, Sweep
-    from .cell import NbAssist
+    from ..sweep.sweep import SweepView
+    from .config import Config
 
 
-def run_sweep(magics: NbAssist, template: str, options: Options) -> Any:
+def run_sweep(magics: Config, template: str, options: Options) -> Any:
     """Plan a sweep, say what it takes, run it, and return the runs as the cell's result; None for a dry run.
 
     Raises
@@ -42,14 +43,12 @@ def run_sweep(magics: NbAssist, template: str, options: Options) -> Any:
 
 
 @contextmanager
-def _place(magics: NbAssist, sweep: Sweep, options: Options) -> Iterator[Any]:
+def _place(magics: Config, sweep: Sweep, options: Options) -> Iterator[Any]:
     """Give what runs the sweep: in this process, on a cluster, or as a batch."""
     if options.on and options.batch:
         raise UsageError("--on and --batch contradict each other")
     if options.batch:
-        from ..sweep.batch import run_batch
-
-        yield lambda view: run_batch(sweep, view, told=_Told())
+        yield lambda view: _as_batch(sweep, view)
     elif options.on:
         from ..sweep.dask import client_of
 
@@ -63,6 +62,16 @@ def _place(magics: NbAssist, sweep: Sweep, options: Options) -> Iterator[Any]:
                 client.close()
     else:
         yield None
+
+
+def _as_batch(sweep: Sweep, view: SweepView) -> Runs:
+    from ..sweep.batch import run_batch
+
+    try:
+        return run_batch(sweep, view, told=_Told())
+    except KeyboardInterrupt:
+        line = "the batch goes on at the endpoint: run this cell again to collect it, also after a restart"
+        raise UsageError(line) from None
 
 
 class _Told:
@@ -89,7 +98,7 @@ def _hand_over(runs: Runs, shell: Any) -> Runs | None:
     return None
 
 
-def _sweep(magics: NbAssist, template: str, options: Options) -> Sweep:
+def _sweep(magics: Config, template: str, options: Options) -> Sweep:
     from ..context.names import evaluate
     from ..sweep import Sweep
     from ..tools import Toolbox, current
@@ -128,7 +137,7 @@ def _sweep(magics: NbAssist, template: str, options: Options) -> Sweep:
     )
 
 
-def _allow(magics: NbAssist, runs: int) -> None:
+def _allow(magics: Config, runs: int) -> None:
     if not someone_can_answer(magics.notebook_shell):
         raise UsageError(f"{runs:,} runs are more than {magics.ask_above:,}: allow it with --yes")
     if input(f"{runs:,} runs will be asked of the endpoint. Go on? [y/N] ").strip().lower() not in ("y", "yes"):

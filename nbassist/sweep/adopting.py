@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from ..conversation import Conversation
 from ..errors import UsageError
 from ..messages import Text
+from .onerun import Run
 from .plan import OPTIONS
 
 if TYPE_CHECKING:
     from ..threads import Threads
-    from .runs import Run
 
 _FLAGS = {"model": "-m", "profile": "--profile", "system": "-s", "reasoning": "--reasoning"}
 

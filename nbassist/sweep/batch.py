@@ -5,15 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Generator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..backends.batches import PATHS, BatchState, batch_line, follow, submit
-from ..backends.steps import Flow
+from ..backends.steps import Step
 from ..backends.transport import Transport
 from ..errors import UsageError
+from ..events import Event
+from ..journal.key import key_of
+from ..messages import Request
 from ..paths import data_file
-from .afar import Wanted, keep, split
+from .afar import Wanted, split
+from .collected import Collected
 
 if TYPE_CHECKING:
     from .runs import Runs
@@ -43,36 +49,36 @@ def run_batch(
     """
     wire = _wire(sweep)
     wanted, _ = split(sweep)
-    failed: dict[str, str] = {}
-    if wanted:
-        settings = sweep.assistant.settings
-        transport = Transport(settings.base_url, settings.api_key)
-        name = _name(settings.base_url, wanted)
-        for _ in transport.drive(_flow(sweep, wanted, wire, name, told, wait, failed)):
-            pass
-    missing = [one.run for one in wanted if one.key in failed]
-    for one in wanted:
-        if one.key in failed:
-            one.run.error = failed[one.key]
-    return sweep.run(view, leaving=missing)
+    if not wanted:
+        return sweep.run(view)
+    settings = sweep.assistant.settings
+    name = _name(settings.base_url, wanted)
+    found = Transport(settings.base_url, settings.api_key).run(_flow(wanted, wire, name, told, wait))
+    answers: dict[str, list[list[Event] | str]] = defaultdict(list)
+    for one in wanted:  # requests that are alike, the repeats of one prompt, may take each other's
+        answers[key_of(one.request)].append(found.get(one.key, "the batch ended without an answer to this"))
+
+    def answer(request: Request) -> list[Event] | str:
+        left = answers[key_of(request)]
+        return left.pop(0) if left else "a batch asks once: it has no answer to a second request"
+
+    assistant = sweep.assistant.answered_by(Collected(answer), batch=True)
+    runs = sweep.run(view, order=replace(sweep.order, asker=lambda profile: assistant))
+    if all(one.run.done for one in wanted):
+        getattr(sweep.store, "flush", bool)()  # it is kept before the batch is forgotten
+        _keep({known: kept for known, kept in _kept().items() if known != name})
+    return runs
 
 
 def _flow(
-    sweep: Sweep, wanted: list[Wanted], wire: str, name: str, told: Any, wait: float, failed: dict[str, str]
-) -> Flow:
+    wanted: list[Wanted], wire: str, name: str, told: Callable[[BatchState], None], wait: float
+) -> Generator[Step, Any, dict[str, list[Event] | str]]:
     batch_id = _kept().get(name, "")
     if not batch_id:
         lines = {one.key: batch_line(one.key, one.request, wire) for one in wanted}
         batch_id = yield from submit(list(lines.values()), wire)
         _keep({**_kept(), name: batch_id})
-    found = yield from follow(batch_id, wire, told, wait)
-    for one in wanted:
-        events = found.get(one.key, "the batch ended without an answer to this")
-        if isinstance(events, str):
-            failed[one.key] = events
-        elif not keep(sweep, one.key, events):
-            failed[one.key] = "the answer in the batch was cut short"
-    _keep({known: kept for known, kept in _kept().items() if known != name})
+    return (yield from follow(batch_id, wire, told, wait))
 
 
 def _wire(sweep: Sweep) -> str:

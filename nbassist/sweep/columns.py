@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from itertools import combinations
 from statistics import fmean, median
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from .runs import Run, Runs
+from .onerun import Run
+from .runlist import RunList
 
 _GOOD = {"good": 1.0, "bad": 0.0, "yes": 1.0, "no": 0.0, "ok": 1.0}
 
@@ -24,7 +24,7 @@ def points(rating: str) -> float | None:
         return None
 
 
-def agreement(runs: Runs, variant: int) -> float | None:
+def agreement(runs: RunList, variant: int) -> float | None:
     """Return the share of pairs of repeats that say the same, over all inputs; None where there are no pairs.
 
     Case, and how words are spaced, do not count; where replies are read into values, the values are compared.
@@ -62,10 +62,12 @@ def scored(runs: Iterable[Run]) -> float | None:
     return fmean(found) if found else None
 
 
-def said_the_same(runs: Iterable[Run]) -> bool:
-    """Whether all of `runs` say the same."""
-    said = [_said(run) for run in runs]
-    return all(one == said[0] for one in said)
+def different_rows(runs: RunList) -> list[int]:
+    """Return the numbers of the inputs whose replies do not all say the same."""
+    size = len(runs.plan.variants) * runs.plan.repeat
+    rows = range(len(runs.plan.inputs))
+    said = [[_said(run) for run in runs.runs[row * size : (row + 1) * size]] for row in rows]
+    return [row for row in rows if any(one != said[row][0] for one in said[row])]
 
 
 def _said(run: Run) -> Any:

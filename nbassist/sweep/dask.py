@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..conversation import Conversation
 from ..errors import NbassistError, UsageError
 from ..reply import Reply
-from .afar import Wanted, keep, split
-from .runner import Update, options_of, run_all
-
-if TYPE_CHECKING:
-    from .sweep import Sweep
+from .afar import Swept, Wanted, split
+from .collected import Collected, turns_of
+from .runner import options_of, run_all
+from .updates import Update
 
 _LEFT = ("conversation", "tools", "namespace", "approval", "cache", "variant", "off")
 """Options that stay here, or are made anew on the worker."""
@@ -55,7 +55,7 @@ def ask_on_worker(settings: Any, standing: Mapping[str, Any], messages: Any, pro
         return str(error)
 
 
-async def run_on(client: Any, sweep: Sweep, tell: Callable[[Update], None]) -> None:
+async def run_on(client: Any, sweep: Swept, tell: Callable[[Update], None]) -> None:
     """Run what is not done; what is done when this is cancelled stays done."""
     wanted, known = await asyncio.to_thread(split, sweep)
     if known:
@@ -79,7 +79,7 @@ async def run_on(client: Any, sweep: Sweep, tell: Callable[[Update], None]) -> N
             client.cancel(list(futures.values()))
 
 
-def _submit(client: Any, sweep: Sweep, one: Wanted) -> Any:
+def _submit(client: Any, sweep: Swept, one: Wanted) -> Any:
     order = sweep.order
     asker: Any = order.asker(one.run.task.option("profile"))
     options = {name: value for name, value in options_of(one.run.task, order).items() if name not in _LEFT}
@@ -96,12 +96,14 @@ def _result(future: Any) -> Reply | str:
     return result
 
 
-async def _take(sweep: Sweep, one: Wanted, result: Reply | str) -> None:
+async def _take(sweep: Swept, one: Wanted, result: Reply | str) -> None:
     run, order = one.run, sweep.order
     if isinstance(result, str):
         run.error = result
         return
-    if keep(sweep, one.key, result.events):  # asked again here, which costs nothing, it is in the journal
-        asker = order.asker(run.task.option("profile"))
-        await asker.aask(run.task.prompt, **{**options_of(run.task, order), "cache": "replay"})
+    turns = iter(turns_of(result.events))
+    came = Collected(lambda request: next(turns, "the worker asked this once"))
+    asker: Any = order.asker(run.task.option("profile"))
+    with suppress(NbassistError):  # asked as if here, for the cache and the journal: the reply is there all the same
+        await asker.answered_by(came).aask(run.task.prompt, **options_of(run.task, order))
     run.reply, run.error, run.seconds = replace(result), "", result.seconds

@@ -10,18 +10,26 @@ from typing import Any
 from ..display.footer import cost_text, seconds_text
 from ..display.grid import GridCell, Progress
 from ..display.static import bundle
-from .columns import agreement, median_of, passed, rated, scored
-from .runner import Update
-from .runs import Run, Runs
+from .columns import agreement, different_rows, median_of, passed, rated, scored
+from .onerun import Run
+from .runlist import RunList
+from .updates import Update
 
+_MANY = 1_000  # runs; of more the cost of judging is summed at the end
 _QUOTE = "opacity:0.8;white-space:pre-wrap;overflow-wrap:anywhere;margin:0 0 6px 0;font-size:12px"
 
 
 class RunsGrid:
     """What a grid shows of `runs`, or of those on the inputs `rows`; see `nbassist.display.grid.Source`."""
 
-    def __init__(self, runs: Runs, rows: Sequence[int] | None = None) -> None:
+    def __init__(
+        self,
+        runs: RunList,
+        rows: Sequence[int] | None = None,
+        rate: Callable[[int, str], None] = lambda number, rating: None,
+    ) -> None:
         self.runs = runs
+        self._rate = rate
         self._rows = range(len(runs.plan.inputs)) if rows is None else rows
         plan = runs.plan
         varied = [name for name, values in plan.vary.items() if len(values) > 1]
@@ -38,6 +46,7 @@ class RunsGrid:
         self._cost = _cost(runs)
         self._writing: dict[int, list[str]] = {}
         self._wait_until, self._wait_for = 0.0, ""
+        self._judging = ""
 
     def begin(self) -> None:
         """The runs begin."""
@@ -51,6 +60,8 @@ class RunsGrid:
             self._writing[update.number].append(update.text)
         elif update.what == "waiting":
             self._wait_until, self._wait_for = time.monotonic() + update.seconds, update.text
+        elif update.what == "judging":
+            self._judging = update.text
         elif update.what == "ended":
             self._writing.pop(update.number, None)
             run = self.runs[update.number]
@@ -62,7 +73,7 @@ class RunsGrid:
 
     def end(self) -> None:
         """The runs have ended."""
-        self._running = False
+        self._running, self._judging = False, ""
         self._writing.clear()
         self._done = sum(run.done for run in self.runs)
         self._failed = sum(bool(run.error) for run in self.runs)
@@ -97,6 +108,9 @@ class RunsGrid:
         parts += [f"{self._failed:,} failed"] if self._failed else []
         parts += [f"{self._cached:,} from the cache"] if self._cached else []
         parts += [cost_text(self._cost)] if self._cost and self._done else []
+        judged = sum(run.judge_cost or 0.0 for run in self.runs) if total < _MANY or not self._running else 0.0
+        parts += [f"judging {cost_text(judged)}"] if judged else []
+        parts += [self._judging] if self._judging else []
         if self._running:
             now = time.monotonic()
             if now < self._wait_until:
@@ -108,7 +122,7 @@ class RunsGrid:
 
     def different(self) -> list[int]:
         """Return the rows in which not all runs say the same."""
-        return self.runs.different_rows()
+        return different_rows(self.runs)
 
     def whole(self, number: int) -> str:
         """Return a whole run: its prompt, and the reply with its calls as the cell of a prompt shows it."""
@@ -121,7 +135,7 @@ class RunsGrid:
 
     def rate(self, number: int, rating: str) -> None:
         """Take what the person says of a run."""
-        self.runs.rate(number, rating)
+        self._rate(number, rating)
 
     def _cell(self, run: Run) -> GridCell:
         number = run.task.number
@@ -162,6 +176,6 @@ def _share(value: float) -> str:
     return f"{value:.0%}"
 
 
-def _cost(runs: Runs) -> float | None:
+def _cost(runs: RunList) -> float | None:
     costs = [run.reply.cost for run in runs if run.reply is not None]
     return None if any(cost is None for cost in costs) else sum(cost or 0.0 for cost in costs)

@@ -6,16 +6,15 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 from ..context.names import evaluate
 from ..errors import UsageError
 from .columns import rated, scored
-from .runs import Run
+from .onerun import Run
+from .runlist import RunList
 
-if TYPE_CHECKING:
-    from .runs import Runs
-    from .sweep import Sweep
+T = TypeVar("T")
 
 LOWEST, HIGHEST = 1, 5
 """Of the judge's scores."""
@@ -37,13 +36,13 @@ fully)."""
 
 
 def check(
-    runs: Runs, test: Callable[..., Any] | str, name: str = "", namespace: Mapping[str, Any] | None = None
+    runs: RunList, test: Callable[..., Any] | str, name: str = "", namespace: Mapping[str, Any] | None = None
 ) -> str:
     """Hold a test against each whole reply, and keep whether it passed; return the name of the check.
 
     Parameters
     ----------
-    runs : Runs
+    runs : RunList
         Those without a whole reply are left out.
     test : callable or str
         A function of the text, or of any of `text`, `reply`, `value`, `row` and `run` by these names; or an
@@ -97,7 +96,7 @@ def _function(test: Callable[..., Any]) -> Callable[[Run], Any]:
     return lambda run: test(run.text)
 
 
-def judge_sweep(runs: Runs, rubric: str, make: Callable[..., Sweep], model: str = "") -> tuple[Sweep, list[Run]]:
+def judge_sweep(runs: RunList, rubric: str, make: Callable[..., T], model: str = "") -> tuple[T, list[Run]]:
     """Return the sweep in which a model grades each whole reply, and the runs that it grades, in its order."""
     from pydantic import BaseModel, Field
 
@@ -114,7 +113,7 @@ def judge_sweep(runs: Runs, rubric: str, make: Callable[..., Sweep], model: str 
     return make("{{ item }}", over=prompts, options={"as_": Verdict, "model": model}), graded
 
 
-def take_verdicts(graded: list[Run], verdicts: Runs) -> int:
+def take_verdicts(graded: list[Run], verdicts: RunList) -> int:
     """Put the scores and reasons of the judge where they belong; return how many there are."""
     found = 0
     for run, verdict in zip(graded, verdicts, strict=True):
@@ -122,6 +121,7 @@ def take_verdicts(graded: list[Run], verdicts: Runs) -> int:
         if value is not None:
             run.score, run.reason = float(value.score), value.reason
             found += 1
+        run.judge_cost = verdict.reply.cost if verdict.reply is not None else 0.0
     return found
 
 
@@ -153,7 +153,7 @@ class Best:
     __repr__ = __str__
 
 
-def best(runs: Runs) -> Best:
+def best(runs: RunList) -> Best:
     """Return the best variant: by ratings, then the judge's scores, then checks, the first of them that there is.
 
     Raises

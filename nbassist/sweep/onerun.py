@@ -32,6 +32,8 @@ class Run:
         What a judge gave it.
     reason : str
         Why, where a judge said it.
+    judge_cost : float, optional
+        US dollars that grading it took; 0 where it was not graded, None where that is not known.
     checks : dict of str to bool
         What was asserted of it.
     """
@@ -44,6 +46,7 @@ class Run:
     rating: str = ""
     score: float | None = None
     reason: str = ""
+    judge_cost: float | None = 0.0
     checks: dict[str, bool] = field(default_factory=dict)
 
     @property
@@ -85,6 +88,11 @@ class Run:
             "cost": reply.cost if reply else None,
             "cached": self.cached,
             "rating": self.rating or None,
-            **({"score": self.score, "reason": self.reason} if self.score is not None or self.reason else {}),
+            **self._verdict(),
             **{f"check_{name}": passed for name, passed in self.checks.items()},
         }
+
+    def _verdict(self) -> dict[str, Any]:
+        if self.score is None and not self.reason:
+            return {}
+        return {"score": self.score, "reason": self.reason, "judge_cost": self.judge_cost}

@@ -86,11 +86,11 @@ class Plan:
 
     @property
     def formula(self) -> str:
-        """How many runs there are and why, such as `2×2×3×20 = 240 runs`."""
+        """How many runs there are and why, such as `2×2×3×20 = 240 calls`."""
         sizes = [len(values) for values in self.vary.values()]
         sizes += [self.repeat] if self.repeat > 1 else []
         sizes += [len(self.inputs)] if self.over else []
-        total = f"{len(self):,} {'run' if len(self) == 1 else 'runs'}"
+        total = f"{len(self):,} {'call' if len(self) == 1 else 'calls'}"
         return f"{'×'.join(map(str, sizes))} = {total}" if len(sizes) > 1 else total
 
 

@@ -4,30 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Protocol
 
 from ..conversation import Conversation
 from ..errors import NbassistError, UsageError
 from ..events import Event, Retrying, TextDelta
 from ..reply import Reply
 from ..tools import Toolbox
+from .onerun import Run
 from .pace import Pace
 from .plan import Task
-from .runs import Run, Runs
-
-What: TypeAlias = Literal["started", "text", "ended", "waiting", "judged"]
-
-
-@dataclass(frozen=True, slots=True)
-class Update:
-    """Something happened to a run: it started, wrote `text`, ended, was judged; or all wait, for `seconds`."""
-
-    what: What
-    number: int = -1
-    text: str = ""
-    seconds: float = 0.0
+from .updates import Update
 
 
 class Asker(Protocol):
@@ -65,13 +54,13 @@ class Order:
 
 
 async def run_all(
-    runs: Runs, order: Order, pace: Pace, tell: Callable[[Update], None], todo: list[Run] | None = None
+    runs: Sequence[Run], order: Order, pace: Pace, tell: Callable[[Update], None], todo: list[Run] | None = None
 ) -> None:
     """Run what is not done yet; what is done when this is cancelled stays done.
 
     Parameters
     ----------
-    runs : Runs
+    runs : sequence of Run
         They are filled in, one by one, as they end.
     order, pace
         How, and how fast.

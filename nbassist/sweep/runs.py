@@ -1,18 +1,17 @@
-"""`Runs`: what a sweep gave, as data."""
+"""`Runs`: what a sweep gave, to look at, to judge, and to go on with."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import UsageError
-from .columns import agreement, said_the_same
+from .columns import agreement, different_rows
+from .judging import Best, best, check
 from .onerun import Run
 from .plan import Plan
+from .runlist import RunList
 
 if TYPE_CHECKING:
-    from .judging import Best
     from .showing import Differences, Shown
 
 __all__ = ["Run", "Runs"]
@@ -28,7 +27,7 @@ class Home(Protocol):
     def adopt(self, run: Run) -> str: ...
 
 
-class Runs(Sequence[Run]):
+class Runs(RunList):
     """The runs of a sweep, in the order of its plan.
 
     Parameters
@@ -45,93 +44,17 @@ class Runs(Sequence[Run]):
     """
 
     def __init__(self, plan: Plan, home: Home | None = None) -> None:
-        self.plan = plan
-        self.runs = [Run(task) for task in plan.tasks]
+        super().__init__(plan)
         self.shown = False
         self._home = home
-
-    def __len__(self) -> int:
-        return len(self.runs)
-
-    def __getitem__(self, index: Any) -> Any:
-        return self.runs[index]
-
-    def run(self, number: int) -> Run:
-        """Return the run of that number, from 0, as the grid shows it.
-
-        Raises
-        ------
-        UsageError
-            Where there is none.
-        """
-        if number not in range(len(self.runs)):
-            raise UsageError(f"there is no run {number}: there are {len(self.runs):,}, from 0")
-        return self.runs[number]
-
-    def __iter__(self) -> Iterator[Run]:
-        return iter(self.runs)
-
-    def __repr__(self) -> str:
-        done = sum(run.done for run in self.runs)
-        failed = sum(bool(run.error) for run in self.runs)
-        return f"<Runs: {self.plan.formula}, {done:,} done, {failed:,} failed>"
-
-    @property
-    def df(self) -> Any:
-        """A tidy `pandas.DataFrame` with one row for each run, in the order of the plan."""
-        import pandas as pd
-
-        return pd.DataFrame([run.row() for run in self.runs])
-
-    def pivot(self, values: str = "text") -> Any:
-        """Return a table with the inputs as rows and the variants as columns; repeats stand as lists.
-
-        Parameters
-        ----------
-        values : str
-            The column of `df` that fills it.
-        """
-        frame = self.df
-        if values not in frame.columns:
-            raise UsageError(f"there is no column {values!r}; there are {', '.join(map(str, frame.columns))}")
-        names = list(self.plan.vary)
-        gather: Any = "first" if self.plan.repeat == 1 else list
-        if not names:
-            return frame.groupby("input", sort=False)[values].agg(gather).to_frame(values)
-        return frame.pivot_table(index="input", columns=names, values=values, aggfunc=gather, sort=False)
-
-    def to_parquet(self, path: str | Path) -> Path:
-        """Write `df` to a Parquet file; what Parquet can't hold is written as text."""
-        frame = self.df
-        for name in frame.columns:
-            if frame[name].dtype == object:
-                frame[name] = frame[name].map(lambda value: value if value is None else str(value))
-        try:
-            frame.to_parquet(path)
-        except ImportError as error:
-            raise UsageError(f"Parquet needs pyarrow: pip install pyarrow ({error})") from error
-        return Path(path)
 
     def retry_errors(self) -> Runs:
         """Run again what failed or was not run; the other runs stay as they are."""
         return self._at_home.again(self)
 
-    def column(self, variant: int) -> list[Run]:
-        """Return the runs of one variant, by its number, input by input."""
-        repeat, step = self.plan.repeat, len(self.plan.variants) * self.plan.repeat
-        starts = range(variant * repeat, len(self.runs), step)
-        return [run for start in starts for run in self.runs[start : start + repeat]]
-
-    def cell(self, row: int, variant: int) -> list[Run]:
-        """Return the repeats of one variant on one input, by their numbers."""
-        start = (row * len(self.plan.variants) + variant) * self.plan.repeat
-        return self.runs[start : start + self.plan.repeat]
-
     def different_rows(self) -> list[int]:
         """Return the numbers of the inputs whose replies do not all say the same."""
-        size = len(self.plan.variants) * self.plan.repeat
-        rows = range(len(self.plan.inputs))
-        return [row for row in rows if not said_the_same(self.runs[row * size : (row + 1) * size])]
+        return different_rows(self)
 
     def _ipython_display_(self) -> None:
         """Show the grid, once for each cell."""
@@ -148,11 +71,6 @@ class Runs(Sequence[Run]):
         from .grid import RunsGrid
 
         return grid_bundle(RunsGrid(self))
-
-    @property
-    def check_names(self) -> list[str]:
-        """The checks that were made, in order."""
-        return list(dict.fromkeys(name for run in self.runs for name in run.checks))
 
     @property
     def agreement(self) -> dict[str, float | None]:
@@ -198,8 +116,6 @@ class Runs(Sequence[Run]):
         if self._home is not None:
             self._home.check(self, test, name)
         else:
-            from .judging import check
-
             check(self, test, name)
         return self
 
@@ -218,8 +134,6 @@ class Runs(Sequence[Run]):
 
     def best(self) -> Best:
         """Return the best variant, and what that went by: ratings, else a judge's scores, else checks."""
-        from .judging import best
-
         return best(self)
 
     def adopt(self, number: int | None = None) -> None:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..display.grid import grid_bundle
 from ..display.static import bundle
@@ -14,9 +14,8 @@ from ..errors import UsageError
 from ..journal.diff import Difference, diff_words
 from .columns import points
 from .grid import RunsGrid
-
-if TYPE_CHECKING:
-    from .runs import Run, Runs
+from .onerun import Run
+from .runlist import RunList
 
 _DIFFERENCES = 50  # that are shown; the rest are counted
 
@@ -34,7 +33,7 @@ class Shown:
         return self._bundle["text/html"]
 
 
-def whole(runs: Runs, number: int) -> Shown:
+def whole(runs: RunList, number: int) -> Shown:
     """Return a run with its prompt, its reply and its calls."""
     run: Run = runs.run(number)
     about = ", ".join(f"{name} = {value}" for name, value in run.task.variant.items())
@@ -44,7 +43,7 @@ def whole(runs: Runs, number: int) -> Shown:
     return Shown({"text/plain": f"{heading}\n\n{run.task.prompt}\n\n{plain}", "text/html": html})
 
 
-def grid(runs: Runs, rows: list[int] | None = None) -> Shown:
+def grid(runs: RunList, rows: list[int] | None = None) -> Shown:
     """Return the grid as it stands; with `rows`, only these."""
     return Shown(grid_bundle(RunsGrid(runs, rows)))
 
@@ -83,12 +82,12 @@ class Differences:
         return f"{len(self.all):,} of {self.compared:,} differ{shown}"
 
 
-def differences(runs: Runs, base: int = 0, row: int | None = None) -> Differences:
+def differences(runs: RunList, base: int = 0, row: int | None = None) -> Differences:
     """Compare each variant with variant `base`, word by word: the replies, the prompts, and what was set.
 
     Parameters
     ----------
-    runs : Runs
+    runs : RunList
         The first repeats are compared; with one variant alone, its repeats with the first of them.
     base : int
         The variant, by its number.
@@ -139,12 +138,12 @@ _MEASURES: Mapping[str, Callable[[Run], Any]] = {
 }
 
 
-def plot(runs: Runs, what: str = "") -> Any:
+def plot(runs: RunList, what: str = "") -> Any:
     """Draw one measure by variant, a dot for each run and a line at the median; return the axes of Matplotlib.
 
     Parameters
     ----------
-    runs : Runs
+    runs : RunList
         What is drawn.
     what : str
         `rating`, `score`, `seconds`, `tokens`, `cost` or `length`; by default the first of ratings, scores and

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import queue
 import secrets
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -23,12 +23,14 @@ from .adopting import adopt, cell_of
 from .dask import run_on
 from .estimate import Estimate, estimate
 from .judging import check, judge_sweep, take_verdicts
+from .onerun import Run
 from .pace import Pace
 from .plan import make_plan
-from .runner import Order, Update, run_all, run_name
-from .runs import Run, Runs
+from .runner import Order, run_all, run_name
+from .runs import Runs
+from .updates import Update
 
-_LOOK = 0.1  # seconds
+_LOOK = 0.04  # seconds
 _TURN = 0.0005  # seconds
 
 
@@ -115,7 +117,7 @@ class Sweep:
         """Where replies are kept; None for nowhere."""
         return self.assistant.journal if self.assistant.replies is None else self.assistant.replies
 
-    def run(self, view: SweepView | None = None, *, on: Any = None, leaving: Sequence[Run] = ()) -> Runs:
+    def run(self, view: SweepView | None = None, *, on: Any = None, order: Order | None = None) -> Runs:
         """Run what is not done, and return when all is, or the person interrupts: what is done stays.
 
         The runs go on a thread of their own; the view is painted on this one.
@@ -126,39 +128,45 @@ class Sweep:
             Shows it.
         on : distributed.Client, optional
             The cluster whose workers ask; in this process by default.
-        leaving : sequence of Run
-            Runs that are left as they are.
+        order : Order, optional
+            How, in place of the sweep's own.
         """
-        updates: queue.SimpleQueue[Update | BaseException | None] = queue.SimpleQueue()
+        if view is not None:
+            view.begin(self.runs)
+        try:
+            self._run(view, order, on)
+        finally:
+            if view is not None:
+                view.close()
+        return self.runs
+
+    def _run(self, view: SweepView | None, order: Order | None, on: Any) -> None:
+        updates: deque[Update] = deque()
+        ended = threading.Event()
+        failed: list[BaseException] = []
         loop = asyncio.new_event_loop()
-        left = {run.task.number for run in leaving}
-        todo = [run for run in self.runs if run.task.number not in left]
-        task = loop.create_task(self._all(updates.put, todo, on))
+        task = loop.create_task(self._all(updates.append, order, on))
 
         def work() -> None:
             try:
                 loop.run_until_complete(task)
             except asyncio.CancelledError:
-                updates.put(None)
+                pass  # what is done stays
             except BaseException as error:  # noqa: BLE001 - it is raised on the thread that waits
-                updates.put(error)
-            else:
-                updates.put(None)
+                failed.append(error)
             finally:
                 loop.run_until_complete(loop.shutdown_asyncgens())
                 loop.close()
+                ended.set()
 
         thread = threading.Thread(target=work, name="nbassist-sweep", daemon=True)
         thread.start()
-        if view is not None:
-            view.begin(self.runs)
         try:
-            _show(updates, view, lambda: loop.call_soon_threadsafe(task.cancel))
+            _show(updates, ended, view, lambda: loop.call_soon_threadsafe(task.cancel))
         finally:
             thread.join()
-            if view is not None:
-                view.close()
-        return self.runs
+        if failed:
+            raise failed[0]
 
     async def arun(self, view: SweepView | None = None) -> Runs:
         """As `run`, on the running event loop; a cancellation keeps what is done."""
@@ -171,13 +179,13 @@ class Sweep:
                 view.close()
         return self.runs
 
-    async def _all(self, tell: Callable[[Update], None], todo: list[Run] | None = None, on: Any = None) -> None:
+    async def _all(self, tell: Callable[[Update], None], order: Order | None = None, on: Any = None) -> None:
         try:
             with unchanged(), _taking_turns():
                 if on is not None:
                     await run_on(on, self, tell)
                 else:
-                    await run_all(self.runs, self.order, self.pace(), tell, todo)
+                    await run_all(self.runs, order or self.order, self.pace(), tell)
         except BaseExceptionGroup as group:
             raise group.exceptions[0] from None  # the others say the same
 
@@ -197,7 +205,7 @@ class Sweep:
     def judge(
         self, runs: Runs, rubric: str, model: str = "", told: Callable[[Update], None] = lambda update: None
     ) -> int:
-        """Have a model grade the replies; return how many it graded. `told` hears of each that is graded."""
+        """Have a model grade the replies; return how many it graded. `told` hears how far it is, and of each grade."""
 
         def make(template: str, **more: Any) -> Sweep:
             options = {"off": self.order.options.get("off", False), **more.pop("options")}
@@ -208,7 +216,7 @@ class Sweep:
 
         judging, graded = judge_sweep(runs, rubric, make, model)
         try:
-            judging.run()
+            judging.run(_Judging(told))
         finally:
             found = take_verdicts(graded, judging.runs)
             for run in graded:
@@ -238,6 +246,31 @@ class Sweep:
         return self._profiles[profile]
 
 
+class _Judging:
+    """Tells the view of a sweep how far its judge is."""
+
+    def __init__(self, told: Callable[[Update], None]) -> None:
+        self._told = told
+        self._done = self._total = 0
+
+    def begin(self, runs: Runs) -> None:
+        self._total = len(runs)
+        self._tell()
+
+    def apply(self, update: Update) -> None:
+        if update.what == "waiting":
+            self._told(update)
+        elif update.what == "ended":
+            self._done += 1
+            self._tell()
+
+    def close(self) -> None:
+        pass
+
+    def _tell(self) -> None:
+        self._told(Update("judging", text=f"{self._done:,} of {self._total:,} judged"))
+
+
 @contextmanager
 def _taking_turns() -> Iterator[None]:
     """Let threads take turns more often: the journal's writer would hold the loop up for 5 ms at each of its waits."""
@@ -249,21 +282,17 @@ def _taking_turns() -> Iterator[None]:
         sys.setswitchinterval(before)
 
 
-def _show(
-    updates: queue.SimpleQueue[Update | BaseException | None], view: SweepView | None, cancel: Callable[[], Any]
-) -> None:
+def _show(updates: deque[Update], ended: threading.Event, view: SweepView | None, cancel: Callable[[], Any]) -> None:
     """Paint what happens until the runs end; an interrupt cancels them, and a second one does no harm."""
-    while True:
+    going = True
+    while going:
         try:
-            update = updates.get(timeout=_LOOK)
-        except queue.Empty:
-            continue
+            going = not ended.wait(_LOOK)  # looked at now and then: waking at each piece of text would slow the runs
+            while updates:
+                update = updates.popleft()
+                if view is not None:
+                    view.apply(update)
         except KeyboardInterrupt:
-            cancel()
-            continue
-        if update is None:
-            return
-        if isinstance(update, BaseException):
-            raise update
-        if view is not None:
-            view.apply(update)
+            going = True
+            if not ended.is_set():
+                cancel()

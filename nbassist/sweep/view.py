@@ -10,9 +10,9 @@ from typing import Any
 from ..display.grid import grid_text, publish
 from ..display.view import surface
 from .grid import RunsGrid
-from .runner import Update
 from .runs import Runs
 from .sweep import Sweep, SweepView
+from .updates import Update
 
 _EVERY = 1.0  # seconds between lines of progress
 
@@ -76,7 +76,7 @@ class LiveGridView:
         """Put the grid into the cell."""
         from ..display.gridlive import LiveGrid
 
-        self._grid = RunsGrid(runs)
+        self._grid = RunsGrid(runs, rate=runs.rate)
         self._grid.begin()
         self._live = LiveGrid(self._grid, self._shell)
         self._live.begin()

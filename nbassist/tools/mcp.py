@@ -16,15 +16,13 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import asynccontextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from ..errors import ToolError
 from . import background
 from .decorator import registry
+from .mcptool import McpTool, made
 from .reprs import clean, cut
-
-if TYPE_CHECKING:
-    from .mcptool import McpTool
 
 T = TypeVar("T")
 
@@ -49,8 +47,6 @@ def connect(words: Sequence[str], approve: bool | None = None) -> list[McpTool]:
     ToolError
         In one line: the package `mcp` is missing, or the server does not start, does not answer or has no tools.
     """
-    from .mcptool import made
-
     if find_spec("mcp") is None:
         raise ToolError("MCP servers need the package mcp: pip install 'nbassist[mcp]'")
     if not words or not words[0]:

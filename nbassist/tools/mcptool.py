@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from ..errors import ToolError
 from .definition import Tool
@@ -18,11 +18,18 @@ from .reprs import cut
 from .results import ToolResult
 from .validate import read_object
 
-if TYPE_CHECKING:
-    from .mcp import Server
-
 _NO_NAME = re.compile(r"[^a-zA-Z0-9_-]")
 _MISTAKES = 10
+
+
+class Server(Protocol):
+    """Where the tools are; see `nbassist.tools.mcp.Server`."""
+
+    name: str
+    words: tuple[str, ...]
+
+    async def call(self, name: str, arguments: dict[str, Any]) -> Any: ...
+    def close(self) -> None: ...
 
 
 @dataclass(frozen=True)

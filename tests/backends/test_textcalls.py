@@ -34,6 +34,8 @@ def read(text: str, size: int = 0, tools: tuple[str, ...] = ("row_count",)) -> t
         (json.dumps([json.loads(BARE)]), ""),
         (json.dumps({"type": "function", "function": json.loads(BARE)}), ""),
         ('{"name": "row_count", "parameters": {"table": "orders {x}"}}', ""),
+        (f"{{{BARE}}}", ""),
+        ('{{"name": "row_count", "arguments": {{"table": "orders {{x}}"}}}}', ""),
     ],
 )
 def test_a_call_in_the_text_is_read_and_the_guess_after_it_dropped(text: str, before: str, size: int) -> None:

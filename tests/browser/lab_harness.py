@@ -40,8 +40,8 @@ def free_port() -> int:
 class Lab:
     """A running JupyterLab: its folder of notebooks, its address, and what a person does in it."""
 
-    def __init__(self, url: str, folder: Path) -> None:
-        self.url, self.folder = url, folder
+    def __init__(self, url: str, folder: Path, settings: Path) -> None:
+        self.url, self.folder, self._settings = url, folder, settings
 
     def write(self, name: str, *cells: str) -> str:
         """Write a notebook of code cells; return its name."""
@@ -89,6 +89,17 @@ class Lab:
         """Save the notebook."""
         page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
 
+    @contextmanager
+    def setting(self, plugin: str, **values: Any) -> Iterator[None]:
+        """Set what a plugin of JupyterLab does, such as ``notebook-extension/tracker``, on pages opened meanwhile."""
+        file = self._settings / "@jupyterlab" / f"{plugin}.jupyterlab-settings"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(values), encoding="utf-8")
+        try:
+            yield
+        finally:
+            file.unlink()
+
     def shut_down(self) -> None:
         """Shut all kernels down, so that a notebook opens without one."""
         for session in self._request("GET", "/api/sessions"):
@@ -131,7 +142,7 @@ def running_lab(home: Path, folder: Path) -> Iterator[Lab]:
                 if server.poll() is not None or time.monotonic() > deadline:
                     raise RuntimeError(f"JupyterLab did not start: {(home / 'lab.log').read_text()[-2000:]}")
                 time.sleep(0.2)
-            yield Lab(url, folder)
+            yield Lab(url, folder, home / "JUPYTERLAB_SETTINGS_DIR")
         finally:
             server.terminate()
             server.wait(30)

@@ -11,6 +11,7 @@ from nbassist import Assistant
 from nbassist.errors import ConnectionFailedError
 from nbassist.events import (
     Event,
+    Retrying,
     TextDelta,
     ToolCallReady,
     ToolCallStarted,
@@ -20,7 +21,7 @@ from nbassist.events import (
 )
 from nbassist.messages import Request
 from nbassist.sweep import Sweep
-from nbassist.sweep.view import make_sweep_view
+from nbassist.sweep.view import make_sweep_view, run_and_judge
 
 SAID = (
     "The parcel came late and the box was torn: **negative**.",
@@ -30,12 +31,15 @@ SAID = (
 
 
 class Model:
-    """Answers by the number of the prompt; `seconds` is how long it takes, `gate` a file that it waits for."""
+    """Answers by the number of the prompt; `seconds` is how long it takes, `gate` a file that it waits for.
+
+    `busy` is how many seconds it asks to wait, once, as an endpoint does with 429; a judge's prompt gets a verdict.
+    """
 
     name = "model"
 
-    def __init__(self, seconds: float = 0.0, gate: str = "", calls: bool = False) -> None:
-        self.seconds, self.gate, self.calls = seconds, gate, calls
+    def __init__(self, seconds: float = 0.0, gate: str = "", calls: bool = False, busy: float = 0.0) -> None:
+        self.seconds, self.gate, self.calls, self.busy = seconds, gate, calls, busy
 
     def stream(self, request: Request) -> Iterator[Event]:
         raise AssertionError("a sweep runs on an event loop")
@@ -45,13 +49,22 @@ class Model:
         number = int("".join(filter(str.isdigit, prompt)) or 0)
         if "boom" in prompt:
             raise ConnectionFailedError("the endpoint did not answer within 10 s")
+        if self.busy and number == 2:
+            seconds, self.busy = self.busy, 0.0
+            yield Retrying(seconds, 1, "429: slow down")
+            await asyncio.sleep(seconds)
         yield TurnStarted(model=request.model)
         if self.calls and request.messages[-1].role == "user" and request.tools:
             yield ToolCallStarted("c1", request.tools[0].name)
             yield ToolCallReady("c1", request.tools[0].name, '{"table": "orders"}')
             yield TurnEnded("tool_calls")
             return
-        text = SAID[(number if number % 4 else number + len(request.model)) % 3]
+        verdict = '{"reason": "it says what it should", "score": 4}'
+        text = (
+            verdict
+            if prompt.startswith("You grade")
+            else SAID[(number if number % 4 else number + len(request.model)) % 3]
+        )
         for word in text.split(" "):
             if self.seconds:
                 await asyncio.sleep(self.seconds)
@@ -67,11 +80,11 @@ class Model:
         return []
 
 
-def sweep(model: Model, template: str, **options: Any) -> Any:
-    """Run a sweep in the cell, as `%%assistant` does; return its runs."""
+def sweep(model: Model, template: str, *, rubric: str = "", **options: Any) -> Any:
+    """Run a sweep in the cell, as `%%assistant` does, and have it judged by a rubric; return its runs."""
     from IPython import get_ipython
 
     made = Sweep(Assistant(backend=model), template, **options)  # type: ignore[arg-type]
-    runs = made.run(make_sweep_view("live", get_ipython()))
+    runs = run_and_judge(made, make_sweep_view("live", get_ipython()), rubric=rubric)
     runs.shown = True
     return runs

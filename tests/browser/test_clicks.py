@@ -52,7 +52,7 @@ def test_a_question_shows_the_real_arguments_and_passes_axe(open_lab: Any, page:
     page.click(".nba-ask >> text=Do not edit")
     page.click(".nba-ask >> text=Always for this run")
     wait_static(page)
-    assert "decision='always'" in page.inner_text(".jp-OutputArea")
+    page.wait_for_selector(".jp-OutputArea >> text=decision='always'")
     assert "allowed by you" in page.locator(".nba-call summary").inner_text()
     shots(page, f"ask-{theme}-3-answered")
 
@@ -70,8 +70,7 @@ def test_a_call_is_edited_and_text_that_is_no_json_is_not_sent(open_lab: Any, pa
     page.fill(".nba-edit textarea", '{"table": "void_orders"}')
     page.click(".nba-ask >> text=Run as edited")
     wait_static(page)
-    shown = page.inner_text(".jp-OutputArea")
-    assert "decision='edited'" in shown
+    page.wait_for_selector(".jp-OutputArea >> text=decision='edited'")
     assert "edited by you" in page.locator(".nba-call summary").inner_text()
     assert 'table="void_orders"' in page.locator(".nba-call summary").inner_text()
 
@@ -87,7 +86,7 @@ def test_a_call_is_refused_with_a_word_by_the_keyboard_alone(open_lab: Any, page
     page.keyboard.type("dd first: make a copy")  # keys that are commands of the notebook
     page.keyboard.press("Enter")
     wait_static(page)
-    assert "comment='dd first: make a copy'" in page.inner_text(".jp-OutputArea")
+    page.wait_for_selector(".jp-OutputArea >> text=comment='dd first: make a copy'")
     assert page.locator(".jp-Cell").count() == 1
     assert "refused" in page.locator(".nba-call summary").inner_text()
 
@@ -154,5 +153,5 @@ def test_where_the_kernel_dies_what_came_stays_and_the_saved_notebook_says_so(
     lab.save(page)
     page.wait_for_function("!document.querySelector('.jp-mod-dirty')")
     (output,) = lab.read(name)["cells"][0]["outputs"]
-    assert "did not arrive" in "".join(output["data"]["text/html"])
-    assert "did not arrive" in "".join(output["data"]["text/plain"])
+    assert "Not finished" in "".join(output["data"]["text/html"])
+    assert "Not finished" in "".join(output["data"]["text/plain"])

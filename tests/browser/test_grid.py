@@ -8,9 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import test_frontends
+
+from nbassist import Assistant
+from nbassist.sweep import Sweep
 
 pytestmark = pytest.mark.browser
 HERE = Path(__file__).parent
+front = test_frontends.front
 SETUP = "from sweeping import *\nfrom nbassist import tool\nrate = 'Rate {{ item }}'\n"
 VARY = "vary={'model': ['small', 'large-2026'], 'temperature': [0, 1]}"
 
@@ -111,6 +116,81 @@ def test_only_rows_that_differ_are_shown_where_that_is_asked(open_lab: Any, page
     page.wait_for_selector("td[data-n='8']")
     page.uncheck(".nba-gonly input")
     page.wait_for_selector("td[data-n='2']")
+
+
+def test_one_wait_for_all_is_said_with_its_seconds(open_lab: Any, page: Any, shots: Any) -> None:
+    open_lab("grid-busy", f"{SETUP}r = sweep(Model(busy=4.0), rate, over=range(6), jobs=1)\nr")
+    page.wait_for_selector(".nba-grid [role=status] >> text=/all wait [234] s: 429: slow down/")
+    shots(page, "grid-busy")
+    assert "2 of 6 done" in page.inner_text(".nba-grid [role=status]")
+    wait_ended(page)
+    assert page.inner_text(".nba-grid [role=status]").startswith("6 done")
+
+
+def test_a_judge_says_how_far_it_is_and_its_reason_stands_in_the_run(
+    lab: Any, open_lab: Any, page: Any, shots: Any
+) -> None:
+    open_lab("grid-judge", f"{SETUP}r = sweep(Model(gate='go'), rate, rubric='It is kind.', over=range(3))\nr")
+    page.wait_for_selector(".nba-grid [role=status] >> text=/3 done.* 0 of 3 judged/")
+    shots(page, "grid-judging")
+    (lab.folder / "go").touch()
+    wait_ended(page)
+    page.wait_for_selector("td[data-n='2'] >> text=judge 4")
+    page.click("td[data-n='2'] .nba-gopen")
+    page.wait_for_selector(".nba-gwhole >> text=it says what it should")
+    shots(page, "grid-judged")
+
+
+def test_in_a_narrow_page_the_labels_stay_and_the_columns_scroll(open_lab: Any, page: Any, shots: Any) -> None:
+    page.set_viewport_size({"width": 560, "height": 900})
+    open_lab("grid-narrow", f"{SETUP}r = sweep(Model(), rate, {VARY}, over=range(4), jobs=8)\nr")
+    wait_ended(page)
+    box = page.locator(".nba-gscroll").bounding_box()
+    assert box["width"] < 560
+    page.evaluate("document.querySelector('.nba-gscroll').scrollLeft = 1e4")
+    page.wait_for_timeout(200)
+    label, last = page.locator("tbody th").first.bounding_box(), page.locator("thead th").last.bounding_box()
+    assert abs(label["x"] - box["x"]) < 3, "the label of the row is still there"
+    assert last["x"] + last["width"] <= box["x"] + box["width"] + 20
+    shots(page, "grid-narrow")
+
+
+def test_other_frontends_show_the_grid_and_keep_it_without_script(front: Any, lab: Any, page: Any, shots: Any) -> None:
+    shutil.copy(HERE / "sweeping.py", lab.folder)
+    (lab.folder / "go").unlink(missing_ok=True)
+    kind = front("grid", f"{SETUP}r = sweep(Model(0.01, gate='go'), rate, {VARY}, over=range(9), jobs=8)\nr")
+    page.wait_for_selector(".nba-grid td[data-state=done]")
+    shots(page, f"grid-{kind}-1-running")
+    (lab.folder / "go").touch()
+    page.wait_for_selector(".nba-grid [role=status] >> text=36 done")
+    page.wait_for_selector(".nba-grid-static")
+    page.click(".nba-grid td[data-n='1'] .nba-gopen")
+    page.wait_for_selector(".nba-gwhole .nba-footer")
+    shots(page, f"grid-{kind}-2-open")
+
+
+def test_html_of_nbconvert_has_the_grid_with_its_runs_to_open(page: Any, shots: Any, tmp_path: Path) -> None:
+    nbformat, nbconvert = import_module("nbformat"), import_module("nbconvert")
+    sweeping = import_module("sweeping")
+    over = [f"Review {n}: the parcel came" for n in range(4)]
+    made = Sweep(
+        Assistant(backend=sweeping.Model()), "Rate {{ item }}", vary={"model": ["small", "large-2026"]}, over=over
+    )
+    runs = made.run().check("'ositive' in text", "answers")
+    runs.rate(1, "good")
+    output = nbformat.v4.new_output("display_data", data=runs._repr_mimebundle_())
+    cell = nbformat.v4.new_code_cell("%%assistant --over reviews\nRate {{ item }}", outputs=[output])
+    for template in ("lab", "classic"):
+        exporter = nbconvert.HTMLExporter(template_name=template)
+        html, _ = exporter.from_notebook_node(nbformat.v4.new_notebook(cells=[cell]))
+        (tmp_path / "export.html").write_text(html)
+        page.route("**/*", lambda route: route.abort() if route.request.url.startswith("http") else route.continue_())
+        page.goto((tmp_path / "export.html").as_uri(), wait_until="domcontentloaded")
+        assert page.locator(".nba-grid-static tbody > tr").count() == 4
+        page.locator(".nba-grid-static summary").nth(1).click()
+        assert page.locator(".nba-grid-static .nba-footer").nth(1).is_visible()
+        page.wait_for_timeout(300)
+        shots(page, f"grid-export-{template}")
 
 
 def test_ten_thousand_rows_scroll(open_lab: Any, page: Any, shots: Any) -> None:

@@ -97,7 +97,7 @@ def test_the_widget_gives_way_to_the_static_reply(kernel: Client) -> None:
     messages = list(kernel.execute(HALF + END))
     shown = next(m for m in messages if m["msg_type"] == "display_data")["content"]
     assert set(shown["data"]) == {"text/html", "text/plain", WIDGET}
-    assert "did not arrive" in shown["data"]["text/plain"]
+    assert "Not finished" in shown["data"]["text/plain"]
     update = next(m for m in messages if m["msg_type"] == "update_display_data")["content"]
     assert set(update["data"]) == {"text/html", "text/plain"}
     assert update["transient"]["display_id"] == shown["transient"]["display_id"]
@@ -107,6 +107,55 @@ def test_the_widget_gives_way_to_the_static_reply(kernel: Client) -> None:
     )
     assert sorted(opened) == sorted(closed)  # with its layout, nothing of the widget stays in the kernel
     assert kinds(messages).index("update_display_data") < kinds(messages).index("comm_close")
+
+
+JUPYTER = "import os\nos.environ['JPY_SESSION_NAME'] = 'some.ipynb'\n"
+ELSEWHERE = [
+    "os.environ['JPY_SESSION_NAME'] = 'some.ipynb-jvsc-' + 32 * '0'",
+    "del os.environ['JPY_SESSION_NAME']",
+    "__vsc_ipynb_file__ = 'some.ipynb'",
+    "import sys, types; sys.modules['google.colab'] = types.ModuleType('google.colab')",
+]
+BACK = "\nos.environ.pop('JPY_SESSION_NAME', None)\nglobals().pop('__vsc_ipynb_file__', None)\nimport sys\n"
+BACK += "sys.modules.pop('google.colab', None)"
+
+
+def test_on_a_jupyter_server_the_file_holds_the_text_that_came_and_no_widget_while_the_reply_is_written(
+    kernel: Client, tmp_path: Any
+) -> None:
+    sign, forms = tmp_path / "go", []
+    for message in kernel.execute(JUPYTER + HALF + PAUSE.replace("SIGN", repr(str(sign))) + END + BACK):
+        if message["msg_type"] in ("display_data", "update_display_data"):
+            data = message["content"]["data"]
+            assert set(data) == {"text/html", "text/plain"}
+            forms.append(data)
+            if "The last words" in data["text/html"]:
+                sign.touch()
+    first, second, last = forms
+    assert "Not finished" in first["text/html"]
+    assert "The last words" in second["text/plain"]
+    assert "Not finished · some-model" in second["text/html"]
+    assert "data-s=" not in second["text/html"]
+    name = second["text/html"].partition('class="nbassist ')[2].partition('"')[0]
+    assert name in first["text/html"]
+    assert name not in last["text/html"], "the live page goes by this"
+    assert "Not finished" not in last["text/html"]
+
+
+@pytest.mark.parametrize("elsewhere", ELSEWHERE, ids=["VS Code on a server", "no server", "VS Code", "Colab"])
+def test_where_outputs_stand_in_frames_of_their_own_the_widget_is_the_output(kernel: Client, elsewhere: str) -> None:
+    messages = list(kernel.execute(JUPYTER + elsewhere + HALF + END + BACK))
+    assert WIDGET in next(m for m in messages if m["msg_type"] == "display_data")["content"]["data"]
+
+
+def test_forms_of_the_file_cost_less_than_half_of_what_the_page_costs(kernel: Client) -> None:
+    play = "view._refreshes._credit = 0.0\nimport nbassist.display.standing as standing\nstanding._EVERY = 0.1\n"
+    play += "for n in range(800):\n    view.apply(TextDelta(f'a **word** {n}, '))\n    time.sleep(0.0025)\n"
+    messages = list(kernel.execute(JUPYTER + HALF + play + END + BACK))
+    forms = [len(json.dumps(m["content"])) for m in messages if m["msg_type"] == "update_display_data"][:-1]
+    patches = [len(json.dumps(m["content"])) + 700 for m in messages if m["msg_type"] == "comm_msg"]
+    assert forms
+    assert sum(forms) < sum(patches) / 2
 
 
 def test_no_widget_and_no_thread_is_left_in_the_kernel(kernel: Client) -> None:

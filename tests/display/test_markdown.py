@@ -42,7 +42,7 @@ class Auditor(HTMLParser):
                 self.bad.append(f"{tag} {name}")
             if name == "href" and not re.match(r"(https?|mailto):", value or ""):
                 self.bad.append(f"href {value}")
-            if name == "style" and re.search(r"url|position|expression", value or ""):
+            if name == "style" and re.search(r"url|(?<!list-style-)position|expression", value or ""):
                 self.bad.append(f"style {value}")
 
     def handle_endtag(self, tag: str) -> None:

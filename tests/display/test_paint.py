@@ -38,8 +38,8 @@ def painted(pieces: list[str]) -> tuple[str, int]:
 
 
 def bare(html: str) -> str:
-    """Without the marks of slots, and without colours, which depend on how far the lines around are known."""
-    html = re.sub(r' data-(s|lang)="[^"]*"|</?span[^>]*>', "", html)
+    """Without marks of slots, ways of lists, and colours, which depend on how far the lines around are known."""
+    html = re.sub(r' data-(s|lang)="[^"]*"| dir="auto"|</?span[^>]*>', "", html)
     html = re.sub(r"^<div>(.*)</div>\s*<div></div>$", r"\1", html.strip(), flags=re.DOTALL)
     html = re.sub(r'^<div class="nba-text">(.*)</div>$', r"\1", html.strip(), flags=re.DOTALL)
     return re.sub(r">\s*\n\s*<", "><", html).replace("<tbody></tbody>", "").strip()

@@ -134,6 +134,38 @@ def test_a_replay_on_an_event_loop_is_the_same(journal: Journal) -> None:
     assert model.asked == 1
 
 
+def test_a_replay_streams_with_its_own_timing_or_at_once(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr("nbassist.journal.cache.time.sleep", slept.append)
+    assistant(Model(), journal, "auto").ask("hello")
+    for timed in (False, True):
+        slept.clear()
+        made = Assistant(backend=Model(), replies=journal, cache="auto", tools=(), timed=timed)  # type: ignore[arg-type]
+        assert made.ask("hello").text == "answer 1"
+        assert bool(slept) is timed
+
+
+@pytest.mark.parametrize("cache", ["off", "auto"])
+def test_a_connection_that_fails_in_its_code_is_tried_once_and_takes_the_prompt_back(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch, cache: str
+) -> None:
+    tried = 0
+
+    def fail(*_: Any) -> Any:
+        nonlocal tried
+        tried += 1
+        raise ImportError("no module named httpx2")
+
+    monkeypatch.setattr("nbassist.assistant.connect", fail)
+    made = Assistant(backend="chat", base_url="http://127.0.0.1:9/v1", replies=journal, cache=cache, tools=())
+    for ask in (made.ask, lambda prompt: asyncio.run(made.aask(prompt))):
+        tried = 0
+        with pytest.raises(ImportError):
+            ask("hello")
+        assert tried == 1
+        assert made.conversation.messages == []
+
+
 def test_a_replay_takes_its_own_time_where_it_is_asked_to(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
     monkeypatch.setattr("nbassist.journal.cache.time.sleep", slept.append)

@@ -159,7 +159,7 @@ def test_a_place_that_can_not_be_is_said_once(tmp_path: Path, told: list[str]) -
 def test_a_full_disk_is_said_and_runs_that_fit_later_are_written(journal: Journal, told: list[str]) -> None:
     run(journal)
     journal.flush()
-    with journal._engine().begin() as connection:
+    with journal._file.engine().begin() as connection:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
         connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
     run(journal, "x" * 100_000)
@@ -167,6 +167,29 @@ def test_a_full_disk_is_said_and_runs_that_fit_later_are_written(journal: Journa
     assert ["full" in line for line in told] == [True]
     run(journal, "small")
     assert [e.prompt for e in journal.entries()][:1] == ["hello"]
+
+
+def test_a_file_that_can_only_be_read_is_said_once_and_read_all_the_same(journal: Journal, told: list[str]) -> None:
+    run(journal, "before")
+    journal.flush()
+    with journal._file.engine().connect() as connection:
+        connection.exec_driver_sql("PRAGMA query_only = 1")  # as of a file of root's: with the words of SQLite for it
+    run(journal, "after")
+    run(journal, "after")
+    journal.flush()
+    assert ["readonly" in line for line in told] == [True]
+    assert [e.prompt for e in journal.entries()] == ["before"]
+
+
+def test_many_rows_are_written_in_order_and_a_rating_finds_its_run(journal: Journal) -> None:
+    for number in range(300):
+        run(journal, f"prompt {number}")
+        journal.keep_reply(str(number), ((0.0, TextDelta(str(number))),))
+    journal.rate(150, "good")
+    assert [e.prompt for e in journal.entries()] == [f"prompt {number}" for number in range(300)]
+    assert [e.number for e in journal.entries() if e.rating] == [150]
+    assert journal.known_replies(["7", "299", "300"]) == {"7", "299"}
+    assert journal.reply("299") == ((0.0, TextDelta("299")),)
 
 
 def test_what_can_not_be_written_takes_nothing_else_with_it(journal: Journal, told: list[str]) -> None:

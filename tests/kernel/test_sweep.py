@@ -27,7 +27,7 @@ def test_a_sweep_goes_over_live_variables_in_every_variant(kernel: Any, echo: An
     kernel.run("import pandas as pd; df = pd.DataFrame({'text': ['good', 'bad']})")
     cell = "%%assistant --vary model=a,b --vary temperature=0,1 --over df.head(2)\n"
     ran = ask(kernel, cell + "{{ alt: 'Brief.' | 'Kind.' }} Rate {{ row.text }}.")
-    assert "2×2×2×2 = 16 runs" in ran.stdout
+    assert "2×2×2×2 = 16 calls" in ran.stdout
     sent = {(b["model"], b["temperature"], b["messages"][-1]["content"]) for b in echo.bodies(CHAT)}
     assert len(sent) == 16
     assert ("b", 1, "Kind. Rate bad.") in sent
@@ -36,14 +36,14 @@ def test_a_sweep_goes_over_live_variables_in_every_variant(kernel: Any, echo: An
 
 def test_a_dry_run_asks_nothing(kernel: Any, echo: Any) -> None:
     ran = ask(kernel, "%%assistant --vary model=a,b --repeat 3 --dry-run\nHello")
-    assert "2×3 = 6 runs" in ran.stdout
+    assert "2×3 = 6 calls" in ran.stdout
     assert echo.bodies(CHAT) == []
 
 
 def test_running_the_cell_again_asks_only_what_is_new(kernel: Any, echo: Any) -> None:
     ask(kernel, "%%assistant --over orders[:5]\nSay {{ item }}")
     ran = ask(kernel, "%%assistant --over orders[:8]\nSay {{ item }}")
-    assert "8 runs, 5 from the cache" in ran.stdout
+    assert "8 calls, 5 from the cache" in ran.stdout
     assert len(echo.bodies(CHAT)) == 8
 
 

@@ -6,9 +6,6 @@ Chat and Responses speak to a scripted endpoint; Assistants to the real server, 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -77,32 +74,14 @@ def model(request: pytest.FixtureRequest, endpoint: Any, wire: Any) -> Model:
 
 
 @pytest.fixture
-def url(model: Model, endpoint: Any, tmp_path: Path) -> Iterator[str]:
+def url(model: Model, endpoint: Any, serve: Callable[..., Any]) -> Iterator[str]:
     """Where the kernel sends its prompts."""
     if model.backend != "assistants":
         yield endpoint.url
         return
     endpoint.json("GET", "/models", {"object": "list", "data": [{"id": "m", "object": "model"}]})
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "nbassist",
-            "serve",
-            "--upstream",
-            endpoint.url,
-            "--store",
-            f"sqlite:///{tmp_path}/s.db",
-        ],
-        env={**os.environ, "NBASSIST_SERVE_TOKEN": "token"},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    yield process.stdout.readline().strip()
-    process.terminate()
-    process.wait(30)
-    process.stdout.close()
+    with serve() as (line, _):
+        yield line.strip()
 
 
 @pytest.fixture
@@ -299,3 +278,32 @@ def test_the_context_that_the_endpoint_names_is_kept_to(notebook: Any, model: Mo
         ran = ask(notebook, f"{number} " + "word " * 700, f"c{number}", "--no-tools")
     assert "about 1,600 tokens: left out of this request" in ran.plain
     assert len(model.prompts) == 1
+
+
+def test_what_goes_with_a_prompt_and_what_comes_back_is_the_same_on_each(
+    notebook: Any, model: Model, tmp_path: Path
+) -> None:
+    (tmp_path / "notes.md").write_text("Twelve orders.", encoding="utf-8")
+    model.says("Done.\n\n```python\nlen(orders)\n```\n")
+    ask(notebook, "Sum up {{ orders | head 2 }}.", "a", "--file notes.md --code --to answer")
+    assert "Twelve orders." in model.prompts[-1]
+    assert "[the first 2 of 12 items]" in model.prompts[-1]
+    assert notebook.run("answer.code, answer is not None").result == "('len(orders)', True)"
+    notebook.run("len(oders)")
+    assert notebook.run("%assistant fix").error is None
+    assert "name 'oders' is not defined" in model.prompts[-1]
+    assert notebook.run("%assistant explain people").error is None
+    assert "The variable people" in model.prompts[-1]
+    assert "did you mean orders?" in notebook.run("%%assistant\n{{ oders }}").error["evalue"]
+
+
+def test_a_thread_is_kept_named_and_exported_alike_on_each(three_turns: Any, model: Model, tmp_path: Path) -> None:
+    for line in ("save kept.json", "export thread.ipynb", "export thread.md", "rename story", "load kept.json again"):
+        assert three_turns.run(f"%assistant {line}").error is None, line
+    assert (tmp_path / "thread.ipynb").exists()
+    ask(three_turns, "four", "d")
+    assert model.prompts == ["one", "two", "three", "four"]
+    assert three_turns.run("%assistant delete again").error is None
+    shown = three_turns.run("%assistant history story").result
+    assert "3. you: three" in shown
+    assert "again" not in three_turns.run("%assistant threads").result

@@ -652,3 +652,23 @@ def test_every_kind_of_parameter_reaches_the_function_as_its_type(
     assert "table: is not a variable that holds a DataFrame; those that do: frame" in wrong
     sent = endpoint.bodies(CHAT)[0]["tools"][-1]["function"]["parameters"]["properties"]
     assert sent["table"]["description"] == "The name of a variable in the notebook that holds a DataFrame."
+
+
+def test_a_whole_module_and_an_objects_methods_are_added(kernel: Any) -> None:
+    kernel.run("import textwrap")
+    kernel.run("class Shop:\n    def price(self, item: str) -> int:\n        'Say the price.'\n        return 3")
+    kernel.run("shop = Shop()")
+    assert kernel.run("%assistant tools add textwrap shop").error is None
+    shown = kernel.run("%assistant tools").result
+    assert "price" in shown
+    assert "dedent" in shown
+
+
+def test_a_doubled_finish_chunk_runs_the_call_once(kernel: Any, endpoint: Any, wire: Any) -> None:
+    """FAULTS 18: what a server says twice is done once."""
+    kernel.run("ran = []\n@tool\ndef note(word: str) -> str:\n    'Note.'\n    ran.append(word)\n    return 'noted'")
+    call = wire.stream(wire.call("a", "note", '{"word": "x"}'), wire.delta("tool_calls"), wire.delta("tool_calls"))
+    said = wire.stream(wire.delta(content="said"), wire.delta("stop"))
+    endpoint.on("POST", "/chat/completions", wire.answer(call), wire.answer(said))
+    assert kernel.run("%%assistant\nNote x.").error is None
+    assert kernel.run("ran").result == "['x']"

@@ -179,6 +179,7 @@ CALLED = [
 ]
 
 
+@pytest.mark.model
 def test_the_real_model_calls_a_tool_and_answers_from_its_result(engine):
     body = {**engine.extra, "tools": [TOOL], "temperature": 0}
     wish = ask(engine, "/v1/chat/completions", {**body, "messages": CALLED[:1]})["choices"][0]["message"]

@@ -3,7 +3,8 @@
     python tests/notebooks/record.py [NOTEBOOK ...]            # with the model: new replies
     python tests/notebooks/record.py --replay [NOTEBOOK ...]   # without it: the kept replies, in today's look
 
-The outputs go into the notebooks, the model's streams into `replies/`; the tests replay those and compare every cell.
+The outputs go into the notebooks, the model's streams into `replies/`, and what nbassist made of them into a file
+beside each notebook. The tests replay both, and compare every cell.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ HERE = Path(__file__).parent
 NOTEBOOKS = HERE.parent.parent / "notebooks"
 REPLIES = HERE / "replies"
 KEY = "key-of-the-recording"
+ABOUT_ENDPOINTS = ("endpoints", "assistants_program")
+"""Notebooks that need one: there is more to them than replies."""
 _SECONDS = re.compile(r"\b\d+(?:\.\d+)? (?:ms|s)\b")
 
 
@@ -75,6 +78,7 @@ def run(path: Path, upstream: UrlUpstream, folder: Path) -> nbformat.NotebookNod
     threading.Thread(target=lambda: asyncio.run(serve(config, "127.0.0.1", 0, listening)), daemon=True).start()
     assert ready.wait(60)
     (folder / path.stem).mkdir()
+    notebook = nbformat.read(path, as_version=4)
     os.environ.update(
         NBASSIST_BASE_URL=urls[0],
         NBASSIST_API_KEY=KEY,
@@ -83,9 +87,15 @@ def run(path: Path, upstream: UrlUpstream, folder: Path) -> nbformat.NotebookNod
         NBASSIST_CONFIG_DIR=str(folder / path.stem / "config"),
         NBASSIST_DATA_DIR=str(folder / path.stem / "data"),
         IPYTHONDIR=str(folder / path.stem / "ipython"),
+        NBASSIST_REPLIES=f"{path.stem}.replies.jsonl",
+        # A sweep asks for what is not known yet; a single prompt, though asked before, is asked again.
+        NBASSIST_CACHE="auto" if any("--over" in cell.source for cell in notebook.cells) else "refresh",
     )
-    notebook = nbformat.read(path, as_version=4)
+    replies = path.with_suffix(".replies.jsonl")
+    replies.unlink(missing_ok=True)
     NotebookClient(notebook, timeout=1800, resources={"metadata": {"path": str(path.parent)}}).execute()
+    if path.stem in ABOUT_ENDPOINTS:
+        replies.unlink(missing_ok=True)
     for cell in notebook.cells:
         cell.get("metadata", {}).pop("execution", None)  # times of this one run
         for output in cell.get("outputs", []):
@@ -95,8 +105,9 @@ def run(path: Path, upstream: UrlUpstream, folder: Path) -> nbformat.NotebookNod
 
 
 def _anywhere(text: str, url: str, config: Path) -> str:
-    """Put in place of this run's port and folder what a reader's own may look like."""
-    return text.replace(url, "http://127.0.0.1:8700/v1").replace(str(config), "~/.config/nbassist")
+    """Put in place of this run's server and folder what a reader sees who has set nothing."""
+    text = text.replace(f"{url} (from NBASSIST_BASE_URL)", url).replace(url, "the embedded server")
+    return text.replace("set (from NBASSIST_API_KEY)", "none").replace(str(config), "~/.config/nbassist")
 
 
 def record(path: Path, engine: Engine, folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from nbassist.events import Event, TextDelta, TurnEnded, TurnStarted, Usage
 from nbassist.journal import Journal
 from nbassist.messages import Request
 from nbassist.sweep import Sweep
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 class Says:

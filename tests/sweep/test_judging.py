@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from nbassist.errors import UsageError
+from nbassist.events import Usage
 from nbassist.journal import Journal
+from nbassist.prices import dollars
 from nbassist.sweep import Runs, Sweep
+from nbassist.sweep.grid import RunsGrid
 from nbassist.sweep.plan import make_plan
+from nbassist.sweep.updates import Update
 
 VARY = {"model": ["short", "long"]}
 
@@ -77,6 +82,26 @@ def test_a_model_grades_with_reasons_and_its_verdicts_are_cached(swept: Callable
     runs.judge("a good answer is long", model="judge")
     assert len(backend.asked) == asked
     assert made.assistant.conversation.messages == []
+
+
+def test_a_judge_says_how_far_it_is_and_what_it_costs(swept: Callable[..., Sweep]) -> None:
+    made = swept(say, "say {{ item }}", vary={"model": ["gpt-4o"]}, over=["x", "y"])
+    made.assistant.settings = replace(made.assistant.settings, free=False)
+    runs = made.run()
+    told: list[Update] = []
+    assert made.judge(runs, "be long", "gpt-4o", told=told.append) == 2
+    assert [one.text for one in told if one.what == "judging"] == [f"{n} of 2 judged" for n in range(3)]
+    price = dollars("gpt-4o", Usage(10, 5, known=True))
+    assert [run.row()["judge_cost"] for run in runs] == [price, price]
+    shown = RunsGrid(runs)
+    assert "judging $" in shown.progress().words
+    shown.begin()
+    shown.apply(told[1])
+    assert shown.progress().words.endswith("1 of 2 judged")
+    shown.end()
+    assert "judged" not in shown.progress().words
+    made.judge(runs, "be long", "gpt-4o")
+    assert runs[0].judge_cost == 0.0, "the verdict was kept"
 
 
 def test_a_judge_that_gives_no_grade_is_told(swept: Callable[..., Sweep]) -> None:

@@ -21,7 +21,7 @@ def test_every_combination_is_a_run_input_by_input() -> None:
         repeat=3,
         namespace={"target": 7},
     )
-    assert plan.formula == "2×2×2×3×2 = 48 runs"
+    assert plan.formula == "2×2×2×3×2 = 48 calls"
     assert len(plan.variants) == 8
     first = plan.tasks[0]
     assert (first.prompt, first.variant, first.repeat) == (
@@ -54,7 +54,7 @@ def test_alternatives_may_have_names_and_stand_twice() -> None:
 
 def test_nothing_varied_is_one_run() -> None:
     plan = make_plan("hello")
-    assert (len(plan), plan.formula, plan.variants) == (1, "1 run", ({},))
+    assert (len(plan), plan.formula, plan.variants) == (1, "1 call", ({},))
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from nbassist.journal import Journal
 from nbassist.messages import Request
 from nbassist.sweep import Run, Runs, Sweep
 from nbassist.sweep.pace import Pace
-from nbassist.sweep.runner import Update
+from nbassist.sweep.updates import Update
 
 
 class Model:
@@ -232,7 +232,7 @@ def test_an_estimate_says_runs_tokens_and_money() -> None:
     estimate = sweep(Model(), vary={"model": ["gpt-4o"]}, over=["x" * 4000]).estimate()
     assert estimate.input_tokens == pytest.approx(1000, rel=0.1)
     assert "free" in str(estimate), "an object of ours costs nothing"
-    assert str(estimate).startswith("1×1 = 1 run")
+    assert str(estimate).startswith("1×1 = 1 call")
 
 
 def test_the_table_has_a_row_for_each_run(tmp_path: Path) -> None:
@@ -247,6 +247,31 @@ def test_the_table_has_a_row_for_each_run(tmp_path: Path) -> None:
     assert runs.pivot().loc["k", "a"] == ["say x by a", "say x by a"]
     with pytest.raises(UsageError, match="there is no column 'txet'"):
         runs.pivot("txet")
+
+
+def test_the_table_is_written_as_parquet_and_read_again(tmp_path: Path) -> None:
+    pd = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    over = {"k": ("x", 1), 7: ("y", 2)}  # labels and values of several types
+    runs = sweep(Model(), vary={"model": ["a"], "stop": [["."], None]}, over=over).run()
+    runs.check(lambda text: "x" in text, name="x")
+    path = runs.to_parquet(tmp_path / "runs.parquet")
+    read = pd.read_parquet(path)
+    assert list(read["text"]) == list(runs.df["text"])
+    assert list(read["check_x"]) == [True, True, False, False]
+    assert read["input"].tolist() == ["k", "k", "7", "7"]
+    assert read["total_s"].tolist() == pytest.approx(runs.df["total_s"].tolist())
+
+
+def test_without_pyarrow_parquet_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pd = pytest.importorskip("pandas")
+
+    def missing(*_: Any, **__: Any) -> None:
+        raise ImportError("Unable to find a usable engine; tried using: 'pyarrow', 'fastparquet'.")
+
+    monkeypatch.setattr(pd.DataFrame, "to_parquet", missing)
+    with pytest.raises(UsageError, match=r"pip install 'nbassist\[parquet\]'"):
+        sweep(Model(), over=["x"]).run().to_parquet(tmp_path / "runs.parquet")
 
 
 def test_an_empty_run_is_a_row_too() -> None:

@@ -9,7 +9,7 @@ import pytest
 from nbassist.errors import UsageError
 from nbassist.sweep import Sweep
 from nbassist.sweep.grid import RunsGrid
-from nbassist.sweep.runner import Update
+from nbassist.sweep.updates import Update
 
 
 def say(prompt: str, model: str) -> str:

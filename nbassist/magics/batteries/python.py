@@ -97,6 +97,8 @@ def _shown_in_panel(shell: Any, said: dict[int, str]) -> Iterator[None]:
 def _in_brief(error: BaseException) -> str:
     """The error and the lines of the code that led to it, without the frames of libraries."""
     said = "".join(traceback.format_exception_only(error)).strip()
+    if isinstance(error, SyntaxError):  # Python 3.13 has a private kind of it for code that is not finished
+        said = said.replace("_IncompleteInputError:", "SyntaxError:")
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_cell(frame.filename)]
     return "\n".join([said, *(f"  line {frame.lineno}: {frame.line}" for frame in frames[-_FRAMES:])])
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from ...errors import UsageError
 
 if TYPE_CHECKING:
-    from ..cell import NbAssist
+    from ..config import Config
 
-Command: TypeAlias = Callable[["NbAssist", list[str]], Any]
+Command: TypeAlias = Callable[["Config", list[str]], Any]
 """Takes the magics and the words after the command's name; what it returns is the cell's result."""
 
 HOMES: dict[str, str] = {
@@ -46,7 +46,7 @@ HOMES: dict[str, str] = {
 """The commands by name, with the module here and the function that carries each out; the docstring is its help."""
 
 
-def run(magics: NbAssist, line: str) -> Any:
+def run(magics: Config, line: str) -> Any:
     """Carry out one line of `%assistant`; an empty one shows the status.
 
     Raises

@@ -12,12 +12,12 @@ from ..table import Table
 from . import nothing_more
 
 if TYPE_CHECKING:
-    from ..cell import NbAssist
+    from ..config import Config
 
 _NO_BUTTONS = "approval is asked with input(), and the frontend's own button stops a run"
 
 
-def doctor(magics: NbAssist, words: list[str]) -> Table:
+def doctor(magics: Config, words: list[str]) -> Table:
     """Say what is installed and reached, what works in this frontend, what is wrong, and what mends it."""
     nothing_more("doctor", words)
     try:

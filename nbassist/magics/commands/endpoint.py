@@ -14,10 +14,10 @@ from ..table import Table
 from . import nothing_more
 
 if TYPE_CHECKING:
-    from ..cell import NbAssist
+    from ..config import Config
 
 
-def use(magics: NbAssist, words: list[str]) -> Table:
+def use(magics: Config, words: list[str]) -> Table:
     """Send the prompts from here on to a profile or a URL: `use NAME [-m MODEL]`; `use default` takes it back.
 
     A name that is no profile but a thread goes on with that thread; `use -t NAME` means the thread in any case.
@@ -49,7 +49,7 @@ def use(magics: NbAssist, words: list[str]) -> Table:
     )
 
 
-def models(magics: NbAssist, words: list[str]) -> Table:
+def models(magics: Config, words: list[str]) -> Table:
     """List the models that the endpoint has; `models PART` only those whose name has PART in it."""
     if len(words) > 1:
         nothing_more("models PART", words[1:])
@@ -69,7 +69,7 @@ def models(magics: NbAssist, words: list[str]) -> Table:
     return Table(("model", "", "$ for a million tokens read / written"), tuple(rows))
 
 
-def list_profiles(magics: NbAssist, words: list[str]) -> Table:
+def list_profiles(magics: Config, words: list[str]) -> Table:
     """List the profiles; `profiles save NAME` keeps what is in use now as one, under that name."""
     if words[:1] == ["save"]:
         return _save(magics, words[1:])
@@ -89,7 +89,7 @@ def list_profiles(magics: NbAssist, words: list[str]) -> Table:
     return Table(("profile", "", "backend", "URL", "model", "key from"), tuple(rows), note=f"your own: {own_file()}")
 
 
-def _save(magics: NbAssist, words: list[str]) -> Table:
+def _save(magics: Config, words: list[str]) -> Table:
     if len(words) != 1 or words[0] == "default" or "://" in words[0]:
         raise UsageError("profiles save takes one name, such as: %assistant profiles save work")
     settings = magics.session.settings(magics.choices())
@@ -102,7 +102,7 @@ def _save(magics: NbAssist, words: list[str]) -> Table:
     return Table(("", ""), (("saved", made.name), ("file", str(save(made)))))
 
 
-def _is_thread(magics: NbAssist, name: str) -> bool:
+def _is_thread(magics: Config, name: str) -> bool:
     return name not in (*profiles(), "default") and "://" not in name and name in magics.session.threads
 
 
@@ -110,7 +110,7 @@ def _choice(name: str, model: str, backend: str) -> Mapping[str, str]:
     return {"profile": find(name).name, "model": model, "backend": backend}
 
 
-def _reach(magics: NbAssist, settings: Settings) -> tuple[str, list[str]]:
+def _reach(magics: Config, settings: Settings) -> tuple[str, list[str]]:
     """Say whether the endpoint answers, and with how many models; one that does not can be chosen all the same."""
     if settings.local:
         return "with the first prompt", []

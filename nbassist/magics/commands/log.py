@@ -13,12 +13,12 @@ from ..notebook import cell_id
 from ..table import Table
 
 if TYPE_CHECKING:
-    from ..cell import NbAssist
+    from ..config import Config
 
 _LAST = 20
 
 
-def log(magics: NbAssist, words: list[str]) -> Any:
+def log(magics: Config, words: list[str]) -> Any:
     """List the runs of this notebook: `log [--cell [ID]] [--grep WORDS] [--since 2h] [--all]`; `log N` shows one.
 
     `log --cell [ID] --diff` shows the versions of one cell's prompt, and what changed from each to the next.
@@ -43,7 +43,7 @@ def log(magics: NbAssist, words: list[str]) -> Any:
     return listing(entries)
 
 
-def diff(magics: NbAssist, words: list[str]) -> Difference:
+def diff(magics: Config, words: list[str]) -> Difference:
     """Show, word by word, what changed between two runs of the log: `diff 3 7`."""
     if len(words) != 2 or not all(word.isdigit() for word in words):
         raise UsageError("write it as %assistant diff 3 7: the numbers are those of %assistant log")

@@ -12,10 +12,10 @@ from ..options import parse_words
 from ..running import run_prompt
 
 if TYPE_CHECKING:
-    from ..cell import NbAssist
+    from ..config import Config
 
 
-def fix(magics: NbAssist, words: list[str]) -> Any:
+def fix(magics: Config, words: list[str]) -> Any:
     """Ask what is wrong with the last cell that failed, and for the cell corrected: `fix [flags] [more words]`.
 
     The flags are those of %%assistant; with --code the corrected cell is put below.
@@ -27,7 +27,7 @@ def fix(magics: NbAssist, words: list[str]) -> Any:
     return run_prompt(magics, about_failure(error, source, more), replace(options, append=True), as_it_is=True)
 
 
-def explain(magics: NbAssist, words: list[str]) -> Any:
+def explain(magics: Config, words: list[str]) -> Any:
     """Ask what a name of the notebook is: `explain NAME [flags] [more words]`."""
     if not words or words[0].startswith("-"):
         raise UsageError("write it as %assistant explain NAME")

@@ -9,10 +9,10 @@ from ..options import parse_words
 from ..running import run_prompt
 
 if TYPE_CHECKING:
-    from ..cell import NbAssist
+    from ..config import Config
 
 
-def resume(magics: NbAssist, words: list[str]) -> Any:
+def resume(magics: Config, words: list[str]) -> Any:
     """Read on the reply that a cell with --leave left to the endpoint: `resume [-t THREAD]`."""
     options, more = parse_words(words, "%assistant resume")
     if more:

@@ -8,10 +8,10 @@ from ..table import Table
 from . import HOMES, find, nothing_more
 
 if TYPE_CHECKING:
-    from ..cell import NbAssist
+    from ..config import Config
 
 
-def status(magics: NbAssist, words: list[str]) -> Table:
+def status(magics: Config, words: list[str]) -> Table:
     """Show where the assistant stands: endpoint, model, thread, tools; nothing is connected to or started."""
     from ...tools import registry
     from .usage import in_one_line
@@ -44,7 +44,7 @@ def status(magics: NbAssist, words: list[str]) -> Table:
     )
 
 
-def help_(magics: NbAssist, words: list[str]) -> Table:
+def help_(magics: Config, words: list[str]) -> Table:
     """List the commands."""
     nothing_more("help", words)
     rows = [(name, (find(name).__doc__ or "").strip().splitlines()[0].replace("`", "")) for name in HOMES]

@@ -12,10 +12,10 @@ from ..table import Table
 from . import nothing_more
 
 if TYPE_CHECKING:
-    from ..cell import NbAssist
+    from ..config import Config
 
 
-def list_threads(magics: NbAssist, words: list[str]) -> Table:
+def list_threads(magics: Config, words: list[str]) -> Table:
     """List the threads of this notebook; `threads --all` those of the others, too, as -t takes them."""
     threads = magics.session.threads
     everywhere = words == ["--all"]
@@ -31,27 +31,27 @@ def list_threads(magics: NbAssist, words: list[str]) -> Table:
     return Table(("thread", "", "turns", "begins with"), tuple(rows), note=note)
 
 
-def new(magics: NbAssist, words: list[str]) -> Table:
+def new(magics: Config, words: list[str]) -> Table:
     """Begin a thread and go on with it: `new [NAME]`."""
     name = _one("new [NAME]", words)
     magics.session.threads.new(name)
     return _now(magics)
 
 
-def fork(magics: NbAssist, words: list[str]) -> Table:
+def fork(magics: Config, words: list[str]) -> Table:
     """Begin a thread with the first turns of the current one: `fork [AT] [NAME]`; all of them without AT."""
     at, rest = (int(words[0]), words[1:]) if words and words[0].isdigit() else (None, words)
     magics.session.threads.fork(at, _one("fork [AT] [NAME]", rest))
     return _now(magics)
 
 
-def undo(magics: NbAssist, words: list[str]) -> Table:
+def undo(magics: Config, words: list[str]) -> Table:
     """Take back the last turns of the current thread: `undo [N]`, one by default."""
     magics.session.threads.undo(_number("undo [N]", words) if words else 1)
     return _now(magics)
 
 
-def rename(magics: NbAssist, words: list[str]) -> Table:
+def rename(magics: Config, words: list[str]) -> Table:
     """Call the current thread, or another, something else: `rename NEW` or `rename OLD NEW`."""
     if len(words) not in (1, 2):
         raise UsageError("write it as %assistant rename NEW, or %assistant rename OLD NEW")
@@ -59,7 +59,7 @@ def rename(magics: NbAssist, words: list[str]) -> Table:
     return _now(magics)
 
 
-def delete(magics: NbAssist, words: list[str]) -> Table:
+def delete(magics: Config, words: list[str]) -> Table:
     """Forget threads: `delete NAME …`."""
     if not words:
         raise UsageError("say which thread: %assistant delete NAME")
@@ -68,7 +68,7 @@ def delete(magics: NbAssist, words: list[str]) -> Table:
     return _now(magics)
 
 
-def history(magics: NbAssist, words: list[str]) -> History:
+def history(magics: Config, words: list[str]) -> History:
     """Show a thread, the current one by default, with the numbers of its turns: `history [NAME]`."""
     threads = magics.session.threads
     name = _one("history [NAME]", words) or threads.current
@@ -77,7 +77,7 @@ def history(magics: NbAssist, words: list[str]) -> History:
     return History.of(conversation)
 
 
-def edit(magics: NbAssist, words: list[str]) -> None:
+def edit(magics: Config, words: list[str]) -> None:
     """Put the prompt of a turn into a cell below; running it replaces the turn and goes on from there: `edit N`."""
     threads = magics.session.threads
     turn = _number("edit N", words)
@@ -88,7 +88,7 @@ def edit(magics: NbAssist, words: list[str]) -> None:
     put_below(magics.notebook_shell, f"%%assistant{thread} --turn {turn}\n{prompt}")
 
 
-def save(magics: NbAssist, words: list[str]) -> Table:
+def save(magics: Config, words: list[str]) -> Table:
     """Write a thread, the current one by default, to a file: `save FILE [NAME]`."""
     if len(words) not in (1, 2):
         raise UsageError("write it as %assistant save FILE, or %assistant save FILE THREAD")
@@ -96,7 +96,7 @@ def save(magics: NbAssist, words: list[str]) -> Table:
     return Table(("", ""), (("saved", words[0]),))
 
 
-def export(magics: NbAssist, words: list[str]) -> Table:
+def export(magics: Config, words: list[str]) -> Table:
     """Write a thread as a notebook, a page or markdown: `export FILE.ipynb|.html|.md [NAME]`."""
     from ...export import export
 
@@ -107,7 +107,7 @@ def export(magics: NbAssist, words: list[str]) -> Table:
     return Table(("", ""), (("exported", str(path)),))
 
 
-def open_(magics: NbAssist, words: list[str]) -> Table:
+def open_(magics: Config, words: list[str]) -> Table:
     """Take in a thread that the endpoint holds, by its id, and go on with it: `open ID [NAME]`."""
     if len(words) not in (1, 2):
         raise UsageError("write it as %assistant open ID, or %assistant open ID NAME")
@@ -116,7 +116,7 @@ def open_(magics: NbAssist, words: list[str]) -> Table:
     return _now(magics)
 
 
-def load(magics: NbAssist, words: list[str]) -> Table:
+def load(magics: Config, words: list[str]) -> Table:
     """Read a thread from a file and go on with it: `load FILE [NAME]`."""
     if len(words) not in (1, 2):
         raise UsageError("write it as %assistant load FILE, or %assistant load FILE THREAD")
@@ -124,7 +124,7 @@ def load(magics: NbAssist, words: list[str]) -> Table:
     return _now(magics)
 
 
-def _now(magics: NbAssist) -> Table:
+def _now(magics: Config) -> Table:
     threads = magics.session.threads
     turns, begins = _about(threads[threads.current])
     rows = [("thread", threads.current), ("turns", turns)]

@@ -12,12 +12,12 @@ from ..table import Table
 
 if TYPE_CHECKING:
     from ...tools import Tool
-    from ..cell import NbAssist
+    from ..config import Config
 
 _NONE = "no tools: mark functions with @tool, or %assistant tools add NAME"
 
 
-def tools(magics: NbAssist, words: list[str]) -> Table:
+def tools(magics: Config, words: list[str]) -> Table:
     """List the tools, `add` some, or `remove` some.
 
     `add` takes names of functions, modules and objects of the notebook, the batteries (python, variables, cells,
@@ -46,7 +46,7 @@ def listed(found: Iterable[Tool], note: str = "") -> Table:
     return Table(("tool", "what it does", ""), rows, note) if rows else Table((), (), note or _NONE)
 
 
-def add(magics: NbAssist, names: list[str]) -> Table:
+def add(magics: Config, names: list[str]) -> Table:
     """Add tools by name.
 
     Raises

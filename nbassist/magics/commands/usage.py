@@ -10,10 +10,10 @@ from ..table import Table
 from . import nothing_more
 
 if TYPE_CHECKING:
-    from ..cell import NbAssist
+    from ..config import Config
 
 
-def usage(magics: NbAssist, words: list[str]) -> Table:
+def usage(magics: Config, words: list[str]) -> Table:
     """Show what the runs of this notebook took, by thread and model; `usage --all` those of all notebooks."""
     everywhere = words == ["--all"]
     nothing_more("usage --all", [] if everywhere else words)
@@ -25,8 +25,9 @@ def usage(magics: NbAssist, words: list[str]) -> Table:
     return Table(heads, tuple(rows), note="replies that were recorded before are not counted" if rows else "no runs")
 
 
-def in_one_line(magics: NbAssist) -> str:
+def in_one_line(magics: Config) -> str:
     """Return what this notebook took in all; empty where nothing is written."""
+    magics.session.journal.flush()
     if not magics.session.journal.path.exists():
         return ""
     total = sum(_totals(magics, everywhere=False), Total())
@@ -37,7 +38,7 @@ def in_one_line(magics: NbAssist) -> str:
     return " · ".join(part for part in (tokens, "" if total.unpriced == total.runs else _cost(total), runs) if part)
 
 
-def _totals(magics: NbAssist, everywhere: bool) -> list[Total]:
+def _totals(magics: Config, everywhere: bool) -> list[Total]:
     """Sum the runs of this notebook; of a kernel that does not know its notebook, those since it started."""
     session = magics.session
     notebook = session.threads.shelf.notebook if session.threads.shelf else ""

@@ -1,0 +1,186 @@
+"""What is on the page and in the file while a reply is written: saved, reloaded, scrolled away, the kernel killed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.browser
+HERE = Path(__file__).parent
+SETUP = "from scripted import *\nfrom nbassist.display import make_view\nview = make_view('live', get_ipython())\n"
+PLAY = SETUP + "import os\nopen('pid', 'w').write(str(os.getpid()))\nplay(view, conversation(), 200, gate='go-saved')"
+LAST = "Figures as of today."
+FORM = "document.querySelector('.nba-hidden')?.textContent.includes('Figures as of today.')"  # what the file would hold
+ALONE = PLAY.replace("\nview", "\nimport os\nos.environ.pop('JPY_SESSION_NAME')\nview", 1)
+
+
+@pytest.fixture
+def lab_with_script(lab: Any) -> Any:
+    """The Lab, with the script of replies in its folder."""
+    shutil.copy(HERE / "scripted.py", lab.folder)
+    for sign in lab.folder.glob("go*"):
+        sign.unlink()
+    return lab
+
+
+def save(lab: Any, page: Any, name: str) -> dict[str, Any]:
+    """Save the notebook; return its output."""
+    lab.save(page)
+    page.wait_for_function("!document.querySelector('.jp-mod-dirty')")
+    (output,) = lab.read(name)["cells"][-1]["outputs"]
+    return dict(output["data"])
+
+
+def test_a_notebook_saved_in_the_middle_of_a_run_shows_what_came_trusted_or_not(
+    lab_with_script: Any, page: Any, shots: Any
+) -> None:
+    lab = lab_with_script
+    name = lab.write("saved.ipynb", PLAY)
+    lab.open(page, name)
+    lab.start(page)
+    page.wait_for_selector(f".nba-live >> text={LAST}")
+    page.wait_for_function(FORM)
+    data = save(lab, page, name)
+    assert set(data) == {"text/html", "text/plain"}
+    assert "Not finished" in "".join(data["text/plain"])
+    assert LAST in "".join(data["text/plain"])
+    assert "nba-ask" not in "".join(data["text/html"])
+    lab.shut_down()
+    (lab.folder / "saved-by-another.ipynb").write_text((lab.folder / name).read_text().replace("spread", "spread out"))
+    for reopened in (name, "saved-by-another.ipynb"):
+        lab.open(page, reopened, kernel=False)
+        page.wait_for_selector(f".nbassist >> text={LAST}")
+        assert "Not finished" in page.inner_text(".nba-footer")
+        assert "row_count" in page.inner_text(".nba-call summary >> nth=0")
+        assert "Loading widget" not in page.inner_text(".jp-Notebook")
+        assert page.locator(".nba-live, .jp-OutputArea-output.jupyter-widgets, .nba-stop").count() == 0
+        shots(page, f"saved-{reopened.removesuffix('.ipynb')}")
+
+
+def test_a_kernel_killed_in_the_middle_leaves_text_and_no_dead_widget(
+    lab_with_script: Any, page: Any, shots: Any
+) -> None:
+    lab = lab_with_script
+    name = lab.write("killed.ipynb", PLAY)
+    lab.open(page, name)
+    lab.start(page)
+    page.wait_for_function(FORM)
+    os.kill(int((lab.folder / "pid").read_text()), signal.SIGKILL)
+    page.wait_for_selector(".nba-live >> text=The kernel stopped")
+    shots(page, "killed-1-live")
+    save(lab, page, name)
+    for _ in range(2):  # beside the kernel that was started anew, and without one
+        lab.open(page, name, kernel=False)
+        page.wait_for_selector(f".nbassist >> text={LAST}")
+        assert "Loading widget" not in page.inner_text(".jp-Notebook")
+        assert "No widget" not in page.inner_text(".jp-Notebook")
+        assert page.locator(".nba-live").count() == 0
+        lab.shut_down()
+    shots(page, "killed-2-reopened")
+
+
+def test_a_page_reloaded_in_the_middle_shows_what_was_saved(lab_with_script: Any, page: Any, shots: Any) -> None:
+    lab = lab_with_script
+    name = lab.write("reloaded.ipynb", PLAY)
+    lab.open(page, name)
+    lab.start(page)
+    page.wait_for_function(FORM)
+    save(lab, page, name)
+    lab.open(page, name, kernel=False)
+    page.wait_for_selector(f".nbassist >> text={LAST}")
+    shots(page, "reloaded-1")
+    (lab.folder / "go-saved").touch()
+    page.wait_for_timeout(3000)
+    shots(page, "reloaded-2")
+    assert LAST in page.inner_text(".nbassist")
+    assert "Loading widget" not in page.inner_text(".jp-Notebook")
+    lab.shut_down()
+
+
+def test_the_file_s_form_comes_anew_without_a_move_on_the_page(lab_with_script: Any, page: Any) -> None:
+    lab = lab_with_script
+    lab.open(page, lab.write("still.ipynb", PLAY))
+    lab.start(page)
+    page.wait_for_selector(f".nba-live >> text={LAST}")
+    page.evaluate("""() => {
+      window.seen = [];
+      window.live = document.querySelector('.nba-live');
+      window.moved = new Set();
+      const look = () => {
+        const box = window.live.getBoundingClientRect();
+        window.moved.add([window.live.isConnected, box.x, box.y, box.width, box.height].join(' '));
+        requestAnimationFrame(look);
+      };
+      look();
+    }""")
+    page.evaluate("() => getSelection().selectAllChildren(document.querySelector('.nba-live h2'))")
+    page.wait_for_function(FORM)
+    page.wait_for_timeout(500)
+    assert page.evaluate("window.moved.size") == 1
+    assert page.locator(".nba-hidden mjx-container").count() == 0, "no time goes into formulas that no one sees"
+    assert page.evaluate("getSelection().toString()").strip() == "How they are spread"
+    (lab.folder / "go-saved").touch()
+    page.wait_for_selector(".nba-live", state="detached")
+    lab.shut_down()
+
+
+def scroll(page: Any, to: str, until: str) -> None:
+    """Scroll the notebook until something is so; Lab moves the page on its own, too, when cells come into view."""
+    page.wait_for_function(
+        f"() => {{ const e = document.querySelector('.jp-WindowedPanel-outer'); e.scrollTop = e.{to}; return {until} }}"
+        if to != "0"
+        else f"() => {{ document.querySelector('.jp-WindowedPanel-outer').scrollTop = 0; return {until} }}",
+        polling=200,
+    )
+    page.wait_for_timeout(700)
+
+
+@pytest.mark.parametrize("mode", ["full", "contentVisibility", "defer", "none"])
+def test_scrolled_away_and_back_while_it_streams(lab_with_script: Any, page: Any, mode: str) -> None:
+    lab, gone = lab_with_script, mode == "full"
+    with lab.setting("notebook-extension/tracker", windowingMode=mode):
+        cells = [SETUP + "play(view, conversation(4 * ANSWER), 60, gate='go-saved')"] + ["# a long cell\n" * 60] * 12
+        lab.open(page, lab.write(f"windowed-{mode}.ipynb", *cells))
+        page.click(".jp-Cell >> nth=0")
+        page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-cell'); return 1 }")
+        page.wait_for_selector(".nba-live .nba-call >> nth=1")
+        page.locator(".nba-live .nba-call summary").nth(1).click()
+        for _ in range(6):  # the active cell is never taken out
+            page.evaluate("() => { window.jupyterapp.commands.execute('notebook:move-cursor-down'); return 1 }")
+        for _ in range(3):
+            scroll(page, "scrollHeight", "!document.querySelector('.nba-live')?.checkVisibility()" if gone else "true")
+            scroll(page, "0", "document.querySelector('.nba-live').checkVisibility()")
+            assert page.locator(".nba-live").count() == 1
+            assert page.locator(".nba-live .nba-call").nth(1).get_attribute("open") is not None
+        page.wait_for_function(
+            "(document.querySelector('.nba-live')?.textContent.match(/Figures as of today/g) ?? []).length === 4",
+            timeout=120_000,
+        )
+        scroll(page, "scrollHeight", "true")
+        (lab.folder / "go-saved").touch()
+        page.wait_for_timeout(1000)
+        scroll(page, "0", "document.querySelector('.nbassist').checkVisibility()")
+        page.wait_for_selector(".nbassist:not(.nba-live) .nba-footer >> text=14.2 s")
+        assert page.locator(".nba-live, .nba-hidden").count() == 0
+        lab.shut_down()
+
+
+def test_where_outputs_stand_in_frames_of_their_own_the_widget_is_the_output(
+    lab_with_script: Any, page: Any, shots: Any
+) -> None:
+    lab = lab_with_script
+    name = lab.write("alone.ipynb", ALONE)
+    lab.open(page, name)
+    lab.start(page)
+    page.wait_for_selector(f".nba-live >> text={LAST}")
+    shots(page, "alone")
+    assert "application/vnd.jupyter.widget-view+json" in save(lab, page, name)
+    (lab.folder / "go-saved").touch()
+    page.wait_for_selector(".nbassist:not(.nba-live) .nba-footer >> text=14.2 s")
+    page.wait_for_selector(".nba-live", state="detached")
+    lab.shut_down()
