@@ -146,7 +146,7 @@ def test_a_package_that_is_missing_or_too_old_is_wrong(monkeypatch: pytest.Monke
     ],
 )
 def test_versions_are_compared_by_their_numbers(version: str, specifier: str, fits: bool) -> None:
-    assert installed._fits(version, specifier) is fits
+    assert installed.fits(version, specifier) is fits
 
 
 def test_a_check_that_breaks_is_a_finding_itself() -> None:
@@ -159,3 +159,20 @@ def test_a_check_that_breaks_is_a_finding_itself() -> None:
 def test_it_says_of_each_extra_what_it_is_for() -> None:
     named = set(metadata.metadata("nbassist").get_all("Provides-Extra") or ()) - {"dev", "docs"}
     assert named <= set(installed._USES)
+
+
+@pytest.mark.parametrize(
+    ("version", "state"), [("7.1.0", "note"), ("7.3.0", "note"), ("7.4.0", "ok"), ("6.30.1", "ok")]
+)
+def test_a_kernel_that_misses_cells_is_told_with_the_version_that_mends_it(
+    monkeypatch: pytest.MonkeyPatch, version: str, state: str
+) -> None:
+    from nbassist.magics.commands.doctor import in_frontend
+
+    monkeypatch.setattr(metadata, "version", lambda name: version)
+    monkeypatch.setattr("nbassist.display.echo.answered", lambda kernel: True)
+    shell = type("Shell", (), {"kernel": object()})()
+    found = next(iter(in_frontend(shell)))
+    assert (found.what, found.state) == ("frontend", state)
+    assert version in found.text
+    assert ("7.4" in found.mend) == (state == "note")

@@ -133,13 +133,13 @@ def _unmet(required: list[tuple[str, str]]) -> tuple[list[str], list[str]]:
         version = _version(name)
         if not version:
             missing.append(name)
-        elif not _fits(version, specifier):
+        elif not fits(version, specifier):
             old.append(f"{name} {version} (needs {specifier})")
     return missing, old
 
 
-def _fits(version: str, specifier: str) -> bool:
-    """Whether a version is within `>=` and `<`, compared by their numbers."""
+def fits(version: str, specifier: str) -> bool:
+    """Return whether a version is within bounds such as `>=7,<7.4`, compared by their numbers."""
     for part in filter(None, (one.strip() for one in specifier.split(","))):
         limit = _numbers(part.lstrip("><=!~ "))
         if part.startswith(">=") and _numbers(version) < limit:

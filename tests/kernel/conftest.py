@@ -39,7 +39,7 @@ for _one in _old.values():
 _shell.configurables[:] = [_c for _c in _shell.configurables if id(_c) not in _old]
 _shell.extension_manager.loaded.discard("nbassist")
 _shell.config.pop("NbAssist", None)
-for _name in [n for n in _sys.modules if n.partition(".")[0] == "nbassist"]:
+for _name in [n for n in list(_sys.modules) if n.partition(".")[0] == "nbassist"]:
     del _sys.modules[_name]
 for _name in ("last_value", "last_type", "last_traceback", "last_exc"):
     _sys.__dict__.pop(_name, None)

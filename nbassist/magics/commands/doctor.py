@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...doctor import Finding, examine
 from ...doctor.cli import report
+from ...doctor.installed import fits
 from ...errors import SettingsError
 from ..table import Table
 from . import nothing_more
@@ -46,7 +47,7 @@ def in_frontend(shell: Any) -> Iterator[Finding]:
     from importlib.metadata import version
 
     there = someone_is_there()
-    yield Finding("frontend", f"a kernel, ipykernel {version('ipykernel')}")
+    yield _kernel(version("ipykernel"))
     yield _input(there)
     if not there:
         yield Finding("widgets", "not needed: replies are shown once they are whole, as plain HTML")
@@ -62,6 +63,13 @@ def in_frontend(shell: Any) -> Iterator[Finding]:
     else:
         mend = "in JupyterLab: pip install ipywidgets anywidget, then reload the page; or NBASSIST_DISPLAY=static"
         yield Finding("widgets", "no browser answered: replies may not be seen while they stream", "wrong", mend)
+
+
+def _kernel(version: str) -> Finding:
+    if fits(version, ">=7,<7.4"):  # a reply sent past the stream that reads requests (ipython/ipykernel#1554)
+        text = f"a kernel, ipykernel {version}: it may miss a cell, which then waits until the kernel is restarted"
+        return Finding("frontend", text, "note", "pip install -U ipykernel: 7.4 mends it")
+    return Finding("frontend", f"a kernel, ipykernel {version}")
 
 
 def _input(there: bool) -> Finding:
