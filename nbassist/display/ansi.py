@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 BOLD, DIM, RED, GREEN, CYAN, END = "\x1b[1m", "\x1b[2m", "\x1b[31m", "\x1b[32m", "\x1b[36m", "\x1b[0m"
-_UNDECIDED = re.compile(r" {0,3}(?:#{0,6}|`{0,2}|~{0,2})\Z")  # a line that may yet become a heading or a fence
+_UNDECIDED = re.compile(r" {0,3}(?:#{1,6}[ \t]*|`{0,2}|~{0,2})\Z")  # a line that may yet become a heading or a fence
 _HEADING = re.compile(r" {0,3}#{1,6}[ \t]+")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _MARK = re.compile(r"\*\*|`+|\n")

@@ -127,7 +127,18 @@ class Engine:
             raise LocalUnavailableError(
                 f"the engine is not installed ({error}): pip install 'nbassist[local]'"
             ) from error
-        settings = xllamacpp.CommonParams()
+        try:
+            return xllamacpp.Server(self._settings(xllamacpp.CommonParams(), path))
+        except AttributeError as error:  # its fields are llama.cpp's own, which come and go
+            raise LocalUnavailableError(
+                f"this version of xllamacpp is not known to nbassist ({error}): pip install -U 'nbassist[local]'"
+            ) from error
+        except RuntimeError as error:
+            raise LocalUnavailableError(
+                f"llama.cpp can't load {path}: it is no model that it knows, or the memory is too small ({error})"
+            ) from error
+
+    def _settings(self, settings: Any, path: Path) -> Any:
         settings.model.path = str(path)
         settings.model_alias = {self.default_model}
         settings.n_ctx = self._context
@@ -142,12 +153,7 @@ class Engine:
         settings.hostnames, settings.port, settings.api_keys = ["127.0.0.1"], 0, [self._key]
         settings.ui = settings.endpoint_slots = settings.cors_credentials = False
         settings.cors_origins = ""
-        try:
-            return xllamacpp.Server(settings)
-        except RuntimeError as error:
-            raise LocalUnavailableError(
-                f"llama.cpp can't load {path}: it is no model that it knows, or the memory is too small ({error})"
-            ) from error
+        return settings
 
 
 def spare_cores() -> int:

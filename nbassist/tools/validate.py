@@ -96,7 +96,11 @@ def _check(parameters: Parameters, text: str, data: dict[str, Any]) -> BaseModel
 
 def _in_words(error: ValidationError, data: Any, parameters: Parameters) -> tuple[str, ...]:
     grouped: dict[str, list[str]] = {}
-    for mistake in error.errors(include_url=False, include_context=False):
+    order = {name: place for place, name in enumerate(parameters.fields)}
+    mistakes = error.errors(include_url=False, include_context=False)
+    # As the signature has them, and what it does not know last: pydantic's own order differs between its versions.
+    mistakes.sort(key=lambda mistake: order.get(str(mistake["loc"][0]), len(order)) if mistake["loc"] else -1)
+    for mistake in mistakes:
         path, value = _locate(mistake["loc"], data)
         if mistake["type"] == "missing":
             said = f"missing: {path}{_kind_of(parameters, mistake['loc'])}"

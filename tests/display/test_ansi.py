@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nbassist.display.ansi import BOLD, CYAN, DIM, END, MarkdownStyler
@@ -29,6 +29,7 @@ def styled(*pieces: str) -> str:
         ("never **closed\nnext line", f"never {BOLD}closed{END}\nnext line"),
         ("2 * 3 #no heading", "2 * 3 #no heading"),
         ("#no heading", "#no heading"),
+        ("#  Title", f"{BOLD}Title"),
     ],
 )
 def test_markdown_is_styled(text: str, shown: str) -> None:
@@ -36,7 +37,9 @@ def test_markdown_is_styled(text: str, shown: str) -> None:
     assert styled(*text) == shown
 
 
+@settings(max_examples=1_000)
 @given(TEXT, st.integers(1, 7))
+@example("#  ", 1)
 def test_cuts_do_not_matter(text: str, size: int) -> None:
     assert styled(*(text[i : i + size] for i in range(0, len(text), size))) == styled(text)
 

@@ -6,6 +6,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from importlib import import_module
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -83,6 +84,13 @@ def test_without_the_extra_it_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "xllamacpp", None)
     (tmp_path / "m.gguf").write_bytes(b"GGUF")
     with pytest.raises(LocalUnavailableError, match=r"pip install 'nbassist\[local\]'"):
+        url(Engine(str(tmp_path / "m.gguf")))
+
+
+def test_another_interface_of_the_engine_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "xllamacpp", SimpleNamespace(CommonParams=object))
+    (tmp_path / "m.gguf").write_bytes(b"GGUF")
+    with pytest.raises(LocalUnavailableError, match=r"not known to nbassist .* pip install -U 'nbassist\[local\]'"):
         url(Engine(str(tmp_path / "m.gguf")))
 
 
