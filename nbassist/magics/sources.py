@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ BATTERIES = ("python", "variables", "cells", "new_cell")
 """Tools that come with nbassist, off until they are added; each is made by a module of its own in `batteries`."""
 
 
-def find(shell: Any, words: list[str], approve: bool | None = None) -> Found:
+def find(shell: Any, words: list[str], approve: bool | None = None, keys: Sequence[str] = ()) -> Found:
     """Return the tools that the words stand for, in their order.
 
     Parameters
@@ -26,6 +27,8 @@ def find(shell: Any, words: list[str], approve: bool | None = None) -> Found:
         As written; all that follows `mcp:…` belongs to that server's command.
     approve : bool, optional
         Whether their calls need approval; None for what each says of itself.
+    keys : sequence of str
+        Variables of the environment that the MCP server gets.
 
     Raises
     ------
@@ -40,7 +43,7 @@ def find(shell: Any, words: list[str], approve: bool | None = None) -> Found:
         if word.startswith("mcp:"):
             from ..tools.mcp import connect
 
-            tools += connect([word.removeprefix("mcp:"), *words[index + 1 :]], approve)
+            tools += connect([word.removeprefix("mcp:"), *words[index + 1 :]], approve, keys)
             break
         if word in BATTERIES and not callable(shell.user_ns.get(word)):
             make = import_module(f".batteries.{word}", __package__).make

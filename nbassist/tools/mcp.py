@@ -8,12 +8,10 @@ from __future__ import annotations
 import asyncio
 import atexit
 import os
-import tempfile
 import threading
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from contextlib import asynccontextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,7 +20,8 @@ from ..errors import ToolError
 from . import background
 from .decorator import registry
 from .mcptool import McpTool, made
-from .reprs import clean, cut
+from .mcpway import Way, is_url
+from .reprs import clean
 
 T = TypeVar("T")
 
@@ -31,7 +30,7 @@ _GOODBYE = 3.0  # seconds for it to end
 _servers: dict[tuple[str, ...], Server] = {}
 
 
-def connect(words: Sequence[str], approve: bool | None = None) -> list[McpTool]:
+def connect(words: Sequence[str], approve: bool | None = None, keys: Sequence[str] = ()) -> list[McpTool]:
     """Start a server, or connect to one, and return its tools; one that is connected already is connected anew.
 
     Parameters
@@ -41,20 +40,28 @@ def connect(words: Sequence[str], approve: bool | None = None) -> list[McpTool]:
         environment but the few that every program needs.
     approve : bool, optional
         Whether calls have to be allowed by a person; None for all but those that the server says only read.
+    keys : sequence of str
+        Variables of the environment that the server gets: a process as they are, a URL the one as a bearer token.
 
     Raises
     ------
     ToolError
-        In one line: the package `mcp` is missing, or the server does not start, does not answer or has no tools.
+        In one line: the package `mcp` is missing, a key is not set, or the server does not start, does not answer or
+        has no tools.
     """
     if find_spec("mcp") is None:
         raise ToolError("MCP servers need the package mcp: pip install 'nbassist[mcp]'")
     if not words or not words[0]:
         raise ToolError("name a server: mcp:COMMAND ARGUMENTS or mcp:https://…")
+    for name in keys:
+        if not os.environ.get(name):
+            raise ToolError(f"{name} is not set in the environment: set it, and start Jupyter from there")
+    if is_url(words[0]) and len(keys) > 1:
+        raise ToolError("a URL takes one key, its bearer token")
     key = tuple(words)
     if key in _servers:
         _servers[key].close()
-    server = Server(key)
+    server = Server(key, tuple(keys))
     tools = made(server, server.start(), approve, registry())
     if not tools:
         server.close()
@@ -72,14 +79,14 @@ class Server:
         As the server names itself; before it did, its command or URL.
     """
 
-    def __init__(self, words: tuple[str, ...]) -> None:
+    def __init__(self, words: tuple[str, ...], keys: tuple[str, ...] = ()) -> None:
         self.words = words
-        self.name = Path(words[0]).name if "://" not in words[0] else words[0]
+        self.name = words[0] if is_url(words[0]) else Path(words[0]).name
+        self._way = Way(words, keys)
         self._client: Any = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
         self._task: Future[None] | None = None
-        self._last_words = ""
 
     @property
     def alive(self) -> bool:
@@ -100,7 +107,7 @@ class Server:
         except BaseException as error:
             self.close()
             if isinstance(error, Exception):
-                raise ToolError(f"the MCP server {self.name} can't be used: {self._why(error)}") from None
+                raise ToolError(f"the MCP server {self.name} can't be used: {self._way.why(error)}") from None
             raise
 
     def close(self) -> None:
@@ -143,7 +150,7 @@ class Server:
                 return answering.result()
         except Exception as error:  # noqa: BLE001 - whatever the package raises
             if "Connection closed" not in str(error):  # the package's word for a server that went away
-                raise ToolError(f"the MCP server {self.name}: {self._why(error)}") from None
+                raise ToolError(f"the MCP server {self.name}: {self._way.why(error)}") from None
             self.close()
         finally:
             answering.cancel()
@@ -160,7 +167,7 @@ class Server:
         """Hold the connection open: it has to be closed by the task that opened it."""
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         try:
-            async with self._connected() as client:
+            async with self._way.client() as client:
                 found, cursor = [], None
                 while True:
                     page = await client.list_tools(cursor=cursor)
@@ -179,34 +186,6 @@ class Server:
             raise
         finally:
             self._client = None
-
-    @asynccontextmanager
-    async def _connected(self) -> AsyncIterator[Any]:
-        from mcp import Client, StdioServerParameters, stdio_client
-
-        if self.words[0].startswith(("http://", "https://")):
-            async with Client(self.words[0]) as client:
-                yield client
-            return
-        command = StdioServerParameters(command=self.words[0], args=list(self.words[1:]), cwd=os.getcwd())
-        with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
-            try:
-                async with Client(stdio_client(command, errlog=log)) as client:
-                    yield client
-            finally:
-                log.seek(max(log.seek(0, os.SEEK_END) - 4_000, 0))
-                self._last_words = next((line for line in reversed(log.read().splitlines()) if line.strip()), "")
-
-    def _why(self, error: BaseException) -> str:
-        """The innermost error, in one line, and the last that its process wrote to standard error."""
-        while isinstance(error, BaseExceptionGroup):
-            error = error.exceptions[0]
-        said = str(error) or type(error).__name__
-        if self._last_words:
-            said += f"; it wrote: {self._last_words}"
-        if isinstance(error, FileNotFoundError):
-            said = f"there is no command {self.words[0]!r}"
-        return cut(" ".join(clean(said).split()), 300)
 
 
 @atexit.register

@@ -119,6 +119,9 @@ def test_an_added_function_that_is_redefined_is_called_anew(kernel: Any, model: 
         ("%assistant tools ad x", "did you mean add?"),
         ("%assistant tools remove x", "there is no tool 'x'"),
         ("%assistant tools add mcp:no-such-command", "there is no command 'no-such-command'"),
+        ("%assistant tools add --key NO_SUCH_KEY mcp:no-such-command", "NO_SUCH_KEY is not set in the environment"),
+        ("%assistant tools add --key NO_SUCH_KEY row_count", "--key is for a server"),
+        ("%assistant tools add --key", "--key names a variable of the environment"),
         ("tool(lambda x: x)", "a lambda has no name"),
     ],
 )

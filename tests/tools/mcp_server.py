@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import sys
+from typing import Any
 
 from mcp.server.mcpserver import Image, MCPServer
 from mcp_types import ToolAnnotations
@@ -54,10 +55,28 @@ def die() -> str:
     os._exit(3)
 
 
+def serve_behind_a_key(port: int, key: str) -> None:
+    """Answer only who sends the key as a bearer token."""
+    import uvicorn
+
+    app = server.streamable_http_app()
+
+    async def guarded(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http" and dict(scope["headers"]).get(b"authorization") != f"Bearer {key}".encode():
+            await send({"type": "http.response.start", "status": 401, "headers": []})
+            await send({"type": "http.response.body", "body": b"who are you?"})
+        else:
+            await app(scope, receive, send)
+
+    uvicorn.run(guarded, port=port, log_level="error")
+
+
 if __name__ == "__main__":
     if len(sys.argv) > 1 and sys.argv[1] == "fail":
         sys.exit("the shop is closed")
-    if len(sys.argv) > 1:
+    if len(sys.argv) > 2:
+        serve_behind_a_key(int(sys.argv[1]), sys.argv[2])
+    elif len(sys.argv) > 1:
         server.run("streamable-http", port=int(sys.argv[1]))
     else:
         server.run("stdio")

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,12 @@ from nbassist.tools.mcp import connect
 SERVER = str(Path(__file__).parent / "mcp_server.py")
 
 
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
+@contextmanager
+def serving(*words: str) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    process = subprocess.Popen([sys.executable, SERVER, str(port)], stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([sys.executable, SERVER, str(port), *words], stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
@@ -39,9 +40,17 @@ def url() -> Iterator[str]:
             break
         except OSError:
             time.sleep(0.1)
-    yield f"http://127.0.0.1:{port}/mcp"
-    process.terminate()
-    process.wait(30)
+    try:
+        yield f"http://127.0.0.1:{port}/mcp"
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with serving() as url:
+        yield url
 
 
 @pytest.fixture(params=["stdio", "http"])
@@ -165,6 +174,34 @@ def test_it_gets_no_key_of_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_
     code = "import os, sys; sys.exit(' '.join(n for n in os.environ if 'KEY' in n) or 'no key')"
     with pytest.raises(ToolError, match="it wrote: no key"):
         connect([sys.executable, "-c", code])
+
+
+def test_it_gets_the_key_that_is_named_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret")
+    monkeypatch.setenv("SHOP_KEY", "shop-secret-1")
+    code = "import os, sys; sys.exit(' '.join(f'{n}={os.environ[n]}' for n in os.environ if 'KEY' in n))"
+    with pytest.raises(ToolError, match=r"it wrote: SHOP_KEY=shop-secret-1$"):
+        connect([sys.executable, "-c", code], keys=["SHOP_KEY"])
+
+
+def test_a_url_gets_the_key_as_its_bearer_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOP_KEY", "shop-secret-1")
+    with serving("shop-secret-1") as url:
+        assert call(Toolbox(connect([url], keys=["SHOP_KEY"])), "price", item="pen").error is None
+        with pytest.raises(ToolError, match="it asks for a key: --key NAME before mcp:"):
+            connect([url])
+        monkeypatch.setenv("SHOP_KEY", "another-secret")
+        with pytest.raises(ToolError, match="it refused the key in SHOP_KEY") as refused:
+            connect([url], keys=["SHOP_KEY"])
+        assert "another-secret" not in str(refused.value)
+
+
+def test_a_key_that_is_not_set_or_one_too_many_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOP_KEY", "shop-secret-1")
+    with pytest.raises(ToolError, match="NO_SUCH_KEY is not set in the environment"):
+        connect(["http://127.0.0.1:9/mcp"], keys=["NO_SUCH_KEY"])
+    with pytest.raises(ToolError, match="a URL takes one key"):
+        connect(["http://127.0.0.1:9/mcp"], keys=["SHOP_KEY", "SHOP_KEY"])
 
 
 def test_python_ends_although_a_server_is_connected() -> None:

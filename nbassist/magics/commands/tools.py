@@ -22,7 +22,8 @@ def tools(magics: Config, words: list[str]) -> Table:
 
     `add` takes names of functions, modules and objects of the notebook, the batteries (python, variables, cells,
     new_cell), and `mcp:COMMAND ARGUMENTS` or `mcp:URL` for a server of the Model Context Protocol, which stands last.
-    With --approve each call has to be allowed by a person, with --no-approve none. `remove` takes names and globs.
+    With --approve each call has to be allowed by a person, with --no-approve none; --key NAME gives the server what
+    that variable of the environment holds, a URL as its bearer token. `remove` takes names and globs.
     """
     from ...tools import current
 
@@ -60,13 +61,22 @@ def add(magics: Config, names: list[str]) -> Table:
     from ..sources import find
 
     approve: bool | None = None
+    keys: list[str] = []
     while names and names[0].startswith("--"):
-        if names[0] not in ("--approve", "--no-approve"):
-            raise UsageError(f"there is no flag {names[0]}; there are --approve and --no-approve")
-        approve = names.pop(0) == "--approve"
+        flag = names.pop(0)
+        if flag == "--key":
+            if not names:
+                raise UsageError("--key names a variable of the environment: --key NAME mcp:…")
+            keys.append(names.pop(0))
+        elif flag in ("--approve", "--no-approve"):
+            approve = flag == "--approve"
+        else:
+            raise UsageError(f"there is no flag {flag}; there are --approve, --no-approve and --key NAME")
     if not names:
         raise UsageError("add what? %assistant tools add NAME …")
-    found = find(magics.shell, names, approve)
+    if keys and not any(name.startswith("mcp:") for name in names):
+        raise UsageError("--key is for a server: %assistant tools add --key NAME mcp:…")
+    found = find(magics.shell, names, approve, keys)
     registry().update({tool.name: tool for tool in found.tools})
     left_out = "; ".join(f"{name} ({why})" for name, why in found.left_out)
     return listed(found.tools, f"left out: {left_out}" if left_out else "")
