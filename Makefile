@@ -2,9 +2,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Two files of tests at a time, but for what is interrupted to the moment, or keeps two cores busy by itself.
+# Two files of tests at a time, but for what is interrupted to the moment or asks the local model, which takes both cores.
 TOGETHER := -n 2 --dist loadfile
-ALONE := kernel or browser or model or notebooks or referee
+ALONE := kernel or model
+APART := kernel or browser or model or notebooks or referee or postgres
 .DEFAULT_GOAL := help
 .PHONY: help demo lab doctor docs test test-oldest lint types unit kernel browser notebooks postgres model referee serve bench bench-display record picture format clean
 
@@ -36,7 +37,7 @@ test-oldest: $(BIN)/python ## The unit tests with the oldest versions that pypro
 	@$(BIN)/python .ci/oldest > $(VENV)/beside/oldest.txt
 	@echo "installing the oldest versions into $(VENV)/beside/oldest"
 	@$(VENV)/beside/oldest/bin/python -m pip install -q --disable-pip-version-check -c $(VENV)/beside/oldest.txt -e '.[dev]'
-	@$(VENV)/beside/oldest/bin/pytest -q $(TOGETHER) -m 'not (postgres or $(ALONE))'
+	@$(VENV)/beside/oldest/bin/pytest -q $(TOGETHER) -m 'not ($(APART))'
 
 lint: $(VENV)/.dev ## Check style and format
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -45,7 +46,7 @@ types: $(VENV)/.dev ## Check types
 	@$(BIN)/mypy
 
 unit: $(VENV)/.dev ## The tests that need nothing but Python
-	@$(BIN)/pytest -q $(TOGETHER) -m 'not (postgres or $(ALONE))'
+	@$(BIN)/pytest -q $(TOGETHER) -m 'not ($(APART))'
 
 kernel: $(VENV)/.dev ## The tests in a real kernel and a real terminal
 	@.ci/debian tmux
@@ -53,10 +54,10 @@ kernel: $(VENV)/.dev ## The tests in a real kernel and a real terminal
 
 browser: $(VENV)/.dev ## The tests in JupyterLab and Chromium
 	@.ci/debian chromium
-	@$(BIN)/pytest -q -m browser
+	@$(BIN)/pytest -q $(TOGETHER) -m browser
 
 notebooks: $(VENV)/.dev ## Each notebook, every cell compared
-	@$(BIN)/pytest -q -m notebooks
+	@$(BIN)/pytest -q $(TOGETHER) -m notebooks
 
 postgres: $(VENV)/.dev ## The server's store on a real PostgreSQL
 	@.ci/debian postgresql

@@ -35,7 +35,9 @@ def front(request: pytest.FixtureRequest, lab: Any, page: Any) -> Any:
         page.wait_for_function(READY[kind], timeout=120_000)
         if kind == "notebook":
             for _ in range(20):  # it says that it is idle before it runs anything
-                page.click(".jp-Notebook .jp-Cell .cm-content")
+                if page.is_visible(".jp-Dialog"):  # or asks to wait for the kernel
+                    page.keyboard.press("Escape")
+                page.click(".jp-Notebook .jp-Cell .cm-content", force=True)
                 page.keyboard.press("Control+Enter")
                 page.wait_for_timeout(1000)
                 if "[ ]" not in page.inner_text(".jp-InputPrompt"):
