@@ -32,12 +32,14 @@ test: lint types ## Everything, with the local model, PostgreSQL, browsers and t
 	@$(BIN)/pytest -q $(TOGETHER) -m 'not ($(ALONE))'
 	@$(BIN)/pytest -q -m '$(ALONE)'
 
-test-oldest: $(BIN)/python ## The unit tests with the oldest versions that pyproject.toml allows
+test-oldest: $(BIN)/python ## The unit and kernel tests with the oldest versions that pyproject.toml allows
 	@$(BIN)/python -m venv --clear $(VENV)/beside/oldest
 	@$(BIN)/python .ci/oldest > $(VENV)/beside/oldest.txt
 	@echo "installing the oldest versions into $(VENV)/beside/oldest"
 	@$(VENV)/beside/oldest/bin/python -m pip install -q --disable-pip-version-check -c $(VENV)/beside/oldest.txt -e '.[dev]'
+	@.ci/debian tmux
 	@$(VENV)/beside/oldest/bin/pytest -q $(TOGETHER) -m 'not ($(APART))'
+	@$(VENV)/beside/oldest/bin/pytest -q -m 'kernel and not model'
 
 lint: $(VENV)/.dev ## Check style and format
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
