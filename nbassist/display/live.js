@@ -45,6 +45,7 @@ class Reply {
   }
 
   setStatus(status) {
+    if (status.pause && status.retry !== this.status.retry) this.due = performance.now() + 1000 * status.pause;
     this.status = status;
     for (const page of this.pages) page.showStatus();
   }

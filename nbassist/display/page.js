@@ -141,6 +141,11 @@ class Page {
 
   showTime() {
     if (this.reply.status.phase === "gone") return;
+    if (this.reply.status.phase === "retrying") {
+      const left = Math.ceil((this.reply.due - performance.now()) / 1000);
+      this.time.textContent = left > 0 ? `${left} s left` : "now";
+      return;
+    }
     const seconds = Math.floor((performance.now() - this.reply.started) / 1000);
     this.time.textContent = seconds < 100 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
   }

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from .transcript import Transcript
 
 
-def status_of(transcript: Transcript) -> dict[str, str]:
-    """Return what goes on: a phase, which the style sheet knows, and its words for the person."""
+def status_of(transcript: Transcript) -> dict[str, Any]:
+    """Return what goes on: a phase, which the style sheet knows, and its words for the person.
+
+    While a request is about to go out again there are also `pause`, the seconds that it waits, and `retry`, which
+    time it is, from one.
+    """
     subject = transcript.subject
     words = {
         "waiting": f"Waiting for {transcript.model}" if transcript.model else "Waiting",
@@ -18,4 +24,7 @@ def status_of(transcript: Transcript) -> dict[str, str]:
         "running": f"Running {subject}",
         "ended": "Done",
     }
-    return {"phase": transcript.phase, "words": words[transcript.phase]}
+    status = {"phase": transcript.phase, "words": words[transcript.phase]}
+    if transcript.phase == "retrying":
+        return {**status, "pause": round(transcript.pause, 1), "retry": transcript.retries}
+    return status

@@ -35,6 +35,8 @@ class Transcript:
         Requests to the model that began.
     retries : int
         Requests that went out again.
+    pause : float
+        Seconds that the last of them waits before it does.
     finish : Finish or None
         None until the run ended.
     cost : float or None
@@ -53,6 +55,7 @@ class Transcript:
         self.note = ""
         self.turns = 0
         self.retries = 0
+        self.pause = 0.0
         self.usage = Usage()
         self.finish: Finish | None = None
         self.detail = ""
@@ -203,6 +206,7 @@ class Transcript:
     @apply.register
     def _(self, event: events.Retrying) -> None:
         self.retries += 1
+        self.pause = event.seconds
         self._set("retrying", f"in {event.seconds:.0f} s: {one_line(event.detail)}")
 
     @apply.register

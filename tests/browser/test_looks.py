@@ -38,6 +38,7 @@ ENDED = """
 for name, events in gallery.ended().items():
     show(name, events)
 """
+PAUSE = "document.querySelector('.nba-status[data-phase=retrying] .nba-time').textContent"  # of twelve seconds
 WIDER = (
     "[...document.querySelectorAll('.nbassist')].filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.innerText)"
 )
@@ -62,6 +63,7 @@ def test_each_state_is_pictured_and_passes_axe(lab: Any, page: Any, shots: Any, 
     page.wait_for_selector(".nba-ask")
     page.wait_for_function("document.querySelectorAll('.nba-live').length === 9")
     page.wait_for_timeout(1200)
+    page.wait_for_function(f"/^(\\d s left|10 s left|now)$/.test({PAUSE})")
     shots(page, f"looks-live-{theme}-{width}")
     broken = axe.run(page, context=".jp-OutputArea", options={"runOnly": ["wcag2a", "wcag2aa", "best-practice"]})
     assert [rule for rule in broken.response["violations"] if rule["id"] not in EXPECTED] == []

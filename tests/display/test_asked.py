@@ -62,6 +62,13 @@ def test_while_a_question_waits_nothing_runs_and_the_status_asks() -> None:
     assert status_of(transcript) == {"phase": "asking", "words": "Waiting for your answer: may drop run?"}
 
 
+def test_the_status_says_how_long_a_request_waits_and_which_time_it_is() -> None:
+    run = [events.RunStarted("m"), events.TurnStarted(), events.Retrying(2.0, 1, "429"), events.Retrying(4.0, 2, "429")]
+    words = "Retrying in 4 s: 429"
+    assert status_of(Transcript.of(run)) == {"phase": "retrying", "words": words, "pause": 4.0, "retry": 2}
+    assert "pause" not in status_of(Transcript.of([*run, events.TextDelta("a")]))
+
+
 @pytest.mark.parametrize(
     ("answer", "line"),
     [
