@@ -59,7 +59,7 @@ class CallTools:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a run ended; `detail` is one line for the person, empty for a completed run."""
+    """How a run ended; `detail` is one line for the person, empty for a run that is complete beyond doubt."""
 
     finish: Finish
     usage: Usage = Usage()

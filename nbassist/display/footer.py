@@ -74,7 +74,7 @@ def footer_text(transcript: Transcript) -> str:
 def footer(transcript: Transcript) -> str:
     """Return the footer, and above it in full what went wrong, if anything did."""
     trouble = ""
-    if transcript.detail and transcript.finish != "completed":
+    if transcript.detail:
         colour = "rgba(220,38,38,0.8)" if transcript.finish == "failed" else "rgba(202,138,4,0.8)"
         trouble = (
             f'<p class="nba-trouble" style="border-left:3px solid {colour};padding:2px 0 2px 10px;margin:8px 0">'

@@ -102,7 +102,7 @@ def plain_of(transcript: Transcript) -> str:
     if transcript.citations:
         lines = (f"{n}. {c.title} {c.url}".rstrip() for n, c in enumerate(transcript.citations, 1))
         parts.append("Sources:\n" + "\n".join(lines))
-    if transcript.detail and transcript.finish != "completed":
+    if transcript.detail:
         parts.append(transcript.detail)
     if last := footer.footer_text(transcript):
         parts.append(f"[{last}]")

@@ -77,7 +77,7 @@ class TerminalView:
         self._new_line()
         if self._status:
             self._put(END, "")
-        if self.transcript.detail and self.transcript.finish != "completed":
+        if self.transcript.detail:
             self._line(self.transcript.detail, RED if self.transcript.finish == "failed" else BOLD)
         for number, citation in enumerate(self.transcript.citations, 1):
             self._line(f"[{number}] {citation.title} {citation.url}".rstrip(), DIM)

@@ -82,6 +82,12 @@ def test_without_style_and_script_as_on_github_it_reads_well() -> None:
     assert "North leads[1]. A map — image at maps.example" in services_lines
 
 
+def test_a_stream_that_ended_without_a_word_may_be_cut_and_says_so(run: Run) -> None:
+    both = bundle([*run()[:-1], events.RunEnded("completed", detail="possibly cut short")])
+    assert "possibly cut short</p>" in both["text/html"]
+    assert "\n\npossibly cut short\n\n" in both["text/plain"]
+
+
 def test_the_markdown_export_keeps_the_words_and_its_panels() -> None:
     nbformat, nbconvert = import_module("nbformat"), import_module("nbconvert")
     output = nbformat.v4.new_output("display_data", data=bundle(conversation()))

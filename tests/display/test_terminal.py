@@ -65,6 +65,10 @@ def test_a_failed_call_and_a_failed_run_say_why(run: Run) -> None:
     assert "the endpoint broke\nFailed · " in text
 
 
+def test_a_stream_that_ended_without_a_word_may_be_cut_and_says_so(run: Run) -> None:
+    assert "possibly cut short\n" in shown([*run()[:-1], events.RunEnded("completed", detail="possibly cut short")])
+
+
 def test_a_terminal_that_is_not_utf8_gets_question_marks() -> None:
     raw = io.BytesIO()
     stream = io.TextIOWrapper(raw, encoding="ascii", write_through=True)
