@@ -11,7 +11,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 from .errors import SettingsError
 from .profiles import PRESETS, find
@@ -20,7 +20,7 @@ DisplayKind: TypeAlias = Literal["auto", "live", "static", "terminal", "plain"]
 
 BACKENDS = ("assistants", "responses", "chat")
 """The protocols that can be named."""
-DISPLAYS = ("auto", "live", "static", "terminal", "plain")
+DISPLAYS: tuple[str, ...] = get_args(DisplayKind)
 _FIELDS = ("backend", "base_url", "api_key", "model")
 _NEEDED_LOCALLY = ("starlette", "uvicorn", "sqlalchemy", "xllamacpp")
 

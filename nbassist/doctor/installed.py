@@ -11,6 +11,7 @@ from importlib import metadata
 
 from .. import __version__
 from ..errors import ModelFileError
+from ..settings import DISPLAYS
 from .finding import Finding
 
 _SHOWN = ("openai", "ipython", "ipywidgets", "anywidget", "pydantic", "SQLAlchemy")
@@ -88,7 +89,7 @@ VARIABLES = {
     "NBASSIST_BASE_URL": "the endpoint, up to and with /v1",
     "NBASSIST_API_KEY": "its key",
     "NBASSIST_MODEL": "the model; unset, the endpoint's own choice",
-    "NBASSIST_DISPLAY": "auto, live, static, terminal or plain",
+    "NBASSIST_DISPLAY": f"{', '.join(DISPLAYS[:-1])} or {DISPLAYS[-1]}",
     "NBASSIST_CACHE": "off, auto, refresh or replay: how recorded replies are used",
     "NBASSIST_REPLIES": "a file that keeps the notebook's replies",
     "NBASSIST_MODEL_FILE": "the model file of the embedded server: a path, or hf:OWNER/NAME:FILE.gguf",

@@ -101,7 +101,7 @@ def make_sweep_view(kind: str, shell: Any = None) -> SweepView:
         return LiveGridView(shell)
     if kind in ("terminal", "plain"):
         return LineView()
-    return StaticGridView(shown=kind == "static")
+    return StaticGridView(shown=kind != "none")
 
 
 def run_and_judge(

@@ -178,9 +178,9 @@ def _type_name(hint: Any) -> str:
 def _field(hint: Any, parameter: inspect.Parameter, documented: str) -> Any:
     settings: dict[str, Any] = {"alias": parameter.name}
     description = _described(hint) or documented
-    named = next((extra for extra in getattr(hint, "__metadata__", ()) if isinstance(extra, NamedVariable)), None)
-    if description and named is not None:  # what it is, and then that its name is wanted
-        description = f"{description.rstrip('.')}. {named.wanted}"
+    wanted = _wanted(hint)
+    if description and wanted:  # what it is, and then how it is to be written
+        description = f"{description.rstrip('.')}. {wanted}"
     if description:
         settings["description"] = description
     default = parameter.default
@@ -194,6 +194,15 @@ def _field(hint: Any, parameter: inspect.Parameter, documented: str) -> Any:
     except (ValueError, TypeError):  # nothing to show to the model; the function fills it in
         return Field(default_factory=lambda: default, **settings)
     return Field(default=default, **settings)
+
+
+def _wanted(hint: Any) -> str:
+    """What a marker says about how the value is to be written; a parameter's own description would hide it."""
+    for extra in getattr(hint, "__metadata__", ()):
+        wanted = getattr(extra, "wanted", None)
+        if isinstance(wanted, str):
+            return wanted
+    return ""
 
 
 def _described(hint: Any) -> str:

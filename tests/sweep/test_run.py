@@ -26,6 +26,7 @@ from nbassist.messages import Request
 from nbassist.sweep import Run, Runs, Sweep
 from nbassist.sweep.pace import Pace
 from nbassist.sweep.updates import Update
+from nbassist.sweep.view import make_sweep_view, run_and_judge
 
 
 class Model:
@@ -278,3 +279,13 @@ def test_an_empty_run_is_a_row_too() -> None:
     made = sweep(Model(), over=["x"])
     assert made.runs[0].row()["finish"] == "not run"
     assert isinstance(made.runs[0], Run)
+
+
+def test_a_display_without_a_grid_of_its_own_shows_the_static_one(
+    swept: Callable[..., Sweep], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[object] = []
+    monkeypatch.setattr("nbassist.sweep.view.publish", shown.append)
+    for kind in ("none", "static", "one of a person's own"):
+        run_and_judge(swept(lambda prompt, model: "yes", "is it?"), make_sweep_view(kind))
+    assert len(shown) == 2

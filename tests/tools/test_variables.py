@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import types
-from typing import Any
+from typing import Annotated, Any
 
 import pandas as pd
 import pytest
+from pydantic import PlainValidator
 
 from nbassist.messages import ToolCall
 from nbassist.tools import Tool, Toolbox
@@ -75,3 +76,21 @@ def test_the_schema_says_so_beside_what_the_docstring_says(frames):
     assert Tool.from_function(f).spec.parameters["properties"]["table"]["description"] == (
         "What to count. The name of a variable in the notebook that holds a DataFrame."
     )
+
+
+def test_any_marker_says_how_a_value_is_written_beside_what_the_docstring_says():
+    class Marker:
+        wanted = 'Two numbers, as "1..4".'
+
+    f = notebook(
+        "class Window: ...\n"
+        "def f(w: Annotated[Window, PlainValidator(str, json_schema_input_type=str), marker]):\n"
+        "    '''F.\n\n    Parameters\n    ----------\n    w\n        Where to look.\n    '''",
+        Annotated=Annotated,
+        PlainValidator=PlainValidator,
+        marker=Marker(),
+    )["f"]
+    assert Tool.from_function(f).spec.parameters["properties"]["w"] == {
+        "type": "string",
+        "description": 'Where to look. Two numbers, as "1..4".',
+    }
