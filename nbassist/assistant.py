@@ -127,6 +127,7 @@ class Assistant:
         self._endpoint: Endpoint | None = None
         self._windows: dict[tuple[str, str], int] = {}
         self.batch = False
+        self.took = 0.0
 
     def __repr__(self) -> str:
         where = self.settings.base_url or "the embedded server"
@@ -166,13 +167,14 @@ class Assistant:
         """Whether `backend` is there at once; the embedded server is looked for at each use."""
         return self._backend is not None and (self._stands or not self.settings.local)
 
-    def answered_by(self, backend: Backend, *, batch: bool = False) -> Assistant:
+    def answered_by(self, backend: Backend, *, batch: bool = False, took: float = 0.0) -> Assistant:
         """Return this assistant with another backend in the place of its endpoint's: what was asked another way.
 
-        `batch` says that it was asked through the Batch API, which has prices of its own.
+        `batch` says that it was asked through the Batch API, which has prices of its own, `took` how many seconds that
+        was, where it is known: the journal keeps them.
         """
         other = copy(self)
-        other._backend, other._stands, other.batch = backend, True, batch
+        other._backend, other._stands, other.batch, other.took = backend, True, batch, took
         return other
 
     def known_window(self, model: str) -> int:

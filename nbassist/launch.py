@@ -52,6 +52,7 @@ class Standing(Protocol):
     cache: str
     timed: bool
     batch: bool
+    took: float
 
     @property
     def backend(self) -> Backend: ...
@@ -221,6 +222,7 @@ class Launch:
             ),
             shown=tuple(asking.see),
             variant=asking.variant,
+            seconds=standing.took,
         )
 
     def _said(self, conversation: Conversation) -> str:

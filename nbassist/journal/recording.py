@@ -62,7 +62,7 @@ class Recording:
             text=self._answer,
             finish=event.finish,
             detail=event.detail,
-            seconds=event.seconds or time.monotonic() - self._clock,
+            seconds=self._entry.seconds or event.seconds or time.monotonic() - self._clock,
             first_text=self._first_text,
             usage=event.usage,
             cost=event.cost,

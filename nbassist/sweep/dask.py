@@ -105,5 +105,5 @@ async def _take(sweep: Swept, one: Wanted, result: Reply | str) -> None:
     came = Collected(lambda request: next(turns, "the worker asked this once"))
     asker: Any = order.asker(run.task.option("profile"))
     with suppress(NbassistError):  # asked as if here, for the cache and the journal: the reply is there all the same
-        await asker.answered_by(came).aask(run.task.prompt, **options_of(run.task, order))
+        await asker.answered_by(came, took=result.seconds).aask(run.task.prompt, **options_of(run.task, order))
     run.reply, run.error, run.seconds = replace(result), "", result.seconds
