@@ -43,15 +43,11 @@ class ResponsesBackend(WireBackend):
 
     Parameters
     ----------
-    base_url : str
-        Up to and with `/v1`.
-    api_key : str
-        Its key; empty where it needs none.
+    base_url, api_key, stall
+        As every `WireBackend` takes them.
     history : {"previous", "conversation", "ours"}, optional
         Who keeps the conversation; by default the hosted service does and others do not. `store=False` among the
         parameters of a request makes it ours, and `conversation` there names one at the service.
-    stall : float
-        Seconds without an event after which a stream is taken for cut.
     """
 
     name = "responses"
