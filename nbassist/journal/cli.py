@@ -34,10 +34,16 @@ def log(options: argparse.Namespace) -> None:
         _print(_json(entry) if options.json else f"{_line(entry)}\n\n{entry.prompt}\n\n{entry.text}")
         return
     narrowed = bool(options.grep or options.since)
-    for entry in journal.entries(
-        grep=options.grep, since=seconds_of(options.since), last=0 if narrowed else options.last
-    ):
+    entries = journal.entries(grep=options.grep, since=seconds_of(options.since), last=0 if narrowed else options.last)
+    if not entries:
+        sys.stderr.write("no run is like that\n" if narrowed else "no runs yet: the cells of notebooks are kept here\n")
+    elif not options.json:
+        _print(_HEADS)
+    for entry in entries:
         _print(_json(entry) if options.json else _line(entry))
+
+
+_HEADS = "  run  began             took      tokens       finish       model and prompt"
 
 
 def _line(entry: Entry) -> str:

@@ -154,7 +154,7 @@ class Journal:
         with self.reading() as connection:
             row = connection.execute(select(runs).where(runs.c.number == number)).one_or_none()
         if row is None:
-            raise JournalError(f"the journal has no run {number}; %assistant log lists them")
+            raise JournalError(f"the journal has no run {number}; %assistant log lists them, and so does nbassist log")
         return _entry(row._mapping)
 
     def rate(self, number: int, rating: str) -> None:

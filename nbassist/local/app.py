@@ -74,7 +74,8 @@ async def _refuse(request: Request, error: Exception) -> Response:
 async def _no_such_route(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 404
     words = "Not allowed to" if status == 405 else "Invalid URL"
-    refusal = ApiError(f"{words} ({request.method} {request.url.path})", status=status)
+    hint = "" if request.url.path.startswith("/v1/") else ": the base URL of this server ends in /v1"
+    refusal = ApiError(f"{words} ({request.method} {request.url.path}){hint}", status=status)
     headers = getattr(error, "headers", None)
     return JSONResponse(refusal.to_dict(), status, headers)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from ..errors import LocalUnavailableError, UsageError
+from ..errors import LocalUnavailableError, ModelFileError, UsageError
 from . import model
 from .process import state_folder, write_private
 
@@ -84,6 +84,7 @@ def serve(options: argparse.Namespace) -> None:
     def ready(base_url: str) -> None:
         _say(base_url)
         _say(f"token: {origin}")
+        _note_without_model(options)
 
     try:
         asyncio.run(run(config, options.host, options.port, ready, log_level=options.log_level))
@@ -114,7 +115,7 @@ def _upstream(options: argparse.Namespace) -> Upstream | Engine:
     from .engine import CONTEXT, Engine
 
     return Engine(
-        options.model_file or os.environ.get("NBASSIST_MODEL_FILE", ""),
+        _model_of(options),
         threads=options.threads,
         context=options.context or CONTEXT,
     )
@@ -149,8 +150,25 @@ def _open_store(url: str) -> None:
 
     try:
         Database(url).close()
+    except ModuleNotFoundError as error:  # the driver that the URL names
+        extra = "pip install 'nbassist[postgres]'" if error.name == "psycopg" else f"pip install {error.name}"
+        raise LocalUnavailableError(f"the store can't be opened, {error.name} is not installed: {extra}") from error
     except (SQLAlchemyError, ImportError) as error:
         raise LocalUnavailableError(f"the store can't be opened: {getattr(error, 'orig', None) or error}") from error
+
+
+def _note_without_model(options: argparse.Namespace) -> None:
+    """Say at the start what each run would fail with: a server without its model runs, for one may be fetched yet."""
+    if options.upstream != "local":
+        return
+    try:
+        model.locate(_model_of(options))
+    except ModelFileError as error:
+        sys.stderr.write(f"note: {error}; until then every run fails\n")
+
+
+def _model_of(options: argparse.Namespace) -> str:
+    return str(options.model_file or os.environ.get("NBASSIST_MODEL_FILE", ""))
 
 
 def _token() -> tuple[str, str]:

@@ -135,6 +135,25 @@ def test_serve_prints_its_base_url_first_and_takes_the_token_of_the_environment(
     assert server.returncode in (0, -signal.SIGTERM)
 
 
+def test_serve_says_at_once_that_the_model_is_not_here(tmp_path):
+    store = ("--store", str(tmp_path / "s.sqlite3"))
+    with (tmp_path / "log").open("w") as log, serving(*store, "--model-file", "hf:a/b:c.gguf", log=log):
+        pass
+    assert (tmp_path / "log").read_text() == (
+        "note: the model c.gguf is not on this machine: run `nbassist model get hf:a/b:c.gguf`; "
+        "until then every run fails\n"
+    )
+    with (tmp_path / "log").open("w") as log, serving(*store, "--upstream", "http://127.0.0.1:9/v1", log=log):
+        pass
+    assert (tmp_path / "log").read_text() == ""
+
+
+def test_a_store_whose_driver_is_missing_names_the_extra(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    assert main(["serve", "--upstream", "http://127.0.0.1:9/v1", "--store", "postgresql+psycopg://x@127.0.0.1/y"]) == 1
+    assert "psycopg is not installed: pip install 'nbassist[postgres]'" in capsys.readouterr().err
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows keeps owners, not modes: files have none to look at")
 def test_serve_keeps_a_token_of_its_own_for_its_owner_alone(own_folders):
     kept = []

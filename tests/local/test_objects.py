@@ -222,6 +222,11 @@ def test_an_unknown_url_or_method_is_told(http: httpx2.Client) -> None:
     assert error(http.put("/threads")) == (405, "Not allowed to (PUT /v1/threads)", None)
 
 
+def test_a_base_url_without_its_version_is_told_what_is_missing(http: httpx2.Client) -> None:
+    url = str(http.base_url).replace("/v1/", "/threads")
+    assert error(http.post(url)) == (404, "Invalid URL (POST /threads): the base URL of this server ends in /v1", None)
+
+
 def test_a_file_is_uploaded_listed_shown_to_the_model_and_deleted(client: openai.OpenAI, upstream: Any) -> None:
     image = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
     file = client.files.create(file=("plot.png", image), purpose="vision")
