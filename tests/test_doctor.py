@@ -117,6 +117,13 @@ def test_a_variable_that_nothing_reads_is_named_with_the_nearest(monkeypatch: py
     assert lines(report())["environment"].mend == "did you mean NBASSIST_MODEL?"
 
 
+def test_a_way_to_show_replies_that_there_is_not_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NBASSIST_DISPLAY", "loud")
+    [found] = list(installed.environment())
+    assert found.state == "wrong"
+    assert "'loud'; known are auto, live" in found.text
+
+
 def test_all_variables_that_the_code_reads_are_known() -> None:
     import re
 

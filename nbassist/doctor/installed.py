@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from importlib import metadata
 
 from .. import __version__
-from ..errors import ModelFileError
-from ..settings import DISPLAYS
+from ..errors import ModelFileError, SettingsError
+from ..settings import DISPLAYS, display_kind
 from .finding import Finding
 
 _SHOWN = ("openai", "ipython", "ipywidgets", "anywidget", "pydantic", "SQLAlchemy")
@@ -74,9 +74,13 @@ def model_file(needed: bool) -> Iterator[Finding]:
 
 
 def environment() -> Iterator[Finding]:
-    """Name variables that look like ours and are none."""
+    """Name variables that look like ours and are none, and a way to show replies that there is not."""
     from difflib import get_close_matches
 
+    try:
+        display_kind()
+    except SettingsError as error:
+        yield Finding.of_error("environment", error)
     unknown = [name for name in sorted(os.environ) if name.startswith("NBASSIST_") and name not in VARIABLES]
     for name in unknown:
         near = get_close_matches(name, VARIABLES, n=1)
