@@ -29,7 +29,8 @@ class Config(Magics):
     )
     journal = Bool(True, help="Whether runs are written to the journal, which %assistant log reads.").tag(config=True)
     cache = Enum(
-        ["auto", "off", "refresh", "replay"], help="How recorded replies are used; where this is not set, NBASSIST_CACHE says it."
+        ["auto", "off", "refresh", "replay"],
+        help="How recorded replies are used; where this is not set, NBASSIST_CACHE says it.",
     ).tag(config=True)
     replies = Unicode(help="A file beside the notebook that keeps its replies; NBASSIST_REPLIES says it, too.").tag(
         config=True
