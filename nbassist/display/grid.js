@@ -120,6 +120,13 @@ class Grid {
     }
   }
 
+  /** Stand in another place of the page. */
+  again() {
+    this.table.scroller.scrollTop = this.table.top; // an element that is moved forgets it
+    this.table.drawn = null;
+    this.table.look(true);
+  }
+
   closeWhole() {
     this.whole.hidden = true;
     this.marked?.removeAttribute("data-shown");
@@ -130,6 +137,12 @@ class Grid {
     this.setProgress({ words: `${this.words.textContent} · the kernel stopped`, share: 0, running: false, stop: false });
   }
 }
+
+/** What places (mount.js) mount while the runs go on; a grid has one page, which the last place gets. */
+const pages = (grid) => ({
+  open: () => ({ element: grid.element, start: () => grid.again() }),
+  close: () => {},
+});
 
 export default () => {
   let grid = null;
@@ -146,16 +159,18 @@ export default () => {
         const place = document.querySelector(`.nba-grid-static.${name}`);
         if (!place || place.dataset.live) return;
         place.dataset.live = "true";
+        places.stop();
         place.replaceChildren(grid.element);
-        grid.table.drawn = null;
-        grid.table.look(true);
+        grid.again();
       };
+      const places = new Places(pages(grid), `${name}-standing`);
       const watching = new MutationObserver(mount);
       watching.observe(document.body, { childList: true, subtree: true });
       mount();
       grid.table.look(true);
       return () => {
         watching.disconnect();
+        places.end();
         model.off("msg:custom", receive);
         model.off("comm_live_update", lose);
       };

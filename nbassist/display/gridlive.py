@@ -1,13 +1,15 @@
 """The live grid: a widget that shows the rows in view, and is sent what changed in them.
 
-When the runs have ended, the static grid takes its place in the notebook's file; on the page the widget takes the
-place of the static one as long as the kernel lives, so that cells open, rows are filtered and runs are rated there.
+The notebook's file holds a static grid at any time: of the rows that have come while the runs go on, where outputs and
+widgets share a page (`standing.py`), and of the whole when they have ended. On the page the live grid stands in its
+place as long as the kernel lives, so that cells open, rows are filtered and runs are rated there.
 """
 
 from __future__ import annotations
 
 import contextvars
 import itertools
+import json
 import logging
 import secrets
 import threading
@@ -21,9 +23,9 @@ import traitlets
 from IPython.display import display, publish_display_data
 
 from . import tap
-from .grid import GridCell, Source, grid_bundle, short
+from .grid import GridCell, Source, grid_bundle, short, standing_grid
 from .live import WIDGET_VIEW
-from .static import unfinished_bundle
+from .standing import Refreshes, shares_page
 from .stop import Stop
 
 _log = logging.getLogger(__name__)
@@ -37,9 +39,12 @@ _alive: deque[LiveGrid] = deque()
 
 
 class GridWidget(anywidget.AnyWidget):
-    """The widget; `first` is what a browser shows until it is sent more, `name` the class of its static form."""
+    """The widget; `first` is what a browser shows until it is sent more, `name` the class of its static form.
 
-    _esm = "\n".join((_HERE / name).read_text(encoding="utf-8") for name in ("gridtable.js", "grid.js"))
+    The form of a grid that still grows has that name with ``-standing`` after it.
+    """
+
+    _esm = "\n".join((_HERE / name).read_text(encoding="utf-8") for name in ("mount.js", "gridtable.js", "grid.js"))
     _css = (_HERE / "grid.css").read_text(encoding="utf-8")
     first = traitlets.Dict().tag(sync=True)
     name = traitlets.Unicode().tag(sync=True)
@@ -71,6 +76,9 @@ class LiveGrid:
         self._stop: Stop | None = None
         self._widget: GridWidget | None = None
         self._display_id = ""
+        self._refreshes: Refreshes | None = None
+        self._refreshing = threading.Lock()
+        self._standing = 0  # bytes of the form that the notebook's file holds while the runs go on
 
     def begin(self, *, running: bool = True) -> None:
         """Put it into the cell."""
@@ -83,9 +91,12 @@ class LiveGrid:
             tap.listen(self._widget.model_id, self._hear)
         else:
             self._widget.on_msg(lambda _, content, __: self._hear(content))
-        view = {"version_major": 2, "version_minor": 0, "model_id": self._widget.model_id}
-        fallback = unfinished_bundle()
-        handle = display({**fallback, WIDGET_VIEW: view}, raw=True, display_id=True)  # type: ignore[no-untyped-call]
+        bundle: dict[str, Any] = dict(self._form())
+        if shares_page(self._shell):
+            self._refreshes = Refreshes(time.monotonic())
+        else:
+            bundle[WIDGET_VIEW] = {"version_major": 2, "version_minor": 0, "model_id": self._widget.model_id}
+        handle = display(bundle, raw=True, display_id=True)  # type: ignore[no-untyped-call]
         self._display_id = handle.display_id
         run = contextvars.copy_context().run  # messages carry the cell that the context belongs to
         threading.Thread(target=run, args=(self._work,), name="nbassist-grid", daemon=True).start()
@@ -102,6 +113,8 @@ class LiveGrid:
         if self._stop is not None:
             self._stop.end()
         self._hear({"kind": "ended"})
+        with self._refreshing:
+            self._refreshes = None  # nothing comes after what follows
         bundle = grid_bundle(self._source, name=self._name)
         publish_display_data(bundle, transient={"display_id": self._display_id}, update=True)  # type: ignore[no-untyped-call]
         _alive.append(self)
@@ -139,6 +152,7 @@ class LiveGrid:
                 while self._heard and not self._closed.is_set():
                     self._answer(self._heard.popleft())
                 self._send_changes()
+                self._refresh()
             except Exception:  # noqa: BLE001 - the runs go on, and the static grid is rendered apart
                 _log.warning("the live grid stopped", exc_info=True)
                 return
@@ -169,12 +183,30 @@ class LiveGrid:
             self._changed.add(number)
             self._last_head = 0.0
 
+    def _refresh(self) -> None:
+        """Send the form that the notebook's file holds anew, where it is due."""
+        with self._refreshing:
+            refreshes, now = self._refreshes, time.monotonic()
+            if refreshes is None or not refreshes.due(self._standing, now):
+                return
+            bundle = self._form()
+            publish_display_data(bundle, transient={"display_id": self._display_id}, update=True)  # type: ignore[no-untyped-call]
+            refreshes.sent(self._standing, now)
+
+    def _form(self) -> dict[str, str]:
+        bundle = standing_grid(self._source, f"{self._name}-standing")
+        self._standing = sum(map(len, bundle.values()))
+        return bundle
+
     def _send_changes(self) -> None:
         changed, self._changed = self._changed, set()
         if changed:
             seen = [cell for cell in self._cells_in_view() if cell.number in changed]
             if seen:
-                self._send({"kind": "cells", "cells": [_wire(cell) for cell in seen]})
+                cells = [_wire(cell) for cell in seen]
+                self._send({"kind": "cells", "cells": cells})
+                if self._refreshes is not None:
+                    self._refreshes.patched(len(json.dumps(cells)), time.monotonic())
         now = time.monotonic()
         if changed and now - self._last_head > _HEAD:
             self._last_head = now

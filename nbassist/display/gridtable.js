@@ -19,7 +19,12 @@ class GridTable {
     this.body = make("tbody");
     table.append(this.head, this.body);
     this.scroller.append(table);
-    this.scroller.addEventListener("scroll", () => this.later(), { passive: true });
+    this.top = 0; // pixels; as far as the reader has scrolled
+    const scrolled = () => {
+      this.top = this.scroller.scrollTop;
+      this.later();
+    };
+    this.scroller.addEventListener("scroll", scrolled, { passive: true });
     this.body.addEventListener("click", (event) => this.clicked(event));
     this.scroller.addEventListener("keydown", (event) => event.stopPropagation()); // no commands of the notebook
   }

@@ -1,6 +1,7 @@
-// Where outputs and widgets share a document, the live page stands in the place of the form that the file holds
-// (nbassist/display/standing.py): beside it in the same output, with the same frame, while the form itself is hidden.
-// So the frontend may write the form anew, and nothing moves; when the finished reply comes in its place, the page goes.
+// Where outputs and widgets share a document, the live page of a reply or a grid stands in the place of the form that
+// the file holds (nbassist/display/standing.py, grid.py): beside it in the same output, with the same frame, while the
+// form itself is hidden. So the frontend may write the form anew, and nothing moves; when the finished one comes in its
+// place, the page goes.
 
 // Hidden, and not typeset: MathJax would take a second for the formulas of a long reply, each time.
 const HIDDEN = ["nba-hidden", "mathjax_ignore", "tex2jax_ignore"];
@@ -51,11 +52,12 @@ class Places {
 
   /** The widget is closed: the finished reply is here, or comes at once. */
   end() {
-    const stop = () => {
-      this.watching.disconnect();
-      for (const output of [...this.mounted.keys()]) this.unmount(output);
-    };
-    if (this.mounted.size) setTimeout(stop, 2000);
-    else stop();
+    if (this.mounted.size) setTimeout(() => this.stop(), 2000);
+    else this.stop();
+  }
+
+  stop() {
+    this.watching.disconnect();
+    for (const output of [...this.mounted.keys()]) this.unmount(output);
   }
 }

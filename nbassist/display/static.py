@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Collection, Iterable
-from html import escape
 
 from ..events import Event
 from . import calls, footer, panels, segments, shown
@@ -107,10 +106,3 @@ def plain_of(transcript: Transcript) -> str:
     if last := footer.footer_text(transcript):
         parts.append(f"[{last}]")
     return "\n\n".join(part for part in parts if part.strip())
-
-
-def unfinished_bundle() -> dict[str, str]:
-    """Return what stands in the cell until the reply is there, and stays if the kernel dies before."""
-    text = "The reply did not arrive: the cell still runs, or the kernel stopped (%assistant history shows what came)."
-    html = f'{OPEN}<p class="nba-footer" style="opacity:0.7">{escape(text)}</p>{CLOSE}'
-    return {"text/html": html, "text/plain": text}

@@ -184,3 +184,85 @@ def test_where_outputs_stand_in_frames_of_their_own_the_widget_is_the_output(
     page.wait_for_selector(".nbassist:not(.nba-live) .nba-footer >> text=14.2 s")
     page.wait_for_selector(".nba-live", state="detached")
     lab.shut_down()
+
+
+SWEEP = "from sweeping import *\nimport os\nopen('pid', 'w').write(str(os.getpid()))\n"
+SWEEP += "r = sweep(Model(0.02, gate='go-saved'), 'Rate {{ item }}', vary={'temperature': [0, 1]}, "
+SWEEP += "over=[f'Review {n}: the parcel came' for n in range(12)], jobs=4)\nr"
+ROWS = "document.querySelector('.nba-hidden .nba-grid-standing')?.textContent.includes('Review 5')"
+
+
+@pytest.fixture
+def lab_with_sweep(lab_with_script: Any) -> Any:
+    """The Lab, with the model of sweeps in its folder."""
+    shutil.copy(HERE / "sweeping.py", lab_with_script.folder)
+    return lab_with_script
+
+
+def test_a_notebook_saved_in_the_middle_of_a_sweep_shows_the_rows_that_came(
+    lab_with_sweep: Any, page: Any, shots: Any
+) -> None:
+    lab = lab_with_sweep
+    name = lab.write("sweep-saved.ipynb", SWEEP)
+    lab.open(page, name)
+    lab.start(page)
+    page.wait_for_function(ROWS)
+    page.wait_for_selector(".nba-grid td[data-n='5'][data-state=done]")
+    assert page.locator(".nba-grid").count() == 1
+    assert page.is_hidden(".nba-grid-standing")
+    shots(page, "sweep-saved-1-live")
+    data = save(lab, page, name)
+    assert set(data) == {"text/html", "text/plain"}
+    assert "of 24 done" in "".join(data["text/plain"])
+    assert "not finished" in "".join(data["text/plain"])
+    (lab.folder / "sweep-half.ipynb").write_text((lab.folder / name).read_text().replace("parcel", "package"))
+    (lab.folder / "go-saved").touch()
+    page.wait_for_selector(".nba-grid-static .nba-grid")
+    assert page.locator(".nba-hidden, .nba-grid-standing").count() == 0, "the grid that has ended stands in its place"
+    assert "24 done" in "".join(save(lab, page, name)["text/plain"])
+    lab.shut_down()
+    lab.open(page, "sweep-half.ipynb", kernel=False)
+    page.wait_for_selector(".nba-grid-standing >> text=Review 5")
+    assert "not finished" in page.inner_text(".nba-footer")
+    assert "Loading widget" not in page.inner_text(".jp-Notebook")
+    assert page.locator(".nba-grid, .jp-OutputArea-output.jupyter-widgets").count() == 0
+    shots(page, "sweep-saved-2-reopened")
+
+
+def test_a_kernel_killed_in_the_middle_of_a_sweep_leaves_its_rows(lab_with_sweep: Any, page: Any, shots: Any) -> None:
+    lab = lab_with_sweep
+    name = lab.write("sweep-killed.ipynb", SWEEP)
+    lab.open(page, name)
+    lab.start(page)
+    page.wait_for_function(ROWS)
+    os.kill(int((lab.folder / "pid").read_text()), signal.SIGKILL)
+    page.wait_for_selector(".nba-grid >> text=the kernel stopped")
+    shots(page, "sweep-killed-1-live")
+    save(lab, page, name)
+    lab.shut_down()
+    lab.open(page, name, kernel=False)
+    page.wait_for_selector(".nba-grid-standing >> text=Review 5")
+    assert "Loading widget" not in page.inner_text(".jp-Notebook")
+    shots(page, "sweep-killed-2-reopened")
+
+
+def test_the_form_of_a_sweep_comes_anew_without_a_move_on_the_page(lab_with_sweep: Any, page: Any) -> None:
+    lab = lab_with_sweep
+    lab.open(page, lab.write("sweep-still.ipynb", SWEEP))
+    lab.start(page)
+    page.wait_for_selector(".nba-grid td[data-n='5'][data-state=done]")
+    page.evaluate("window.grid = document.querySelector('.nba-grid')")
+    page.evaluate("window.grid.querySelector('.nba-gscroll').focus()")
+    page.evaluate("window.grid.querySelector('.nba-gscroll').scrollTop = 300")
+    before = page.locator(".nba-grid").bounding_box()
+    page.wait_for_function(ROWS)
+    page.wait_for_timeout(300)
+    assert page.evaluate("window.grid.isConnected")
+    assert page.evaluate("window.grid.querySelector('.nba-gscroll').scrollTop") == 300
+    assert page.evaluate("document.activeElement.className") == "nba-gscroll"
+    assert page.locator(".nba-grid").bounding_box() == before
+    (lab.folder / "go-saved").touch()
+    page.wait_for_selector(".nba-grid-static .nba-grid")
+    page.wait_for_selector(".nba-grid [role=status] >> text=24 done")
+    assert page.evaluate("window.grid.querySelector('.nba-gscroll').scrollTop") == 300
+    lab.shut_down()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -29,6 +30,13 @@ def test_the_grid_is_a_table_without_script_and_the_rest_is_counted(swept: Calla
     assert "<b>by" not in shown["text/html"]
     assert "model = a" in shown["text/plain"]
     assert "60 done" in shown["text/plain"]
+
+
+def test_the_grid_reads_well_where_all_styles_are_stripped(swept: Callable[..., Sweep]) -> None:
+    html = grid(swept, over=["x"]).run()._repr_mimebundle_()["text/html"]
+    bare = re.sub(r' (style|class)="[^"]*"', "", html)
+    assert '<th align="left" valign="top">x</th>' in bare
+    assert "<summary><span>yes, " in bare, "the triangle stands before the reply, on its line"
 
 
 def test_agreement_is_the_share_of_pairs_that_say_the_same(swept: Callable[..., Sweep]) -> None:
