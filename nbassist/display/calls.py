@@ -9,7 +9,7 @@ from .footer import seconds_text
 from .highlight import highlight_lines
 from .panels import label, summary_line
 from .safe import inert
-from .shown import LONGEST, PRE, bundle_html, cut, pre, seen_by_model
+from .shown import LONGEST, PRE, bundle_html, cut, only_text, pre, seen_by_model
 
 STATES = {
     "writing": "writing",
@@ -58,7 +58,8 @@ def call_result(call: segments.Call) -> str:
     if call.state == "refused":
         return f"{label('Refused, and told the model')}<p>{inert(call.comment)}</p>" if call.comment else ""
     parts = []
-    if shown := "".join(bundle_html(bundle) for bundle in call.display):
+    same = bool(call.output) and only_text(call.display) == call.output.strip()  # what the model got says it all
+    if not same and (shown := "".join(bundle_html(bundle) for bundle in call.display)):
         parts.append(label("Shown") + f'<div class="nba-shown">{shown}</div>')
     if images := seen_by_model(call):
         parts.append(label("Images to the model") + images)

@@ -35,9 +35,17 @@ def bundle_html(bundle: Mapping[str, Any]) -> str:
         from .blockhtml import markdown_html
 
         return markdown_html(cut(clean(markdown)), "tex")
-    if isinstance(plain := bundle.get("text/plain"), str):
+    if isinstance(plain := bundle.get("text/plain"), str) and plain.strip():
         return pre(settle(plain))
     return ""
+
+
+def only_text(bundles: Iterable[Mapping[str, Any]]) -> str | None:
+    """Return what was displayed where all of it is plain text; None where any of it has another form."""
+    found = list(bundles)
+    if any(set(bundle) - {"text/plain"} for bundle in found):
+        return None
+    return "\n".join(str(bundle.get("text/plain", "")) for bundle in found).strip()
 
 
 def image(segment: segments.Image) -> str:

@@ -35,6 +35,16 @@ def diff_words(before: str, after: str) -> list[Piece]:
     return pieces
 
 
+def _apart(pieces: Iterable[Piece]) -> Iterator[Piece]:
+    """Yield the pieces, with a blank between what is gone and what is new in its place, to be told apart by eye."""
+    last: Piece = ("same", "")
+    for piece in pieces:
+        if last[0] == "gone" and piece[0] == "new" and not last[1][-1:].isspace() and not piece[1][:1].isspace():
+            yield "same", " "
+        yield piece
+        last = piece
+
+
 @dataclass(frozen=True, repr=False)
 class Difference:
     """What changed between two runs.
@@ -63,6 +73,7 @@ class Difference:
             "new": "background:rgba(40,160,80,.25);text-decoration:none",
         }
         tags = {"gone": "del", "new": "ins"}
+        text = "white-space:pre-wrap;margin:0 0 12px 0"
 
         def one(kind: str, text: str) -> str:
             if kind == "same":
@@ -70,8 +81,8 @@ class Difference:
             return f'<{tags[kind]} style="{styles[kind]}">{escape(text)}</{tags[kind]}>'
 
         blocks = "".join(
-            f"<p><strong>{escape(name)}</strong></p>"
-            f'<div style="white-space:pre-wrap">{"".join(one(*piece) for piece in pieces)}</div>'
+            f'<p style="margin:12px 0 2px 0"><strong>{escape(name)}</strong></p>'
+            f'<div style="{text}">{"".join(one(*piece) for piece in _apart(pieces))}</div>'
             for name, pieces in self.parts
         )
         return f"<div><p>{escape(self.heading)}</p>{blocks or '<p>nothing differs</p>'}</div>"

@@ -13,7 +13,7 @@ class Table:
     Parameters
     ----------
     headings : tuple of str
-        One for each column; all empty for a table without a head.
+        One for each column; all empty for a table without a head. A column that has nothing in it is not shown.
     rows : tuple of tuple of str
         Each as long as `headings`.
     note : str
@@ -26,15 +26,17 @@ class Table:
 
     def __repr__(self) -> str:
         lines = [self.headings, *self.rows] if any(self.headings) else list(self.rows)
-        widths = [max((len(line[i]) for line in lines), default=0) for i in range(len(self.headings))]
+        lines = [self._used(line) for line in lines]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         shown = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines]
         return "\n".join(line.rstrip() for line in [*shown, *([self.note] if self.note else [])])
 
     def _repr_html_(self) -> str:
         def row(cells: tuple[str, ...], head: bool) -> str:
+            # The attribute is for where styles are stripped, as on GitHub.
             made = "".join(
-                f'<{tag} style="text-align:left">{escape(cell)}</{tag}>'
-                for i, cell in enumerate(cells)
+                f'<{tag} align="left" style="text-align:left">{escape(cell)}</{tag}>'
+                for i, cell in enumerate(self._used(cells))
                 for tag in ["th" if head or (i == 0 and not any(self.headings)) else "td"]
             )
             return f"<tr>{made}</tr>"
@@ -43,3 +45,7 @@ class Table:
         body = "".join(row(cells, False) for cells in self.rows)
         note = f"<div>{escape(self.note)}</div>" if self.note else ""
         return f"<table>{head}<tbody>{body}</tbody></table>{note}"
+
+    def _used(self, cells: tuple[str, ...]) -> tuple[str, ...]:
+        columns = zip(self.headings, *self.rows, strict=True)
+        return tuple(cell for cell, column in zip(cells, columns, strict=True) if any(column))

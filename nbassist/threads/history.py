@@ -52,8 +52,9 @@ class History:
             for index, (who, said) in enumerate(turn):
                 mark = str(number) if index == 0 else ""
                 rows.append(
-                    f'<tr><td style="vertical-align:top">{mark}</td><th style="text-align:left;vertical-align:top">'
-                    f'{escape(who)}</th><td style="text-align:left;white-space:pre-wrap">{escape(said)}</td></tr>'
+                    f'<tr valign="top"><td style="vertical-align:top">{mark}</td>'
+                    f'<th align="left" style="text-align:left;vertical-align:top">{escape(who)}</th>'
+                    f'<td style="text-align:left;white-space:pre-wrap">{escape(said)}</td></tr>'
                 )
         return f"<table><tbody>{''.join(rows)}</tbody></table>"
 

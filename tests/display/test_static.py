@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -69,6 +70,20 @@ def test_what_a_tool_displayed_stands_in_its_panel(run: Run) -> None:
     assert "<strong>bold</strong>" in html
     assert "<script" not in html
     assert "onload" not in html
+
+
+def test_what_a_tool_displayed_stands_once_where_the_model_got_the_same_text(run: Run) -> None:
+    html = bundle(run(output="28", display=({"text/plain": "28"}, {"text/plain": ""})))["text/html"]
+    assert html.count("28</pre>") == 1
+    assert "Shown" not in html
+    html = bundle(run(output="28", display=({"text/plain": "28", "text/html": "<b>28</b>"},)))["text/html"]
+    assert "Shown" in html
+    assert "Shown" in bundle(run(output="", display=({"text/plain": "28"},)))["text/html"]
+
+
+def test_nothing_displayed_leaves_no_empty_box(run: Run) -> None:
+    html = bundle(run(output="1", display=({"text/plain": "2"}, {"text/plain": " "})))["text/html"]
+    assert not re.search(r"<pre[^>]*>\s*</pre>", html)
 
 
 def test_an_image_of_the_reply_is_shown_from_its_bytes_only() -> None:

@@ -216,6 +216,7 @@ def test_a_history_has_numbers_and_is_escaped(threads: Threads) -> None:
     history = History.of(threads[""])
     assert repr(history) == "1. you: one\n     <b>two</b>\n   assistant: re: one\n     <b>two</b>"
     assert "<b>" not in history._repr_html_()
+    assert '<th align="left"' in history._repr_html_(), "where styles are stripped, as on GitHub, attributes stay"
     assert "is empty" in repr(History.of(threads["new"]))
 
 

@@ -120,7 +120,8 @@ def _reach(magics: Config, settings: Settings) -> tuple[str, list[str]]:
         known = connect("chat", settings.base_url, settings.api_key).models()
     except (BackendError, LocalUnavailableError) as error:
         start = find(settings.profile).start if settings.profile else ""
-        return f"no: {error}" + (f"; start it with {start}" if start else ""), []
+        then = " If not, start it with" if str(error).endswith("?") else "; start it with"
+        return f"no: {error}" + (f"{then} {start}" if start else ""), []
     return f"yes, {len(known)} models" if len(known) != 1 else f"yes, {known[0]}", known
 
 
