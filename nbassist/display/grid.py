@@ -58,11 +58,20 @@ class GridCell:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far it is: one line, the share that is done from 0 to 1, and whether it goes on."""
+    """How far it is: one line, the share that is done from 0 to 1, whether it goes on, and what is ahead.
+
+    What is ahead, such as the time left, is true for a moment only: a notebook's file does not hold it.
+    """
 
     words: str
     share: float
     running: bool
+    ahead: str = ""
+
+    @property
+    def line(self) -> str:
+        """All of it, for who looks at it now."""
+        return " · ".join(filter(None, (self.words, self.ahead)))
 
 
 class Source(Protocol):

@@ -244,7 +244,7 @@ class LiveGrid:
     def _progress(self) -> dict[str, Any]:
         now = self._source.progress()
         stop = now.running and self._stop is not None and self._stop.possible
-        return {"words": now.words, "share": round(now.share, 4), "running": now.running, "stop": stop}
+        return {"words": now.line, "share": round(now.share, 4), "running": now.running, "stop": stop}
 
     def _first(self) -> dict[str, Any]:
         heads = [list(head) for head in self._source.heads]

@@ -111,14 +111,17 @@ class RunsGrid:
         judged = sum(run.judge_cost or 0.0 for run in self.runs) if total < _MANY or not self._running else 0.0
         parts += [f"judging {cost_text(judged)}"] if judged else []
         parts += [self._judging] if self._judging else []
-        if self._running:
-            now = time.monotonic()
-            if now < self._wait_until:
-                parts.append(f"all wait {self._wait_until - now:.0f} s: {self._wait_for}")
-            elif (fresh := self._done - self._done_before) and self._done < total:
-                left = (now - self._begun) / fresh * (total - self._done)
-                parts.append(f"about {_left(left)} left")
-        return Progress(" · ".join(parts), self._done / max(total, 1), self._running)
+        return Progress(" · ".join(parts), self._done / max(total, 1), self._running, self._ahead())
+
+    def _ahead(self) -> str:
+        now, total = time.monotonic(), len(self.runs)
+        if not self._running:
+            return ""
+        if now < self._wait_until:
+            return f"all wait {self._wait_until - now:.0f} s: {self._wait_for}"
+        if (fresh := self._done - self._done_before) and self._done < total:
+            return f"about {_left((now - self._begun) / fresh * (total - self._done))} left"
+        return ""
 
     def different(self) -> list[int]:
         """Return the rows in which not all runs say the same."""

@@ -35,7 +35,7 @@ class LineView:
         self._grid.apply(update)
         if time.monotonic() - self._told > _EVERY:
             self._told = time.monotonic()
-            sys.stdout.write(self._grid.progress().words + "\n")
+            sys.stdout.write(self._grid.progress().line + "\n")
 
     def close(self) -> None:
         """Write the grid."""

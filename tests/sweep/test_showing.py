@@ -110,8 +110,9 @@ def test_progress_says_what_is_done_failed_kept_and_waited_for(swept: Callable[.
         assert shown.cells(number // 2, number % 2)[0].state == "running"
         shown.apply(Update("ended", number))
     assert shown.progress().words.startswith("3 of 8 done")
-    assert "left" in shown.progress().words
+    assert "left" in shown.progress().ahead
+    assert "left" not in shown.progress().words, "a notebook's file keeps the words"
     shown.apply(Update("waiting", 4, "429 too many requests", 30.0))
-    assert "all wait 30 s: 429 too many requests" in shown.progress().words
+    assert "all wait 30 s: 429 too many requests" in shown.progress().line
     again = grid(swept, over=range(4)).run()
     assert "8 from the cache" in RunsGrid(again).progress().words
