@@ -23,7 +23,7 @@ lab: $(VENV)/.demo ## Open the notebooks in JupyterLab
 doctor: $(VENV)/.demo ## What is installed, what is reached, what is wrong, and what mends it
 	@$(BIN)/nbassist doctor
 
-docs: $(VENV)/.dev ## Build the documentation into site/, without a network
+docs: $(VENV)/.docs ## Build the documentation into site/; once set up, without a network
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict && echo 'open site/index.html'
 
 test: lint types ## Everything, with the local model, PostgreSQL, browsers and the referees
@@ -110,4 +110,9 @@ $(VENV)/.demo: $(BIN)/python pyproject.toml
 $(VENV)/.dev: $(BIN)/python pyproject.toml
 	@echo "installing nbassist and what its tests need into $(VENV)"
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[dev]'
-	@touch $@ $(VENV)/.demo
+	@touch $@ $(VENV)/.demo $(VENV)/.docs
+
+$(VENV)/.docs: $(BIN)/python pyproject.toml
+	@echo "installing nbassist and what its documentation needs into $(VENV)"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[docs]'
+	@touch $@
