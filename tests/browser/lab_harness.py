@@ -20,7 +20,7 @@ FLAGS = [
     *("--disable-background-networking", "--disable-component-update", "--force-color-profile=srgb"),
 ]
 FOLDERS = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_SETTINGS_DIR",
-           "JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR")  # fmt: skip
+           "JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR", "NBASSIST_CONFIG_DIR", "NBASSIST_DATA_DIR")  # fmt: skip
 NO_NEWS = {"fetchNews": "false", "checkForUpdates": False}
 KERNEL_IDLE = "window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
 # Running resolves only when the last cell has ended, so it is never awaited; prompts show when cells are done.
@@ -122,7 +122,7 @@ def _answers(url: str) -> bool:
 
 @contextmanager
 def running_lab(home: Path, folder: Path) -> Iterator[Lab]:
-    """Run a JupyterLab on loopback without a token; its Jupyter folders are in `home`, its notebooks in `folder`."""
+    """Run a JupyterLab on loopback without a token; its folders and ours are in `home`, its notebooks in `folder`."""
     port = free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("JUPYTER", "NBASSIST"))}
     environment |= {name: str(home / name) for name in FOLDERS}
