@@ -1,8 +1,8 @@
 """What `%load_ext nbassist` costs beside others, each in fresh processes: python benchmarks/startup.py
 
-Prints medians in milliseconds, measured inside IPython, and fails where ours is 100 ms or more. jupyter-ai's magics,
-which have dependencies of their own, are installed once into an environment beside this one; without a network that
-row says so.
+Prints medians in milliseconds, measured inside IPython, and fails where ours is 100 ms or more. jupyter-ai's magics and
+chatlab, which have dependencies of their own, are installed once into environments beside this one; without a network
+their rows say so.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 LIMIT = 100  # milliseconds
-HOME = Path(sys.prefix) / "beside" / "jupyter-ai-magics"
-PEER = ("jupyter-ai-magics>=2.31,<3", "langchain-openai<1", "ipykernel")
+HOME = Path(sys.prefix) / "beside"
 
 CODE = """
 import time
@@ -32,8 +31,14 @@ SIDES = {
     OURS: "shell.extension_manager.load_extension('nbassist')",
     "import openai": "import openai",
     "import chatlas": "import chatlas",
+    "import chatlab": "import chatlab",
     "%load_ext jupyter_ai_magics": "shell.extension_manager.load_extension('jupyter_ai_magics')",
 }
+APART = {
+    "import chatlab": ("chatlab>=2.1", "pydantic<2.11", "ipykernel"),
+    "%load_ext jupyter_ai_magics": ("jupyter-ai-magics>=2.31,<3", "langchain-openai<1", "ipykernel"),
+}
+"""What is installed beside, and with what: chatlab registers no function with a later pydantic."""
 
 
 def milliseconds(python: str, what: str) -> float:
@@ -43,16 +48,17 @@ def milliseconds(python: str, what: str) -> float:
     return float(done.stdout.rpartition("took ")[2])
 
 
-def beside() -> str:
-    """Return the interpreter that has jupyter-ai's magics; empty where they can't be installed."""
-    python = HOME / "bin" / "python"
-    if (HOME / "ready").exists():
+def beside(packages: tuple[str, ...]) -> str:
+    """Return the interpreter of an environment that has the packages; empty where they can't be installed."""
+    home = HOME / packages[0].partition(">")[0]
+    python = home / "bin" / "python"
+    if (home / "ready").exists():
         return str(python)
-    install = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", *PEER]
-    for command in ([sys.executable, "-m", "venv", "--clear", str(HOME)], install):
+    install = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", *packages]
+    for command in ([sys.executable, "-m", "venv", "--clear", str(home)], install):
         if subprocess.run(command, capture_output=True, check=False).returncode:
             return ""
-    (HOME / "ready").touch()
+    (home / "ready").touch()
     return str(python)
 
 
@@ -60,8 +66,7 @@ def interpreters() -> dict[str, str]:
     """Return the interpreter for each side; empty where it is not installed."""
     found = dict.fromkeys(SIDES, sys.executable)
     found["import chatlas"] = sys.executable if find_spec("chatlas") else ""
-    found["%load_ext jupyter_ai_magics"] = beside()
-    return found
+    return found | {side: beside(packages) for side, packages in APART.items()}
 
 
 def main() -> int:

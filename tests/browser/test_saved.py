@@ -28,6 +28,13 @@ def lab_with_script(lab: Any) -> Any:
     return lab
 
 
+def begin(lab: Any, page: Any, name: str, *cells: str) -> str:
+    """Open a new notebook and run it; return its name."""
+    lab.open(page, lab.write(name, *cells))
+    lab.start(page)
+    return name
+
+
 def save(lab: Any, page: Any, name: str) -> dict[str, Any]:
     """Save the notebook; return its output."""
     lab.save(page)
@@ -40,9 +47,7 @@ def test_a_notebook_saved_in_the_middle_of_a_run_shows_what_came_trusted_or_not(
     lab_with_script: Any, page: Any, shots: Any
 ) -> None:
     lab = lab_with_script
-    name = lab.write("saved.ipynb", PLAY)
-    lab.open(page, name)
-    lab.start(page)
+    name = begin(lab, page, "saved.ipynb", PLAY)
     page.wait_for_selector(f".nba-live >> text={LAST}")
     page.wait_for_function(FORM)
     data = save(lab, page, name)
@@ -66,9 +71,7 @@ def test_a_kernel_killed_in_the_middle_leaves_text_and_no_dead_widget(
     lab_with_script: Any, page: Any, shots: Any
 ) -> None:
     lab = lab_with_script
-    name = lab.write("killed.ipynb", PLAY)
-    lab.open(page, name)
-    lab.start(page)
+    name = begin(lab, page, "killed.ipynb", PLAY)
     page.wait_for_function(FORM)
     os.kill(int((lab.folder / "pid").read_text()), signal.SIGKILL)
     page.wait_for_selector(".nba-live >> text=The kernel stopped")
@@ -86,9 +89,7 @@ def test_a_kernel_killed_in_the_middle_leaves_text_and_no_dead_widget(
 
 def test_a_page_reloaded_in_the_middle_shows_what_was_saved(lab_with_script: Any, page: Any, shots: Any) -> None:
     lab = lab_with_script
-    name = lab.write("reloaded.ipynb", PLAY)
-    lab.open(page, name)
-    lab.start(page)
+    name = begin(lab, page, "reloaded.ipynb", PLAY)
     page.wait_for_function(FORM)
     save(lab, page, name)
     lab.open(page, name, kernel=False)
@@ -104,8 +105,7 @@ def test_a_page_reloaded_in_the_middle_shows_what_was_saved(lab_with_script: Any
 
 def test_the_file_s_form_comes_anew_without_a_move_on_the_page(lab_with_script: Any, page: Any) -> None:
     lab = lab_with_script
-    lab.open(page, lab.write("still.ipynb", PLAY))
-    lab.start(page)
+    begin(lab, page, "still.ipynb", PLAY)
     page.wait_for_selector(f".nba-live >> text={LAST}")
     page.evaluate("""() => {
       window.seen = [];
@@ -174,9 +174,7 @@ def test_where_outputs_stand_in_frames_of_their_own_the_widget_is_the_output(
     lab_with_script: Any, page: Any, shots: Any
 ) -> None:
     lab = lab_with_script
-    name = lab.write("alone.ipynb", ALONE)
-    lab.open(page, name)
-    lab.start(page)
+    name = begin(lab, page, "alone.ipynb", ALONE)
     page.wait_for_selector(f".nba-live >> text={LAST}")
     shots(page, "alone")
     assert "application/vnd.jupyter.widget-view+json" in save(lab, page, name)
@@ -203,9 +201,7 @@ def test_a_notebook_saved_in_the_middle_of_a_sweep_shows_the_rows_that_came(
     lab_with_sweep: Any, page: Any, shots: Any
 ) -> None:
     lab = lab_with_sweep
-    name = lab.write("sweep-saved.ipynb", SWEEP)
-    lab.open(page, name)
-    lab.start(page)
+    name = begin(lab, page, "sweep-saved.ipynb", SWEEP)
     page.wait_for_function(ROWS)
     page.wait_for_selector(".nba-grid td[data-n='5'][data-state=done]")
     assert page.locator(".nba-grid").count() == 1
@@ -231,9 +227,7 @@ def test_a_notebook_saved_in_the_middle_of_a_sweep_shows_the_rows_that_came(
 
 def test_a_kernel_killed_in_the_middle_of_a_sweep_leaves_its_rows(lab_with_sweep: Any, page: Any, shots: Any) -> None:
     lab = lab_with_sweep
-    name = lab.write("sweep-killed.ipynb", SWEEP)
-    lab.open(page, name)
-    lab.start(page)
+    name = begin(lab, page, "sweep-killed.ipynb", SWEEP)
     page.wait_for_function(ROWS)
     os.kill(int((lab.folder / "pid").read_text()), signal.SIGKILL)
     page.wait_for_selector(".nba-grid >> text=the kernel stopped")
@@ -248,8 +242,7 @@ def test_a_kernel_killed_in_the_middle_of_a_sweep_leaves_its_rows(lab_with_sweep
 
 def test_the_form_of_a_sweep_comes_anew_without_a_move_on_the_page(lab_with_sweep: Any, page: Any) -> None:
     lab = lab_with_sweep
-    lab.open(page, lab.write("sweep-still.ipynb", SWEEP))
-    lab.start(page)
+    begin(lab, page, "sweep-still.ipynb", SWEEP)
     page.wait_for_selector(".nba-grid td[data-n='5'][data-state=done]")
     page.evaluate("window.grid = document.querySelector('.nba-grid')")
     page.evaluate("window.grid.querySelector('.nba-gscroll').focus()")
