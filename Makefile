@@ -2,10 +2,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Two files of tests at a time, but for what is interrupted to the moment or asks the local model, which takes both cores.
+# Two files of tests at a time, but for what a person does to the moment, and what takes both cores by itself.
 TOGETHER := -n 2 --dist loadfile
-ALONE := kernel or model
-APART := kernel or browser or model or notebooks or referee or postgres
+ALONE := kernel or browser or model
+APART := $(ALONE) or notebooks or referee or postgres
 .DEFAULT_GOAL := help
 .PHONY: help demo lab doctor docs test test-oldest lint types unit kernel browser notebooks postgres model referee serve bench bench-display record picture format clean
 
@@ -56,7 +56,7 @@ kernel: $(VENV)/.dev ## The tests in a real kernel and a real terminal
 
 browser: $(VENV)/.dev ## The tests in JupyterLab and Chromium
 	@.ci/debian chromium
-	@$(BIN)/pytest -q $(TOGETHER) -m browser
+	@$(BIN)/pytest -q -m browser
 
 notebooks: $(VENV)/.dev ## Each notebook, every cell compared
 	@$(BIN)/pytest -q $(TOGETHER) -m notebooks

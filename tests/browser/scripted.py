@@ -8,9 +8,11 @@ import struct
 import time
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from nbassist.display import live
 from nbassist.events import (
     ApprovalAnswered,
     ApprovalAsked,
@@ -178,7 +180,8 @@ def asking(view: Any, answered: list[ApprovalAnswered | None]) -> Iterator[Event
     yield TurnEnded("tool_calls")
     asked = ApprovalAsked("a1", "delete_rows", arguments)
     yield asked
-    answered.append(view.ask(asked))
+    with patience():
+        answered.append(view.ask(asked))
     answer = answered[-1] or ApprovalAnswered("a1", "refused", "no one clicked")
     yield answer
     if answer.decision == "refused":
@@ -226,6 +229,14 @@ def play(view: Any, events: Iterator[Event], rate: float = 200, *, gate: str = "
             wait_for(gate)
         view.apply(event)
         time.sleep(1 / rate)
+
+
+@contextmanager
+def patience() -> Iterator[None]:
+    """Wait a minute for the browser to say that it listens: where two of them share two cores, it may take long."""
+    was, live._PATIENCE = live._PATIENCE, 60.0
+    yield
+    live._PATIENCE = was
 
 
 def wait_for(file: str) -> None:

@@ -102,7 +102,8 @@ def test_a_tool_that_asks_first_runs_by_a_click_and_a_reply_is_stopped_by_one(
     go = Event()
     answer.before = lambda piece: go.wait(60) if piece == 1 else None
     endpoint.on("POST", CHAT, wire.answer(call), answer)
-    tool = "\n@tool(approve=True)\ndef drop(table: str) -> str:\n    'Drop a table.'\n    return 'dropped ' + table"
+    tool = "\nimport nbassist.display.live as live\nlive._PATIENCE = 60.0"  # for the browser, on a busy machine
+    tool += "\n@tool(approve=True)\ndef drop(table: str) -> str:\n    'Drop a table.'\n    return 'dropped ' + table"
     lab.open(page, lab.write("asks.ipynb", SETUP.format(url=endpoint.url) + tool, "%%assistant\nDrop the orders."))
     lab.start(page)
     page.click(".nba-ask >> text=Allow")

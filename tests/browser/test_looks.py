@@ -12,7 +12,7 @@ import pytest
 pytestmark = pytest.mark.browser
 HERE = Path(__file__).parent
 SHOW = """
-from scripted import wait_for
+from scripted import patience, wait_for
 import gallery, threading
 from IPython.display import HTML, display
 from nbassist.display import make_view
@@ -31,8 +31,10 @@ LIVE = """
 for name, events in gallery.live().items():
     show(name, events)
 view = show("asking", gallery.asked())
-threading.Thread(target=view.ask, args=(ApprovalAsked("a1", "delete_rows", gallery.QUESTION),), daemon=True).start()
-wait_for("go-looks")
+with patience():
+    question = ApprovalAsked("a1", "delete_rows", gallery.QUESTION)
+    threading.Thread(target=view.ask, args=(question,), daemon=True).start()
+    wait_for("go-looks")
 """
 ENDED = """
 for name, events in gallery.ended().items():
