@@ -29,7 +29,7 @@ from lab_harness import Lab, running_chromium, running_lab
 
 PLAYER = '''
 import time
-from nbassist.events import RunStarted, TurnStarted, TextDelta, TurnEnded, RunEnded
+from nbassist.core.events import RunStarted, TurnStarted, TextDelta, TurnEnded, RunEnded
 from nbassist.display import make_view
 from IPython.display import Markdown, display
 

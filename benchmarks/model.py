@@ -12,7 +12,7 @@ import time
 import urllib.request
 from typing import Any
 
-from nbassist.local.engine import Engine, spare_cores
+from nbassist.server.engine.llama_cpp import Engine, spare_cores
 
 QUESTION = "Continue this list of words, one a line, for as long as you can."
 

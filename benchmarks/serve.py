@@ -53,12 +53,13 @@ Server(uvicorn.Config(app, port=0, log_level="critical", lifespan="off")).run()
 """
 SERVER = """
 import asyncio, sys
-from nbassist.local.config import Limits, ServerConfig
-from nbassist.local.serve import serve
-from nbassist.local.upstream import UrlUpstream
+from nbassist.server.config import ServerLimits, ServerConfig
+from nbassist.server.serve import loop_factory, serve
+from nbassist.server.runs.upstream import UrlUpstream
 
-config = ServerConfig(sys.argv[1], sys.argv[2], UrlUpstream(sys.argv[3]), Limits(active_runs=256))
-asyncio.run(serve(config, "127.0.0.1", 0, lambda url: print(url, flush=True)))
+config = ServerConfig(sys.argv[1], sys.argv[2], UrlUpstream(sys.argv[3]), ServerLimits(active_runs=256))
+with asyncio.Runner(loop_factory=loop_factory()) as runner:
+    runner.run(serve(config, "127.0.0.1", 0, lambda url: print(url, flush=True)))
 """
 
 

@@ -18,9 +18,9 @@ import time
 from collections.abc import Callable
 from typing import Literal
 
-from nbassist.display.static import bundle
-from nbassist.events import RunEnded, RunStarted, ToolCallReady, ToolCallStarted, TurnEnded, TurnStarted
-from nbassist.messages import ToolCall
+from nbassist.core.events import RunEnded, RunStarted, ToolCallReady, ToolCallStarted, TurnEnded, TurnStarted
+from nbassist.core.messages import ToolCall
+from nbassist.display.static.reply import bundle
 from nbassist.tools import Toolbox
 
 ORDERS = [{"id": number, "status": "open" if number % 3 else "paid"} for number in range(200)]

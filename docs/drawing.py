@@ -9,9 +9,9 @@ import ast
 from html import escape
 from pathlib import Path
 
-GROUND = ("errors", "events", "messages", "paths")
+GROUND = ("errors", "core")
 """Nearly all rooms import these, so they stand as one box without arrows."""
-_HIDDEN = ("__init__", "__main__", "order")
+_HIDDEN = ("__init__", "__main__")
 _WIDTH, _HEIGHT, _GAP_X, _GAP_Y = 118, 34, 22, 46
 
 

@@ -20,8 +20,10 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "docs"))
 
 import drawing  # noqa: E402
+import messages  # noqa: E402
 
-TOUR = ("quickstart", "tools", "approval", "threads", "iterate", "endpoints", "assistants_program", "testing")
+TOUR = ("quickstart", "tools", "approval", "threads", "files", "iterate", "endpoints", "assistants_program", "testing")
+_PAGES = {"CONTRIBUTING": "contributing", "SECURITY": "security", "CHANGELOG": "changes"}
 _OUTPUTS: dict[str, list[str]] = {}
 """HTML of each page's outputs, by the page's source: put in after markdown has been rendered."""
 
@@ -29,8 +31,8 @@ _OUTPUTS: dict[str, list[str]] = {}
 def on_config(config: Any) -> Any:
     """List the notebooks there are, in the order in which they are best read."""
     for entry in config.nav:
-        if "Tour" in entry:
-            entry["Tour"] = [f"tour/{name}.md" for name in tour()]
+        if "Tutorial" in entry:
+            entry["Tutorial"] = [f"tour/{name}.md" for name in tour()]
     return config
 
 
@@ -45,6 +47,9 @@ def on_files(files: Files, config: Any) -> Files:
     pages = {
         "index.md": front_page(),
         "contributing.md": linked((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")),
+        "releasing.md": linked((ROOT / ".github" / "RELEASING.md").read_text(encoding="utf-8")),
+        "messages.md": filled("messages.in", messages=messages.page(ROOT / "nbassist")),
+        "security.md": linked((ROOT / "SECURITY.md").read_text(encoding="utf-8")),
         "changes.md": (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"),
         "magics.md": filled("magics.in", cell=flags(), commands=commands(), config=config_table()),
         "settings.md": filled("settings.in", variables=variables(), presets=presets()),
@@ -68,7 +73,7 @@ def front_page() -> str:
     """Return the README, with its links as they are within the site."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     text = text.replace("](docs/", "](").replace("](notebooks/", "](tour/").replace(".ipynb)", ".md)")
-    return text.replace("](CONTRIBUTING.md)", "](contributing.md)").replace("](CHANGELOG.md)", "](changes.md)")
+    return re.sub(r"\]\((CONTRIBUTING|SECURITY|CHANGELOG)\.md\)", lambda found: f"]({_PAGES[found[1]]}.md)", text)
 
 
 def linked(text: str) -> str:
@@ -115,7 +120,7 @@ def filled(name: str, **values: str) -> str:
 
 def flags() -> str:
     """Return the flags of `%%assistant` in their groups, as tables."""
-    from nbassist.magics.flags import parser
+    from nbassist.magics.line.flags import parser
 
     return parser_tables(parser())
 
@@ -148,10 +153,10 @@ def words(action: argparse.Action) -> str:
 
 def commands() -> str:
     """Return `%assistant NAME` and what each does."""
-    from nbassist.magics.commands import HOMES, find
+    from nbassist.magics.commands import COMMANDS, find
 
     rows = []
-    for name in HOMES:
+    for name in COMMANDS:
         first = (find(name).__doc__ or "").strip().splitlines()[0]
         rows.append((f"`%assistant {name}`", cell(first)))
     return table(("command", "what it does"), rows)
@@ -159,7 +164,7 @@ def commands() -> str:
 
 def config_table() -> str:
     """Return the traits of `%config NbAssist`."""
-    from nbassist.magics.cell import NbAssist
+    from nbassist.magics.magic import NbAssist
 
     rows = []
     for name, trait in NbAssist.class_traits(config=True).items():
@@ -176,7 +181,7 @@ def variables() -> str:
 
 def presets() -> str:
     """Return the profiles that are known."""
-    from nbassist.profiles import PRESETS
+    from nbassist.config.profiles import PRESETS
 
     rows = []
     for name, one in PRESETS.items():
@@ -187,7 +192,7 @@ def presets() -> str:
 
 def options(command: str) -> str:
     """Return the options of a command of `nbassist`."""
-    from nbassist.__main__ import parser
+    from nbassist.cli import parser
 
     [subparsers] = [action for action in parser()._actions if isinstance(action, argparse._SubParsersAction)]
     found = subparsers.choices[command]

@@ -7,8 +7,12 @@
     ├── SettingsError               nothing usable is configured, or what is configured contradicts itself
     ├── ToolError                   a function can't be a tool, or a tool's registration is wrong
     ├── ConversationError           a thread can't do that: gone, busy, or the position is not in it
-    ├── OrderError                  events came in an order that `nbassist.order` does not allow (a bug in a backend)
+    │   ├── UnreadableError         its file can't be read just now
+    │   └── LaterVersionError       its file is of a later version of nbassist
+    ├── OrderError                  events came in an order that `core.event_order` does not allow (a bug in a backend)
     ├── JournalError                the journal can't be read or written
+    ├── BudgetError                 the next request would pass the budget, or its price is not known
+    ├── ReplyFailedError            a reply broke off, or can't be read into its shape; what came is kept
     ├── BackendError                the endpoint, or the way to it
     │   ├── ConnectionFailedError   nothing answered, or the connection broke before any output
     │   ├── AuthenticationError     the key was refused
@@ -24,12 +28,22 @@
 
 from __future__ import annotations
 
+_LONGEST, _END = 300, 100  # characters of an error, and of its end, which says what to do
+_SHOWN: dict[int, str] = dict.fromkeys((*range(32), *range(127, 160)), " ") | dict.fromkeys(range(55296, 57344), "�")
+
 
 class NbassistError(Exception):
-    """Base of all errors of nbassist; shown in a notebook as one line, without a traceback."""
+    """Base of all errors of nbassist; shown in a notebook as one line, without a traceback.
+
+    Whatever words of others are in it, it is a line of at most 300 characters and without a control code: a terminal
+    obeys those.
+    """
 
     def __str__(self) -> str:
-        return " ".join(super().__str__().split())
+        line = " ".join(super().__str__().translate(_SHOWN).split())
+        if len(line) <= _LONGEST:
+            return line
+        return f"{line[: _LONGEST - _END - 3]} … {line[-_END:]}"
 
     def _render_traceback_(self) -> list[str]:
         """Let IPython print one line: it looks for this method before it formats a traceback."""
@@ -52,12 +66,28 @@ class ConversationError(NbassistError):
     """A thread can't do what was asked of it."""
 
 
+class UnreadableError(ConversationError):
+    """The file of a thread is missing, or can't be read just now: it may be whole."""
+
+
+class LaterVersionError(ConversationError):
+    """The file of a thread was written by a later version of nbassist."""
+
+
 class OrderError(NbassistError):
-    """Events came in an order that `nbassist.order` does not allow; a bug in a backend, not in the notebook."""
+    """Events came in an order that `core.event_order` does not allow; a bug in a backend, not in the notebook."""
 
 
 class JournalError(NbassistError):
     """The journal can't be read or written, or has no such run."""
+
+
+class ReplyFailedError(NbassistError):
+    """A reply broke off after its first text, or can't be read into its shape; what came is kept."""
+
+
+class BudgetError(NbassistError):
+    """The next request would pass the budget that the person has set, or its price is not known."""
 
 
 class BackendError(NbassistError):
@@ -82,12 +112,16 @@ class ConnectionFailedError(BackendError):
     Parameters
     ----------
     sent : bool
-        Whether the request may have reached the endpoint: if so, it is not sent again.
+        Whether the request may have reached the endpoint.
+    reset : bool
+        Whether the connection broke before the first byte of an answer, as one that was kept alive does where the
+        endpoint closed it meanwhile: only then is a request sent again that may have reached it.
     """
 
-    def __init__(self, message: str, *, status: int | None = None, sent: bool = False) -> None:
+    def __init__(self, message: str, *, status: int | None = None, sent: bool = False, reset: bool = False) -> None:
         super().__init__(message, status=status)
         self.sent = sent
+        self.reset = reset
 
 
 class AuthenticationError(BackendError):
@@ -101,11 +135,16 @@ class RateLimitError(BackendError):
     ----------
     retry_after : float, optional
         Seconds that the endpoint asked to wait; None where it did not say.
+    code : str
+        What the endpoint calls it, such as `insufficient_quota`; empty where it does not say.
     """
 
-    def __init__(self, message: str, *, status: int | None = 429, retry_after: float | None = None) -> None:
+    def __init__(
+        self, message: str, *, status: int | None = 429, retry_after: float | None = None, code: str = ""
+    ) -> None:
         super().__init__(message, status=status)
         self.retry_after = retry_after
+        self.code = code
 
 
 class RequestRefusedError(BackendError):
@@ -123,7 +162,17 @@ class RequestRefusedError(BackendError):
 
 
 class ServerFailedError(BackendError):
-    """The endpoint failed on its own side (5xx, or an error event in the stream)."""
+    """The endpoint failed on its own side (5xx, 408, or an error event in the stream).
+
+    Parameters
+    ----------
+    retry_after : float, optional
+        Seconds that the endpoint asked to wait; None where it did not say.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None, retry_after: float | None = None) -> None:
+        super().__init__(message, status=status)
+        self.retry_after = retry_after
 
 
 class NotAnEndpointError(BackendError):

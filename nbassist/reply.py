@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
-from .events import (
+from .core.events import (
     Event,
     Finish,
     MimeBundle,
@@ -24,7 +24,10 @@ from .events import (
     TurnStarted,
     Usage,
 )
+from .core.protocols import View
+from .core.repeated_interrupts import Interrupts
 
+# As CommonMark has it: up to three spaces of indent, and the closing fence alone on its line.
 _FENCE = re.compile(r"^ {0,3}```[ \t]*([\w+-]*)[^\n]*\n(.*?)^ {0,3}```[ \t]*$", re.DOTALL | re.MULTILINE)
 _PYTHON = ("", "python", "python3", "py", "ipython")
 _Joined: TypeAlias = TextDelta | RefusalDelta | ReasoningDelta | ToolArgumentsDelta
@@ -112,7 +115,7 @@ class Reply:
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> MimeBundle:
         """Show the reply as the cell showed it when it ended."""
-        from .display.static import bundle
+        from .display.static.reply import bundle
 
         return bundle(self.events)
 
@@ -126,6 +129,7 @@ class Recorder:
 
     def add(self, event: Event) -> None:
         """Take the next event; the pieces of a text are joined when something else comes."""
+        # Adding each piece to the text so far would copy the whole reply for each of its tokens.
         last = self._events[-1] if self._events else None
         if isinstance(event, _Joined) and _continues(last, event):
             self._pieces.append(event.text)
@@ -143,7 +147,9 @@ class Recorder:
     def reply(self) -> Reply:
         """Return the reply as it stands; whole once `RunEnded` came."""
         events = self.events()
+        # A stream that was closed from outside has no end of its own.
         ended = next((e for e in reversed(events) if isinstance(e, RunEnded)), RunEnded("interrupted"))
+        # The latest: an endpoint may name it only in a later turn, and a router may change it between two.
         models = [e.model for e in events if isinstance(e, RunStarted | TurnStarted) and e.model]
         return Reply(
             text=_answer(events),
@@ -167,6 +173,71 @@ class Recorder:
         self._pieces = []
 
 
+class Drivable(Protocol):
+    """A run that can be driven to its end, sync or async."""
+
+    def drive(self) -> Iterator[Event]: ...
+    def adrive(self) -> AsyncIterator[Event]: ...
+
+
+class Spec(Protocol):
+    """What a run was asked; see `nbassist.run.spec.RunSpec`."""
+
+    @property
+    def shape(self) -> Any: ...
+
+
+@dataclass(frozen=True)
+class RecordedRun:
+    """A run and what is kept of its events: shown in a view while it goes on, a `Reply` when it has ended."""
+
+    run: Drivable
+    recorder: Recorder
+    spec: Spec
+    view: View | None = None
+
+    def to_reply(self) -> Reply:
+        """Run to the end on this thread, and return what came."""
+        with Interrupts():
+            return self._to_reply()
+
+    def _to_reply(self) -> Reply:
+        events = self.run.drive()
+        event = next(events, None)
+        while event is not None:
+            try:
+                if self.view is not None:
+                    self.view.apply(event)
+                event = next(events, None)
+            except KeyboardInterrupt:
+                # It came while the view was at work; the run has to hear of it all the same.
+                event = _throw_into(events)
+        return self._reply()
+
+    async def to_reply_async(self) -> Reply:
+        """As `to_reply`, on the running event loop."""
+        async for event in self.run.adrive():
+            if self.view is not None:
+                self.view.apply(event)
+        return self._reply()
+
+    def _reply(self) -> Reply:
+        reply = self.recorder.reply()
+        # A reply that broke off may still be read, and into the wrong thing: a list cut after its first entry is no
+        # answer.
+        if self.spec.shape is None or reply.finish != "completed":
+            return reply
+        return replace(reply, value=self.spec.shape.read(reply.text))
+
+
+def _throw_into(events: Iterator[Event]) -> Event | None:
+    try:
+        event: Event = events.throw(KeyboardInterrupt())  # type: ignore[attr-defined]  # it is a generator
+    except StopIteration:
+        return None
+    return event
+
+
 def _continues(last: Event | None, event: _Joined) -> bool:
     if type(last) is not type(event):
         return False
@@ -174,6 +245,7 @@ def _continues(last: Event | None, event: _Joined) -> bool:
 
 
 def _answer(events: tuple[Event, ...]) -> str:
+    # Text in a turn that calls tools is what the model says on the way; the answer is the last that says anything.
     turns = [""]
     for event in events:
         if isinstance(event, TurnStarted):

@@ -26,8 +26,7 @@ from difflib import get_close_matches
 from types import TracebackType
 from typing import Any, TypeAlias
 
-from .errors import ConversationError
-from .events import (
+from .core.events import (
     Event,
     TextDelta,
     ToolArgumentsDelta,
@@ -38,7 +37,8 @@ from .events import (
     TurnStarted,
     Usage,
 )
-from .messages import Message, Request, ToolCall, ToolOutput
+from .core.messages import Message, Request, ToolCall, ToolOutput
+from .errors import ConversationError
 
 __all__ = ["Call", "Cut", "Prompt", "Say", "ScriptError", "ScriptedBackend", "call_tool"]
 
@@ -90,6 +90,7 @@ class Call:
     error: Expected | None = None
 
     def __init__(self, name: str, /, **arguments: Any) -> None:
+        # An own `__init__`, since keywords are the call's arguments; being frozen, it has to set its fields this way.
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "arguments", json.dumps(arguments))
 
@@ -155,6 +156,7 @@ class ScriptedBackend:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        # Behind an exception there is always something left of the script: the exception says more.
         if error is None:
             self.finish()
 
@@ -170,6 +172,7 @@ class ScriptedBackend:
         """Play the next turn."""
         self.requests.append(request)
         state = self._state
+        # Before the next turn is looked up: a wrong output is why a run goes another way, and is to be told first.
         _check_outputs(state, request)
         while state.steps and isinstance(state.steps[0], Prompt):
             step = state.steps.pop(0)

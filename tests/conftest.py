@@ -12,14 +12,35 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How long an example takes says something of the machine and of what else runs there, and nothing of the code.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
+
+# Hundreds of processes are started here that import the package: it is compiled once, whatever the machine's habit.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared" / "data" / "assistants"
 _LOOPBACK = ("127.", "::1", "localhost")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Leave out what an older version of a package does not have; `doctor.installed` says so to the person."""
+    from nbassist.doctor.installed import fits
+
+    for marker in item.iter_markers("since"):
+        package, needed = marker.args
+        if not fits(installed := version(package), f">={needed}"):
+            # Reached by `make test-oldest` alone: the versions that `make test` installs have all of it.
+            pytest.skip(f"{package} {installed} has it not; from {needed} on it is there")
 
 
 @pytest.fixture(autouse=True)
@@ -53,6 +74,14 @@ def no_settings_of_mine(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytes
     mine = tmp_path_factory.mktemp("mine")
     monkeypatch.setenv("NBASSIST_CONFIG_DIR", str(mine / "config"))
     monkeypatch.setenv("NBASSIST_DATA_DIR", str(mine / "data"))
+
+
+@pytest.fixture(autouse=True)
+def a_new_session() -> None:
+    """Forget what the person was told once: each test is a session of its own."""
+    from nbassist.core import notices
+
+    notices.forget_all()
 
 
 @pytest.fixture(scope="session")
@@ -111,7 +140,7 @@ class Endpoint:
                 answer = script.pop(0) if len(script) > 1 else script[0] if script else Answer(status=404)
                 endpoint._send(self, answer)
 
-            do_GET = do_POST = do_DELETE = _answer  # noqa: N815  the names that http.server looks for
+            do_GET = do_POST = do_DELETE = do_OPTIONS = _answer  # noqa: N815  the names that http.server looks for
 
             def log_message(self, *args: Any) -> None:
                 pass

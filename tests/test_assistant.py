@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from nbassist import Assistant
+from nbassist.core.events import Event, Retrying, RunEnded, RunStarted, TextDelta, ToolFinished, Usage
+from nbassist.core.messages import ToolOutput
 from nbassist.errors import (
     AuthenticationError,
     ConnectionFailedError,
@@ -21,8 +23,6 @@ from nbassist.errors import (
     ServerFailedError,
     UsageError,
 )
-from nbassist.events import Event, Retrying, RunEnded, RunStarted, TextDelta, ToolFinished, Usage
-from nbassist.messages import ToolOutput
 
 CHAT = "/chat/completions"
 
@@ -245,7 +245,10 @@ def test_a_busy_endpoint_is_asked_again_after_a_visible_wait(endpoint: Any, wire
 
 @pytest.mark.parametrize(
     ("body", "headers"),
-    [({"error": {"message": "slow down"}}, {"retry-after": "600"}), ({"error": {"message": "insufficient_quota"}}, {})],
+    [
+        ({"error": {"message": "slow down"}}, {"retry-after": "600"}),
+        ({"error": {"message": "used up", "code": "insufficient_quota"}}, {}),
+    ],
 )
 def test_a_long_wait_or_a_used_up_quota_is_an_error_at_once(
     endpoint: Any, wire: Any, assistant: Assistant, body: Any, headers: dict[str, str]
@@ -279,7 +282,7 @@ def test_an_error_in_the_stream_is_told_with_the_text_before_it(endpoint: Any, w
     [
         ([b"<html>Sign in</html>"], "text/html", NotAnEndpointError),
         ([b""], "text/event-stream", NotAnEndpointError),
-        ([b'{"error": {"message": "no such route"}}'], "application/json", NotAnEndpointError),
+        ([b'{"error": {"message": "no such route"}}'], "application/json", ServerFailedError),
     ],
 )
 def test_what_is_no_stream_is_one_line(
@@ -304,7 +307,7 @@ def test_bad_bytes_in_the_stream_keep_the_text_before_them(
 def test_a_server_that_fails_is_asked_again_and_then_told_in_one_line(
     endpoint: Any, wire: Any, assistant: Assistant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nbassist.backends.transport.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("nbassist.backends.http.transport.time.sleep", lambda seconds: None)
     endpoint.json("POST", CHAT, {"error": {"message": "boom"}}, status=500)
     with pytest.raises(ServerFailedError, match="boom"):
         assistant.ask("go")
@@ -312,7 +315,7 @@ def test_a_server_that_fails_is_asked_again_and_then_told_in_one_line(
 
 
 def test_no_server_is_one_line_that_names_the_url(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nbassist.backends.transport.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("nbassist.backends.http.transport.time.sleep", lambda seconds: None)
     with pytest.raises(ConnectionFailedError, match=r"http://127.0.0.1:1/v1"):
         Assistant(backend="chat", base_url="http://127.0.0.1:1/v1", model="m", tools=[]).ask("go")
 
@@ -329,8 +332,8 @@ def test_the_endpoint_is_asked_which_protocol_it_speaks(endpoint: Any, wire: Any
     made = Assistant(base_url=endpoint.url, model="m", tools=[])
     assert made.ask("go").text == "chat"
     assert made.backend.name == "chat"
-    endpoint.json("GET", "/assistants", {"object": "list", "data": []})
-    assert Assistant(base_url=endpoint.url).backend.name == "assistants"
+    assert Assistant(base_url=endpoint.url).backend.name == "chat"
+    assert [asked.path for asked in endpoint.asked].count("/assistants?limit=1") == 1
 
 
 def test_a_model_that_is_not_named_is_the_endpoints_first(endpoint: Any, wire: Any) -> None:

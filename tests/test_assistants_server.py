@@ -12,10 +12,10 @@ import openai
 import pytest
 
 from nbassist import Assistant
-from nbassist.backends.assistants import AssistantsBackend
+from nbassist.backends.assistants.backend import AssistantsBackend
+from nbassist.core.events import Event, TextDelta, Warned
+from nbassist.core.messages import File, Image, Message, Request, Text
 from nbassist.errors import AuthenticationError, BackendError, ConversationError
-from nbassist.events import Event, TextDelta, Warned
-from nbassist.messages import File, Image, Message, Request, Text
 
 CHAT = "/chat/completions"
 # The SDK marks all of the Assistants API so; these tests are a program that was written for it.
@@ -177,7 +177,7 @@ def test_a_run_whose_first_event_never_came_is_cancelled_with_its_prompt(
 def test_an_orphan_run_of_another_client_is_waited_for_then_cancelled(
     url: str, endpoint: Any, wire: Any, client: openai.OpenAI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nbassist.backends.assistants._POLL", 0.01)
+    monkeypatch.setattr("nbassist.backends.assistants.backend._POLL", 0.01)
     endpoint.on("POST", CHAT, say(wire, "one"))
     assistant = make(url)
     assistant.ask("first")

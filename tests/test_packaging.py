@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -78,7 +79,7 @@ def test_the_wheel_holds_each_file_of_the_package_and_nothing_else(wheel: zipfil
         }
     else:
         expected = {name for name in tracked.stdout.splitlines() if (ROOT / name).exists()}
-    inside = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    inside = {name for name in wheel.namelist() if ".dist-info/" not in name and ".data/" not in name}
     assert expected - inside == set()
     assert {name.partition("/")[0] for name in inside} == {"nbassist"}
 
@@ -86,6 +87,18 @@ def test_the_wheel_holds_each_file_of_the_package_and_nothing_else(wheel: zipfil
 @pytest.mark.parametrize("kind", [".js", ".css", ".toml", "py.typed"])
 def test_what_is_no_module_is_in_the_wheel(wheel: zipfile.ZipFile, kind: str) -> None:
     assert [name for name in wheel.namelist() if name.endswith(kind)]
+
+
+def test_the_frontends_extensions_go_where_jupyter_looks_for_them(wheel: zipfile.ZipFile) -> None:
+    data = {name.partition(".data/data/")[2] for name in wheel.namelist() if ".data/data/" in name}
+    assert {
+        "share/jupyter/labextensions/nbassist/package.json",
+        "share/jupyter/labextensions/nbassist/static/remoteEntry.js",
+        "share/jupyter/nbextensions/nbassist/main.js",
+        "etc/jupyter/nbconfig/notebook.d/nbassist.json",
+    } <= data
+    said = json.loads(wheel.read("nbassist/frontend/lab/package.json"))
+    assert said["version"] == metadata(wheel)["Version"]
 
 
 def test_the_metadata_says_what_a_registry_shows(wheel: zipfile.ZipFile) -> None:
@@ -101,7 +114,7 @@ def test_the_metadata_says_what_a_registry_shows(wheel: zipfile.ZipFile) -> None
 
 def test_the_command_is_an_entry_point(wheel: zipfile.ZipFile) -> None:
     [name] = [name for name in wheel.namelist() if name.endswith("entry_points.txt")]
-    assert "nbassist = nbassist.__main__:main" in wheel.read(name).decode()
+    assert "nbassist = nbassist.cli:main" in wheel.read(name).decode()
 
 
 def test_what_is_in_the_wheel_runs_without_the_checkout(unpacked: Path, tmp_path: Path) -> None:
@@ -128,8 +141,8 @@ def test_each_module_in_the_wheel_can_be_imported(unpacked: Path, tmp_path: Path
 
 def test_the_files_beside_the_code_are_read_from_the_wheel(unpacked: Path, tmp_path: Path) -> None:
     code = (
-        "from nbassist.display.live import LiveReply\n"
-        "from nbassist.prices import price_of\n"
+        "from nbassist.display.live.view import LiveReply\n"
+        "from nbassist.config.prices import price_of\n"
         "print(len(str(LiveReply._esm)) > 1000, len(str(LiveReply._css)) > 1000, price_of('gpt-5-mini') is not None)"
     )
     assert python(unpacked, tmp_path, "-c", code) == "True True True"
@@ -137,7 +150,7 @@ def test_the_files_beside_the_code_are_read_from_the_wheel(unpacked: Path, tmp_p
 
 def test_the_store_is_made_from_the_wheel(unpacked: Path, tmp_path: Path) -> None:
     pytest.importorskip("alembic", reason="the server needs the extra local")
-    code = f"from nbassist.local.store.database import Database; Database('sqlite:///{tmp_path}/s.db').close()"
+    code = f"from nbassist.server.store.database import Database; Database('sqlite:///{tmp_path}/s.db').close()"
     python(unpacked, tmp_path, "-c", code)
     assert (tmp_path / "s.db").stat().st_size > 0
 

@@ -11,14 +11,14 @@ from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..core.events import Event, TurnStarted
+from ..core.messages import Request
 from ..errors import BackendError
-from ..events import Event, TurnStarted
-from ..messages import Request
-from . import reading
-from .chat import ChatDecoder, build_chat_request
-from .responses_decoder import ResponsesDecoder
-from .responses_request import build_responses_request
-from .steps import Call, Fetch, Pause, Step, Upload
+from . import loose_json
+from .chat.backend import ChatDecoder, build_chat_request
+from .http.requests import Fetch, JsonRequest, Pause, Step, Upload
+from .responses.decoder import ResponsesDecoder
+from .responses.request import build_responses_request
 
 PATHS = {"chat": "/v1/chat/completions", "responses": "/v1/responses"}
 """The protocols that take batches, and where their requests go."""
@@ -45,6 +45,7 @@ class BatchState:
 def batch_line(name: str, request: Request, wire: str) -> str:
     """Return one request as a line of the file; `wire` is one of `PATHS`."""
     body = build_chat_request(request) if wire == "chat" else build_responses_request(request)
+    # A batch refuses requests for a stream.
     body = {key: value for key, value in body.items() if key not in ("stream", "stream_options")}
     line = {"custom_id": name, "method": "POST", "url": PATHS[wire], "body": body}
     return json.dumps(line, ensure_ascii=False)
@@ -54,12 +55,12 @@ def submit(lines: list[str], wire: str) -> Generator[Step, Any, str]:
     """Send a file of requests and begin its batch; return the batch's id."""
     data = ("\n".join(lines) + "\n").encode()
     upload = Upload("/files", "requests.jsonl", "application/jsonl", data, {"purpose": "batch"})
-    file = reading.mapping((yield upload))
+    file = loose_json.mapping((yield upload))
     body = {"input_file_id": file.get("id"), "endpoint": PATHS[wire], "completion_window": "24h"}
-    batch = reading.mapping((yield Call("POST", "/batches", body)))
-    if not reading.text(batch.get("id")):
+    batch = loose_json.mapping((yield JsonRequest("POST", "/batches", body)))
+    if not loose_json.text(batch.get("id")):
         raise BackendError("the endpoint did not say which batch it began: does it have the Batch API?")
-    return reading.text(batch.get("id"))
+    return loose_json.text(batch.get("id"))
 
 
 def follow(batch_id: str, wire: str, told: Any, wait: float) -> Generator[Step, Any, dict[str, list[Event] | str]]:
@@ -76,7 +77,7 @@ def follow(batch_id: str, wire: str, told: Any, wait: float) -> Generator[Step, 
     """
     pause = wait
     while True:
-        batch = reading.mapping((yield Call("GET", f"/batches/{batch_id}")))
+        batch = loose_json.mapping((yield JsonRequest("GET", f"/batches/{batch_id}")))
         state = _state(batch_id, batch)
         told(state)
         if not state.running:
@@ -85,33 +86,34 @@ def follow(batch_id: str, wire: str, told: Any, wait: float) -> Generator[Step, 
         pause = min(pause * 1.5, 10 * wait)
     found: dict[str, list[Event] | str] = {}
     for name in ("output_file_id", "error_file_id"):
-        if file_id := reading.text(batch.get(name)):
+        if file_id := loose_json.text(batch.get(name)):
             data: bytes = yield Fetch(f"/files/{file_id}/content", _MOST)
             found.update(_answers(data, wire))
+    # A batch that expired or was cancelled still has files, of what was done by then.
     if not found and state.status != "completed":
-        errors = reading.listing(reading.mapping(batch.get("errors")).get("data"))
-        why = "; ".join(reading.text(reading.mapping(error).get("message")) for error in errors)
+        errors = loose_json.listing(loose_json.mapping(batch.get("errors")).get("data"))
+        why = "; ".join(loose_json.text(loose_json.mapping(error).get("message")) for error in errors)
         raise BackendError(f"the batch {batch_id} {state.status}" + (f": {why}" if why else ""))
     return found
 
 
 def _state(batch_id: str, batch: Mapping[str, Any]) -> BatchState:
-    counts = reading.mapping(batch.get("request_counts"))
-    done, failed, total = (reading.count(counts.get(name)) for name in ("completed", "failed", "total"))
-    return BatchState(batch_id, reading.text(batch.get("status")), done, failed, total)
+    counts = loose_json.mapping(batch.get("request_counts"))
+    done, failed, total = (loose_json.count(counts.get(name)) for name in ("completed", "failed", "total"))
+    return BatchState(batch_id, loose_json.text(batch.get("status")), done, failed, total)
 
 
 def _answers(data: bytes, wire: str) -> Iterator[tuple[str, list[Event] | str]]:
     for line in data.decode("utf-8", "replace").splitlines():
         try:
-            item = reading.mapping(json.loads(line or "{}"))
+            item = loose_json.mapping(json.loads(line or "{}"))
         except ValueError:
             continue
-        name, response = reading.text(item.get("custom_id")), reading.mapping(item.get("response"))
-        body = reading.mapping(response.get("body"))
-        error = reading.mapping(item.get("error")) or reading.mapping(body.get("error"))
+        name, response = loose_json.text(item.get("custom_id")), loose_json.mapping(item.get("response"))
+        body = loose_json.mapping(response.get("body"))
+        error = loose_json.mapping(item.get("error")) or loose_json.mapping(body.get("error"))
         if error or response.get("status_code") != 200:
-            yield name, reading.text(error.get("message")) or "the endpoint gave no answer in the batch"
+            yield name, loose_json.text(error.get("message")) or "the endpoint gave no answer in the batch"
         elif name:
             yield name, _events(body, wire)
 
@@ -120,16 +122,17 @@ def _events(body: Mapping[str, Any], wire: str) -> list[Event]:
     """Return the events of an answer that came whole."""
     if wire == "responses":
         decoder: Any = ResponsesDecoder("ours")
-        status = reading.text(body.get("status")) or "completed"
+        status = loose_json.text(body.get("status")) or "completed"
         events = decoder.feed({"type": f"response.{status}", "response": dict(body)})
         events += [] if decoder.ended else decoder.finish()
     else:
         decoder = ChatDecoder([])
+        # A whole message is fed as one delta, so that both ways share the decoder and its habits.
         choices = [
             {"index": 0, "delta": choice.get("message"), "finish_reason": choice.get("finish_reason")}
-            for choice in map(reading.mapping, reading.listing(body.get("choices"))[:1])
+            for choice in map(loose_json.mapping, loose_json.listing(body.get("choices"))[:1])
         ]
         events = [*decoder.feed({**body, "object": "chat.completion.chunk", "choices": choices}), *decoder.finish()]
     if not any(isinstance(event, TurnStarted) for event in events):
-        events.insert(0, TurnStarted(model=reading.text(body.get("model"))))
+        events.insert(0, TurnStarted(model=loose_json.text(body.get("model"))))
     return list(events)

@@ -1,16 +1,20 @@
-"""What a person sees of a run: events folded into segments, and a view for each surface. Imports nothing heavy."""
+"""What a person sees of a run: events folded into segments, and a view for each surface. Imports nothing heavy.
+
+It may import the ground (`errors`, `core`) and `config`, never `backends` nor `run`. Begin with `transcript`, which
+folds events, and `view`, which chooses the surface; `live`, `static`, `terminal` and `grid` are the surfaces,
+`markdown` makes HTML of a model's text.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .static import bundle as bundle
-    from .view import View as View
-    from .view import make_view as make_view
+    from .static.reply import bundle
+    from .view import CellView, make_view
 
-__all__ = ["View", "bundle", "make_view"]
-_WHERE = {"bundle": "static", "make_view": "view", "View": "view"}
+__all__ = ["CellView", "bundle", "make_view"]
+_WHERE = {"bundle": "static.reply", "make_view": "view", "CellView": "view"}
 
 
 def __getattr__(name: str) -> Any:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from ..events import CallKind, Decision, ImageData, MimeBundle
-from .clean import Cleaner
+from ..core.events import CallKind, Decision, ImageData, MimeBundle
+from ..core.text import Cleaner
 
 
 class Growing:
@@ -16,6 +17,7 @@ class Growing:
     def __init__(self) -> None:
         self.pieces: list[str] = []
         self.closed = False
+        # Text is made harmless once, here: nothing behind it sees a control code.
         self._cleaner = Cleaner()
 
     def add(self, text: str) -> None:
@@ -39,21 +41,22 @@ class Growing:
 
 
 @dataclass(slots=True, eq=False)
-class Text:
+class TextSegment:
     """A stretch of the reply, markdown."""
 
     body: Growing = field(default_factory=Growing)
 
 
 @dataclass(slots=True, eq=False)
-class Reasoning:
-    """A stretch of the model's reasoning, markdown."""
+class ReasoningSegment:
+    """A stretch of the model's reasoning, markdown; `seconds` is how long it took, 0 where that is not known."""
 
     body: Growing = field(default_factory=Growing)
+    seconds: float = 0.0
 
 
 @dataclass(slots=True, eq=False)
-class Refusal:
+class RefusalSegment:
     """The model's refusal, plain text."""
 
     body: Growing = field(default_factory=Growing)
@@ -67,7 +70,7 @@ run; `interrupted`: while it ran."""
 
 
 @dataclass(slots=True, eq=False)
-class Call:
+class CallSegment:
     """A call of a tool of the notebook, or the question of the service whether it may run one of its own.
 
     `decision` is what was said to it, None where nothing was; `asked` whether a person was asked, and `comment` their
@@ -102,7 +105,7 @@ class ServerTool:
 
 
 @dataclass(slots=True, eq=False)
-class Image:
+class ImageSegment:
     """An image of the reply; `data` is empty where only its id at the endpoint is known.
 
     While it is `partial`, a later one takes its place.
@@ -123,19 +126,33 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """A source of the reply; `marker` is the text that stands for it there, if any."""
+    """A source of the reply; `marker` is the text that stands for it there, if any.
+
+    `passage` is what was found there, and `page` where; empty and None where that is not known.
+    """
 
     title: str
     url: str
     marker: str
+    passage: str = ""
+    page: int | None = None
+
+    @property
+    def name(self) -> str:
+        """What it is called: its title, else its address, with the page."""
+        return (self.title or self.url) + ("" if self.page is None else f", page {self.page}")
 
 
-Segment: TypeAlias = Text | Reasoning | Refusal | Call | ServerTool | Image | Notice
+Segment: TypeAlias = TextSegment | ReasoningSegment | RefusalSegment | CallSegment | ServerTool | ImageSegment | Notice
 
 
 def with_references(text: str, citations: Sequence[Citation]) -> str:
     """Put a reference to the list of sources in the place of each marker, such as 【4:0†source】."""
     for number, citation in enumerate(citations, 1):
+        if citation.marker.startswith("sandbox:"):
+            # A link to a file that lies at the endpoint leads nowhere here: its words stay, with a reference.
+            link = re.compile(rf"(!?)\[([^\[\]]*)\]\({re.escape(citation.marker)}\)")
+            text = link.sub(lambda found: f"{found[2]}[^{number}]", text)  # noqa: B023
         if citation.marker:
             text = text.replace(citation.marker, f"[^{number}]")
     return text

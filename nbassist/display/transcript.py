@@ -1,20 +1,31 @@
 """Folds the events of a run into what a reader sees: segments, a status and a footer. No IO, no markup.
 
-Every text is clean (`nbassist.display.clean`) from here on, and none of it is trusted to be anything but text.
+Every text is clean (`nbassist.core.text`) from here on, and none of it is trusted to be anything but text.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import singledispatchmethod
-from typing import Literal, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
-from .. import events
-from ..events import Event, Finish, Usage
-from .clean import clean, one_line
-from .segments import Call, Citation, Growing, Image, Notice, Reasoning, Refusal, Segment, ServerTool, Text
+from ..core import events
+from ..core.events import Event, Finish, Usage
+from ..core.text import clean, one_line
+from .segments import (
+    CallSegment,
+    Citation,
+    Growing,
+    ImageSegment,
+    Notice,
+    ReasoningSegment,
+    RefusalSegment,
+    Segment,
+    ServerTool,
+    TextSegment,
+)
 
-S = TypeVar("S", Text, Reasoning, Refusal)
+S = TypeVar("S", TextSegment, ReasoningSegment, RefusalSegment)
 Phase: TypeAlias = Literal["waiting", "retrying", "thinking", "writing", "calling", "asking", "running", "ended"]
 
 
@@ -43,6 +54,12 @@ class Transcript:
         US dollars; None where that is not known.
     replayed : bool
         Whether the reply was recorded before.
+    writing : float
+        Seconds in which the model wrote; 0 where that is not known.
+    meter : str
+        What a run takes while it goes on, for who looks at it now.
+    rating : str
+        What the person said of it, which no event tells; may be empty.
     """
 
     def __init__(self) -> None:
@@ -62,9 +79,12 @@ class Transcript:
         self.seconds = 0.0
         self.cost: float | None = None
         self.replayed = False
-        self._calls: dict[str, Call] = {}
+        self.rating = ""
+        self.writing = 0.0
+        self.meter = ""
+        self._calls: dict[str, CallSegment] = {}
         self._server: dict[str, ServerTool] = {}
-        self._images: dict[str, Image] = {}
+        self._images: dict[str, ImageSegment] = {}
         self._turn_usage = Usage()
 
     @classmethod
@@ -78,7 +98,7 @@ class Transcript:
     @property
     def text(self) -> str:
         """The reply, its stretches apart by a blank line."""
-        texts = (s.body.text.strip("\n") for s in self.segments if isinstance(s, Text | Refusal))
+        texts = (s.body.text.strip("\n") for s in self.segments if isinstance(s, TextSegment | RefusalSegment))
         return "\n\n".join(text for text in texts if text.strip())
 
     @singledispatchmethod
@@ -99,24 +119,24 @@ class Transcript:
 
     @apply.register
     def _(self, event: events.TextDelta) -> None:
-        body = self._growing(Text).body
+        body = self._growing(TextSegment).body
         body.add(event.text)
         self._set("writing")
 
     @apply.register
     def _(self, event: events.RefusalDelta) -> None:
-        self._growing(Refusal).body.add(event.text)
+        self._growing(RefusalSegment).body.add(event.text)
         self._set("writing")
 
     @apply.register
     def _(self, event: events.ReasoningDelta) -> None:
-        self._growing(Reasoning).body.add(event.text)
+        self._growing(ReasoningSegment).body.add(event.text)
         self._set("thinking")
 
     @apply.register
     def _(self, event: events.ToolCallStarted) -> None:
         self._close_texts()
-        call = Call(event.call_id, one_line(event.name, 100), event.kind)
+        call = CallSegment(event.call_id, one_line(event.name, 100), event.kind)
         self._calls[event.call_id] = call
         self.segments.append(call)
         self._set("calling", call.name)
@@ -149,6 +169,7 @@ class Transcript:
         call = self._calls.get(event.call_id)
         if call is None:
             return
+        # The person may have changed them.
         if event.arguments:
             _settle(call, event.arguments)
         call.decision, call.comment = event.decision, one_line(event.comment, 1000)
@@ -186,14 +207,16 @@ class Transcript:
         image = self._images.get(event.image_id) if event.image_id else None
         if image is None:
             self._close_texts()
-            image = self._images[event.image_id] = Image("", b"", "")
+            # Pictures without an id are never sketches, so nothing looks for them again.
+            image = self._images[event.image_id] = ImageSegment("", b"", "")
             self.segments.append(image)
         image.media_type, image.file_id = one_line(event.media_type, 60), one_line(event.file_id, 100)
         image.data, image.partial = event.data, event.partial
 
     @apply.register
     def _(self, event: events.CitationAdded) -> None:
-        citation = Citation(one_line(event.title), one_line(event.url, 2000), clean(event.marker))
+        named = one_line(event.title), one_line(event.url, 2000), clean(event.marker)
+        citation = Citation(*named, clean(event.passage), event.page)
         if citation not in self.citations:
             self.citations.append(citation)
 
@@ -223,9 +246,11 @@ class Transcript:
                 call.state = "dropped"
         for image in self._images.values():
             image.partial = False  # the last sketch is what there is
+        # A run that broke off may have no sum; what its turns said is still known.
         self.usage = event.usage if event.usage.known else self._turn_usage
         self.finish, self.detail, self.seconds = event.finish, one_line(event.detail, 1000), event.seconds
-        self.cost, self.replayed = event.cost, event.replayed
+        self.cost, self.replayed, self.writing = event.cost, event.replayed, event.writing
+        self.thought(event.thoughts)
         self.turns = event.turns or self.turns
         self._set("ended")
 
@@ -234,6 +259,7 @@ class Transcript:
 
     def _growing(self, kind: type[S]) -> S:
         """Return the stretch that is being written, or begin one; a notice in between does not break it."""
+        # Text that goes on behind a warning is one stretch: half a word on either side would be no markdown.
         for last in reversed(self.segments):
             if isinstance(last, Notice):
                 continue
@@ -245,7 +271,20 @@ class Transcript:
         self.segments.append(segment)
         return segment
 
-    def _call(self, call_id: str, name: str) -> Call:
+    def look_on(self, call_id: str, shown: tuple[events.MimeBundle, ...], seconds: float) -> None:
+        """Take what a call that runs has shown so far, and for how long it has run; no event tells it."""
+        call = self._calls.get(call_id)
+        if call is not None and call.state in ("ready", "running"):
+            call.state = "running"
+            call.display, call.seconds = shown, seconds
+
+    def thought(self, seconds: Sequence[float]) -> None:
+        """Take how long each stretch of reasoning took, in order, as far as that is known."""
+        stretches = (segment for segment in self.segments if isinstance(segment, ReasoningSegment))
+        for segment, one in zip(stretches, seconds, strict=False):
+            segment.seconds = one
+
+    def _call(self, call_id: str, name: str) -> CallSegment:
         call = self._calls.get(call_id)
         if call is None:
             self.apply(events.ToolCallStarted(call_id, name))
@@ -265,7 +304,7 @@ class Transcript:
 
     def _close_texts(self) -> None:
         for segment in reversed(self.segments):
-            if isinstance(segment, Text | Reasoning | Refusal):
+            if isinstance(segment, TextSegment | ReasoningSegment | RefusalSegment):
                 if segment.body.closed:
                     return
                 segment.body.close()
@@ -279,10 +318,35 @@ class Transcript:
             tool.output.close()
 
 
-def _settle(call: Call, arguments: str) -> None:
+def _settle(call: CallSegment, arguments: str) -> None:
     """What stands now is what is run, whatever came before."""
     call.arguments.close()
     if call.arguments.text != clean(arguments):
         call.arguments = Growing()
         call.arguments.add(arguments)
         call.arguments.close()
+
+
+def status_of(transcript: Transcript) -> dict[str, Any]:
+    """Return what goes on: a phase, which the style sheet knows, and its words for the person.
+
+    `meter` is what it takes so far, where that is known. While a request is about to go out again there are also
+    `pause`, the seconds that it waits, and `retry`, which time it is, from one.
+    """
+    subject = transcript.subject
+    words = {
+        "waiting": f"Waiting for {transcript.model}" if transcript.model else "Waiting",
+        "retrying": f"Retrying {subject}",
+        "thinking": "Thinking",
+        "writing": "Writing",
+        "calling": f"Calling {subject}",
+        "asking": f"Waiting for your answer: may {subject} run?",
+        "running": f"Running {subject}",
+        "ended": "Done",
+    }
+    status = {"phase": transcript.phase, "words": words[transcript.phase]}
+    if transcript.meter:
+        status["meter"] = transcript.meter
+    if transcript.phase == "retrying":
+        return {**status, "pause": round(transcript.pause, 1), "retry": transcript.retries}
+    return status

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Protocol, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, get_args, runtime_checkable
 
+from ..config.plugins import load_plugin, plugin_names
+from ..core.events import ApprovalAnswered, ApprovalAsked, Event, MimeBundle, RunEnded
 from ..errors import UsageError
-from ..events import ApprovalAnswered, ApprovalAsked, Event, RunEnded
+from .output_place import for_the_page, place_of, put_below
 from .transcript import Transcript
+
+if TYPE_CHECKING:
+    from .live.bars import CellHistory
 
 Kind: TypeAlias = Literal["auto", "live", "static", "terminal", "plain", "none"]
 
 
-class View(Protocol):
+class CellView(Protocol):
     """What shows one run.
 
     Attributes
@@ -35,6 +40,14 @@ class View(Protocol):
         """Show the end of a run that broke off without `RunEnded`; does nothing after it."""
 
 
+@runtime_checkable
+class LastingView(Protocol):
+    """A view that goes on after the end: with the earlier runs of the cell, and what a run was worth."""
+
+    def linger(self, history: CellHistory) -> None:
+        """Take the runs of the cell, the one that has just ended among them."""
+
+
 class StaticView:
     """Emits the finished reply once, when the run ends; with `shown` false it emits nothing."""
 
@@ -42,10 +55,12 @@ class StaticView:
         self.bundle: dict[str, str] | None = None
         self.transcript = Transcript()
         self._shown = shown
+        self._below: tuple[MimeBundle, ...] = ()
 
     def apply(self, event: Event) -> None:
         """Take the next event."""
         self.transcript.apply(event)
+        self._below += for_the_page(event)
         if isinstance(event, RunEnded):
             self.close()
 
@@ -56,25 +71,26 @@ class StaticView:
     def close(self) -> None:
         """Emit the reply; does nothing the second time."""
         if self.bundle is None:
-            from .static import bundle_of  # with all that renders: only where it is used
+            from .static.reply import bundle_of  # with all that renders: only where it is used
 
             self.bundle = bundle_of(self.transcript)
             if self._shown and self.bundle["text/html"]:
                 from IPython.display import publish_display_data
 
                 publish_display_data(self.bundle)  # type: ignore[no-untyped-call]
+                put_below(self._below)
 
 
-def make_view(kind: str = "auto", shell: Any = None) -> View:
+def make_view(kind: str = "auto", shell: Any = None) -> CellView:
     """Return the view for one run.
 
     Parameters
     ----------
-    kind : {"auto", "live", "static", "terminal", "plain", "none"}
+    kind : {"auto", "live", "static", "terminal", "plain", "none"} or the name of an installed package's display
         `live` is the widget that streams; `static` shows the finished reply once, without a widget and without an
         update; `terminal` writes text; `plain` writes text without control codes; `none` shows nothing. `auto` is
         live in a kernel with a person before it, static in a kernel without one (nbclient, nbval, papermill: they
-        say that no one can answer), and terminal elsewhere.
+        say that no one can answer), and terminal elsewhere. Where the output is captured, `live` is static, too.
     shell : InteractiveShell, optional
         The shell that the cell runs in; None outside of IPython.
 
@@ -84,28 +100,34 @@ def make_view(kind: str = "auto", shell: Any = None) -> View:
         Where `kind` is none of these.
     """
     if kind not in get_args(Kind):
-        raise UsageError(f"no display {kind!r}: choose one of {', '.join(get_args(Kind))}")
-    if kind == "auto":
-        kind = surface(shell)
+        if kind not in (added := plugin_names("nbassist.displays")):
+            raise UsageError(f"no display {kind!r}: choose one of {', '.join((*get_args(Kind), *added))}")
+        view: CellView = load_plugin("nbassist.displays", kind)(shell)
+        return view
+    kind, after = surface(shell, kind)
     if kind == "live":
-        from .live import LiveView
+        from .live.view import LiveView
 
-        return LiveView(shell)
+        return LiveView(shell, after=after)
     if kind in ("terminal", "plain"):
-        from .terminal import TerminalView
+        from .terminal.view import TerminalView
 
         return TerminalView(styled=False if kind == "plain" else None)
     return StaticView(shown=kind == "static")
 
 
-def surface(shell: Any) -> str:
-    """Return the kind of view that `auto` stands for in `shell`."""
-    kernel = getattr(shell, "kernel", None)
-    if kernel is None or not hasattr(kernel, "comm_manager"):
-        return "terminal"
-    try:
-        request = kernel.get_parent("shell")
-        answers = request["content"].get("allow_stdin", True)
-    except (AttributeError, KeyError, TypeError):
-        answers = True
-    return "live" if answers else "static"
+def surface(shell: Any, kind: str = "auto") -> tuple[str, bool]:
+    """Return the kind of view that `kind` comes to where the output goes now; see `output_place`.
+
+    Returns
+    -------
+    tuple of str and bool
+        With the kind, whether what it shows at the end is a display of its own, and no update of the first.
+    """
+    # Whoever names another kind gets it, wherever the output goes.
+    if kind not in ("auto", "live"):
+        return kind, False
+    place = place_of(shell, someone=kind == "live")
+    if kind == "live" and place == "terminal":
+        return kind, False
+    return {"terminal": "terminal", "whole": "static"}.get(place, "live"), place == "after"

@@ -1,6 +1,8 @@
 """What is here, what is reached, what is wrong, and the command that mends it: `nbassist doctor`, `%assistant doctor`.
 
 Each check is a function that returns findings; what it trips over is a finding as well, so nothing is ever raised.
+Imports the ground (`errors`, `core`), `backends`, `config`, `journal`, `server` and `threads`. Begin with
+`checks.report`, which puts them in order.
 """
 
 from __future__ import annotations
@@ -8,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from ..errors import NbassistError
-from .finding import Finding
+from .installed import Finding
 
 __all__ = ["Finding", "examine"]
 

@@ -1,4 +1,4 @@
-"""What is installed: Python, the packages that nbassist needs, its extras, and the model file."""
+"""What is installed: Python, packages, extras, and the model file; and what a finding of the doctor is."""
 
 from __future__ import annotations
 
@@ -7,17 +7,65 @@ import platform
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib import metadata
+from typing import Literal, TypeAlias
 
 from .. import __version__
+from ..config.settings import DISPLAYS, display_kind
+from ..core.installing import pip_install
 from ..errors import ModelFileError, SettingsError
-from ..settings import DISPLAYS, display_kind
-from .finding import Finding
 
-_SHOWN = ("openai", "ipython", "ipywidgets", "anywidget", "pydantic", "SQLAlchemy")
+State: TypeAlias = Literal["ok", "note", "wrong"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check found.
+
+    Parameters
+    ----------
+    what : str
+        What was looked at, in a word or two.
+    text : str
+        How it is, in one line.
+    state : {"ok", "note", "wrong"}
+        "note" for what is missing and not needed for what is set up.
+    mend : str
+        What to run or to set; empty where there is nothing to do, or `text` says it.
+    """
+
+    what: str
+    text: str
+    state: State = "ok"
+    mend: str = ""
+
+    @classmethod
+    def of_error(cls, what: str, error: Exception) -> Finding:
+        """Make one of an error, whose line may end with the command that mends it."""
+        return cls(what, re.sub(r"\s+", " ", str(error)).strip(), "wrong")
+
+    @property
+    def line(self) -> str:
+        """The text with what mends it."""
+        return f"{self.text}; {self.mend}" if self.mend else self.text
+
+
+_SHOWN = ("openai", "ipython", "ipykernel", "ipywidgets", "anywidget", "pydantic")
+_LATER = (
+    ("ipython", "8.6", "Tab offers no flags and commands in a cell"),
+    ("ipython", "9.1", "of earlier cells, `--see cells` has neither what they printed nor their errors"),
+    ("markdown-it-py", "4.1", "items of task lists keep their [x], and a text costs more to show"),
+)
+"""What there is only from some version on, and what is so before it."""
 _USES = {
     "local": "the embedded server and its model",
+    "server": "the Assistants server, in front of an endpoint",
+    "files": "files and vector stores of the server: PDF, Word, PowerPoint",
     "postgres": "the server's store in PostgreSQL",
+    "fast": "the server's event loop and HTTP parser in C",
+    "interpreter": "the server's code interpreter",
+    "metrics": "the server's figures for Prometheus",
     "mcp": "tools of MCP servers",
     "dask": "sweeps on a Dask cluster",
     "parquet": "the results of sweeps as Parquet",
@@ -38,9 +86,12 @@ def packages() -> Iterator[Finding]:
     shown = ", ".join(f"{name} {metadata.version(name)}" for name in _SHOWN if _version(name))
     if missing or old:
         wrong = "; ".join(filter(None, (_listed("missing: ", missing), _listed("not as needed: ", old))))
-        yield Finding("packages", wrong, "wrong", "run: pip install -U nbassist")
+        yield Finding("packages", wrong, "wrong", f"run: {pip_install('', upgrade=True)}")
     else:
         yield Finding("packages", shown)
+    for name, since, text in _LATER:
+        if (version := _version(name)) and not fits(version, f">={since}"):
+            yield Finding("packages", f"with {name} {version}, {text}", "note", f"{name} {since} mends it")
 
 
 def extras() -> Iterator[Finding]:
@@ -54,14 +105,14 @@ def extras() -> Iterator[Finding]:
             here.append(name)
     text = f"installed: {', '.join(here) or 'none'}"
     if absent:
-        yield Finding("extras", f"{text}; not: {', '.join(absent)}", "note", "pip install 'nbassist[NAME]' adds one")
+        yield Finding("extras", f"{text}; not: {', '.join(absent)}", "note", f"{pip_install('NAME')} adds one")
     else:
         yield Finding("extras", text)
 
 
 def model_file(needed: bool) -> Iterator[Finding]:
     """Say whether the model of the embedded server is here and whole; wrong where it is `needed` and is not."""
-    from ..local import model
+    from ..server.engine import model
 
     chosen = os.environ.get("NBASSIST_MODEL_FILE", "")
     try:
@@ -73,6 +124,18 @@ def model_file(needed: bool) -> Iterator[Finding]:
     yield Finding("local model", f"{path.name}, {path.stat().st_size / 1e9:.2f} GB, {known}")
 
 
+def embeddings_file() -> Iterator[Finding]:
+    """Say whether the model is here, and whole, that gives files their vectors."""
+    from ..server.engine import model
+
+    try:
+        path = model.usable("embeddings")
+    except ModelFileError as error:
+        yield Finding("embeddings", f"{error}; until then files are found by their words", "note")
+    else:
+        yield Finding("embeddings", f"{path.name}: files are found by their meaning, too")
+
+
 def environment() -> Iterator[Finding]:
     """Name variables that look like ours and are none, and a way to show replies that there is not."""
     from difflib import get_close_matches
@@ -81,8 +144,9 @@ def environment() -> Iterator[Finding]:
         display_kind()
     except SettingsError as error:
         yield Finding.of_error("environment", error)
-    unknown = [name for name in sorted(os.environ) if name.startswith("NBASSIST_") and name not in VARIABLES]
-    for name in unknown:
+    given = sorted(name for name in os.environ if name.startswith("NBASSIST_"))
+    # The server has one for each of its options, and says itself what is wrong with them.
+    for name in (name for name in given if name not in VARIABLES and not name.startswith("NBASSIST_SERVE_")):
         near = get_close_matches(name, VARIABLES, n=1)
         yield Finding("environment", f"{name} is set, and nothing reads it", "note", _meant(near))
 
@@ -96,8 +160,10 @@ VARIABLES = {
     "NBASSIST_DISPLAY": f"{', '.join(DISPLAYS[:-1])} or {DISPLAYS[-1]}",
     "NBASSIST_CACHE": "off, auto, refresh or replay: how recorded replies are used",
     "NBASSIST_REPLIES": "a file that keeps the notebook's replies",
+    "NBASSIST_EMBEDDINGS": "none: a notebook's files are found by their words alone",
     "NBASSIST_MODEL_FILE": "the model file of the embedded server: a path, or hf:OWNER/NAME:FILE.gguf",
     "NBASSIST_SERVE_TOKEN": "the token that nbassist serve asks for",
+    "NBASSIST_SERVE_STORE": "the server's store, as --store says it; each option of nbassist serve has such a variable",
     "NBASSIST_CONFIG_DIR": "where profiles.toml lies",
     "NBASSIST_DATA_DIR": "where journal and threads lie",
 }
@@ -121,6 +187,7 @@ def _required(extra: str) -> list[tuple[str, str]]:
         return []
     for line in lines:
         requirement, _, marker = line.partition(";")
+        # Read by hand: `packaging` is no dependency, and the markers are the few of our own `pyproject.toml`.
         wanted = f"extra == '{extra}'" if extra else ""
         is_extra = "extra ==" in marker
         if (wanted and wanted in marker.replace('"', "'")) or (not extra and not is_extra):
@@ -146,6 +213,7 @@ def _unmet(required: list[tuple[str, str]]) -> tuple[list[str], list[str]]:
 def fits(version: str, specifier: str) -> bool:
     """Return whether a version is within bounds such as `>=7,<7.4`, compared by their numbers."""
     for part in filter(None, (one.strip() for one in specifier.split(","))):
+        # `>=` and `<` are all that our bounds are made of.
         limit = _numbers(part.lstrip("><=!~ "))
         if part.startswith(">=") and _numbers(version) < limit:
             return False
@@ -157,6 +225,7 @@ def fits(version: str, specifier: str) -> bool:
 def _numbers(version: str) -> tuple[int, ...]:
     found = re.match(r"\d+(?:\.\d+)*", version)
     numbers = [int(part) for part in found[0].split(".")] if found else []
+    # 7 and 7.0 are one version.
     while numbers and numbers[-1] == 0:
         numbers.pop()
     return tuple(numbers)

@@ -1,31 +1,35 @@
-"""A thread as a file to hand on: a notebook that can be run, a page, or markdown."""
+"""A thread as a file to hand on: a notebook that can be run, a page, or markdown.
+
+Imports the ground (`errors`, `core`) and `display`, whose static reply it shows. Begin with `export` below; `turns`
+makes events of a thread again, `formats` writes them.
+"""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from ..conversation import Conversation
+from ..core.conversation import Conversation
+from ..core.files import put_in_place
 from ..errors import UsageError
 
 __all__ = ["FORMATS", "export"]
 
 
 def _notebook(conversation: Conversation) -> str:
-    from .notebook import as_notebook
+    from .formats import as_notebook
 
     return as_notebook(conversation)
 
 
 def _page(conversation: Conversation) -> str:
-    from .page import as_page
+    from .formats import as_page
 
     return as_page(conversation)
 
 
 def _markdown(conversation: Conversation) -> str:
-    from .markdown import as_markdown
+    from .formats import as_markdown
 
     return as_markdown(conversation)
 
@@ -49,7 +53,7 @@ def export(conversation: Conversation, path: str | Path) -> Path:
     draft = target.with_name(target.name + ".new")
     try:
         draft.write_text(write(conversation), encoding="utf-8")
-        os.replace(draft, target)
+        put_in_place(draft, target)
     except OSError as error:
         raise UsageError(f"{target} can't be written: {error.strerror or error}") from error
     return target

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ..conversation import Conversation
-from ..events import (
+from ..core.conversation import Conversation
+from ..core.events import (
     Event,
     ImageReady,
     ReasoningDelta,
@@ -21,11 +21,11 @@ from ..events import (
     TurnEnded,
     TurnStarted,
 )
-from ..messages import Image, Message, Part, Reasoning, Refusal, Text, ToolCall, ToolOutput
+from ..core.messages import Image, Message, Part, Reasoning, Refusal, Text, ToolCall, ToolOutput
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class ExportedTurn:
     """One prompt and all that followed it.
 
     Parameters
@@ -48,15 +48,16 @@ class Turn:
         return tuple(_events(self.messages))
 
 
-def turns_of(conversation: Conversation) -> list[Turn]:
+def turns_of(conversation: Conversation) -> list[ExportedTurn]:
     """Return the turns of a thread, oldest first."""
     starts = conversation.turns
+    # What stands before the first prompt belongs to no turn.
     ends = (*starts[1:], len(conversation))[: len(starts)]
     found = []
     for start, end in zip(starts, ends, strict=True):
         prompt = conversation.messages[start]
         labels = tuple(part.label for part in prompt.parts if isinstance(part, Text) and part.label)
-        found.append(Turn(prompt.said, labels, tuple(conversation.messages[start + 1 : end])))
+        found.append(ExportedTurn(prompt.said, labels, tuple(conversation.messages[start + 1 : end])))
     return found
 
 
@@ -69,6 +70,7 @@ def _events(messages: Sequence[Message]) -> Iterator[Event]:
             yield TurnStarted()
             for part in message.parts:
                 yield from _written(part)
+            # Why it ended is not kept in a thread: a cut stands for whatever left the message incomplete.
             yield TurnEnded("stop" if complete else "cut")
         else:
             for part in message.parts:
@@ -87,6 +89,7 @@ def _written(part: Part) -> Iterator[Event]:
     elif isinstance(part, Image):
         yield ImageReady(part.media_type, part.data, part.file_id)
     elif isinstance(part, ToolCall):
+        # The three events that a view expects of each call, though nothing streams here.
         yield ToolCallStarted(part.id, part.name)
         yield ToolArgumentsDelta(part.id, part.arguments)
         yield ToolCallReady(part.id, part.name, part.arguments)

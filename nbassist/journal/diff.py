@@ -7,13 +7,15 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from html import escape
 from typing import Literal, TypeAlias
 
+from ..core.html_allowlist import inert, seal
+from ..core.text import clean
 from .entry import Entry
 
 _WORD = re.compile(r"\s+|\w+|[^\w\s]")
-_LONGEST = 20_000  # words; longer texts are compared line by line
+# Words. Comparing is quadratic at worst, and longer texts are compared line by line.
+_LONGEST = 20_000
 
 Piece: TypeAlias = tuple[Literal["same", "gone", "new"], str]
 
@@ -24,6 +26,7 @@ def diff_words(before: str, after: str) -> list[Piece]:
     if len(first) + len(second) > _LONGEST:
         first, second = before.splitlines(keepends=True), after.splitlines(keepends=True)
     pieces: list[Piece] = []
+    # Without `autojunk`, which takes whatever is frequent in a long text, such as a blank, for noise.
     for tag, i1, i2, j1, j2 in SequenceMatcher(None, first, second, autojunk=False).get_opcodes():
         if tag == "equal":
             pieces.append(("same", "".join(first[i1:i2])))
@@ -35,7 +38,7 @@ def diff_words(before: str, after: str) -> list[Piece]:
     return pieces
 
 
-def _apart(pieces: Iterable[Piece]) -> Iterator[Piece]:
+def apart(pieces: Iterable[Piece]) -> Iterator[Piece]:
     """Yield the pieces, with a blank between what is gone and what is new in its place, to be told apart by eye."""
     last: Piece = ("same", "")
     for piece in pieces:
@@ -61,6 +64,9 @@ class Difference:
     parts: tuple[tuple[str, tuple[Piece, ...]], ...]
 
     def __repr__(self) -> str:
+        return clean(self._plain())
+
+    def _plain(self) -> str:
         marks = {"same": "{}", "gone": "[-{}-]", "new": "{{+{}+}}"}
         blocks = [
             f"{name}:\n" + "".join(marks[kind].format(text) for kind, text in pieces) for name, pieces in self.parts
@@ -77,15 +83,15 @@ class Difference:
 
         def one(kind: str, text: str) -> str:
             if kind == "same":
-                return escape(text)
-            return f'<{tags[kind]} style="{styles[kind]}">{escape(text)}</{tags[kind]}>'
+                return inert(text)
+            return f'<{tags[kind]} style="{styles[kind]}">{inert(text)}</{tags[kind]}>'
 
         blocks = "".join(
-            f'<p style="margin:12px 0 2px 0"><strong>{escape(name)}</strong></p>'
-            f'<div style="{text}">{"".join(one(*piece) for piece in _apart(pieces))}</div>'
+            f'<p style="margin:12px 0 2px 0"><strong>{inert(name)}</strong></p>'
+            f'<div style="{text}">{"".join(one(*piece) for piece in apart(pieces))}</div>'
             for name, pieces in self.parts
         )
-        return f"<div><p>{escape(self.heading)}</p>{blocks or '<p>nothing differs</p>'}</div>"
+        return seal(f"<div><p>{inert(self.heading)}</p>{blocks or '<p>nothing differs</p>'}</div>")
 
 
 def compare(before: Entry, after: Entry) -> Difference:
@@ -119,14 +125,14 @@ class Versions:
     def __repr__(self) -> str:
         if self.first is None:
             return "no runs"
-        return "\n\n".join([f"{self._heading}\n\n{self.first.prompt}", *map(repr, self.changes)])
+        return clean("\n\n".join([f"{self._heading}\n\n{self.first.prompt}", *map(repr, self.changes)]))
 
     def _repr_html_(self) -> str:
         if self.first is None:
             return "<p>no runs</p>"
-        prompt = f'<div style="white-space:pre-wrap">{escape(self.first.prompt)}</div>'
+        prompt = f'<div style="white-space:pre-wrap">{inert(self.first.prompt)}</div>'
         changes = "".join(change._repr_html_() for change in self.changes)
-        return f"<div><p>{escape(self._heading)}</p>{prompt}{changes}</div>"
+        return seal(f"<div><p>{inert(self._heading)}</p>{prompt}{changes}</div>")
 
     @property
     def _heading(self) -> str:
@@ -143,6 +149,7 @@ def versions(entries: Iterable[Entry]) -> Versions:
         if last is None:
             first = last = entry
             continue
+        # A reply differs each time; a version is what the person changed.
         parts = tuple(part for part in compare(last, entry).parts if part[0] != "reply")
         if parts:
             number = len(changes) + 2

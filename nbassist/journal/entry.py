@@ -1,13 +1,16 @@
-"""One run in the journal."""
+"""`Entry`: one run in the journal; and when something was, as a person writes it."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
-from ..events import Usage
-from .codec import Timed
+from ..core.events import Usage
+from ..errors import UsageError
+from .event_codec import Timed
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,3 +82,24 @@ class Entry:
     variant: Mapping[str, Any] = field(default_factory=dict)
     events: tuple[Timed, ...] = field(default=(), repr=False)
     number: int = 0
+
+
+_UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+def seconds_of(since: str) -> float:
+    """Return the time that a person wrote, in seconds since 1970: `30m`, `2h`, `3d`, or `2026-11-22`; 0 for nothing.
+
+    Raises
+    ------
+    UsageError
+        Where it is neither.
+    """
+    if not since:
+        return 0.0
+    if since[:-1].isdigit() and since[-1] in _UNITS:
+        return time.time() - int(since[:-1]) * _UNITS[since[-1]]
+    try:
+        return datetime.fromisoformat(since).timestamp()
+    except ValueError:
+        raise UsageError(f"a time is a span such as 30m, 2h or 3d, or a date, not {since!r}") from None

@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import time
-import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import fields
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from ..config.paths import data_file
+from ..core.notices import tell_once
 from ..errors import JournalError
-from ..events import Usage
-from ..paths import data_file
-from .codec import Timed, pack, unpack
+from .database import JournalFile
 from .entry import Entry
-from .file import JournalFile
-from .writer import Change, Row, Writer
+from .event_codec import Timed, pack, unpack
+from .scores import KeptPrompt, read_prompts, read_ratings, write_prompts, write_rating
+from .tables import find_each, find_reply, find_run, find_runs, row_of_run
+from .writer import Change, NewRow, Writer
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    import sqlite3
 
 
 def _warn(line: str) -> None:
-    warnings.warn(line, RuntimeWarning, stacklevel=2)
+    tell_once("disk", line)
 
 
 class Journal:
@@ -50,7 +50,7 @@ class Journal:
         return f"<Journal at {self.path}>"
 
     def warm(self) -> None:
-        """Import what writing needs, on the journal's own thread, while the model is at work."""
+        """Open the file, on the journal's own thread, while the model is at work."""
         if not self.ready:
             self._writer.put(Change(lambda connection: None))
 
@@ -61,27 +61,27 @@ class Journal:
 
     def add(self, entry: Entry) -> None:
         """Write a run, soon."""
-        self._writer.put(Row("runs", partial(_values, entry)))
+        self._writer.put(NewRow("runs", partial(row_of_run, entry)))
 
     def keep_reply(self, key: str, timed: tuple[Timed, ...]) -> None:
         """Keep what came for a request, soon; a later reply to the same takes its place."""
 
         def written() -> None:
+            # A later reply to the same may wait by now, and is not to be forgotten for this one.
             if self._unwritten.get(key) is timed:
                 del self._unwritten[key]  # it is read from the file from here on
 
         self._unwritten[key] = timed
         saved = time.time()
-        self._writer.put(Row("replies", lambda: {"key": key, "saved": saved, "events": pack(timed)}, written))
+        self._writer.put(NewRow("replies", lambda: {"key": key, "saved": saved, "events": pack(timed)}, written))
 
     def reply(self, key: str) -> tuple[Timed, ...] | None:
         """Return what came for a request before; None where nothing did, or it can't be read."""
-        from .schema import find_reply
-
+        # A sweep may ask for a reply that was kept a moment ago and is not written yet.
         if waiting := self._unwritten.get(key):
             return waiting
         with self._file.reading() as connection:  # which need not wait for what is being written
-            found = connection.execute(find_reply, {"key": key}).scalar()
+            found = find_reply(connection, key)
         try:
             return unpack(found) if found else None
         except ValueError:
@@ -89,16 +89,8 @@ class Journal:
 
     def known_replies(self, keys: list[str]) -> set[str]:
         """Return those of `keys` for which a reply is kept."""
-        from sqlalchemy import select
-
-        from .schema import replies
-
-        found: set[str] = set()
         with self.reading() as connection:
-            for start in range(0, len(keys), 500):
-                part = keys[start : start + 500]
-                found.update(connection.execute(select(replies.c.key).where(replies.c.key.in_(part))).scalars())
-        return found
+            return {row["key"] for row in find_each(connection, "SELECT key FROM replies WHERE key IN", keys)}
 
     def entries(
         self, *, notebook: str = "", cell: str = "", grep: str = "", since: float = 0.0, last: int = 0
@@ -121,23 +113,20 @@ class Journal:
         JournalError
             Where the journal can't be read.
         """
-        from sqlalchemy import or_, select
-
-        from .schema import runs
-
-        asked = select(*(column for column in runs.c if column.name != "events")).order_by(runs.c.number.desc())
-        for column, value in ((runs.c.notebook, notebook), (runs.c.cell, cell)):
-            if value:
-                asked = asked.where(column == value)
-        if since:
-            asked = asked.where(runs.c.began >= since)
-        if grep:
-            part = f"%{grep.replace('!', '!!').replace('%', '!%').replace('_', '!_')}%"
-            asked = asked.where(or_(runs.c.prompt.ilike(part, escape="!"), runs.c.text.ilike(part, escape="!")))
-        if last:
-            asked = asked.limit(last)
         with self.reading() as connection:
-            return [_entry(row._mapping) for row in reversed(connection.execute(asked).all())]
+            return find_runs(connection, notebook=notebook, cell=cell, grep=grep, since=since, last=last)
+
+    def numbers(self, notebook: str, since: float = 0.0) -> list[int]:
+        """Return the numbers of a notebook's runs, in order; empty for those of no notebook, begun at or after `since`.
+
+        Raises
+        ------
+        JournalError
+            Where the journal can't be read.
+        """
+        asked = "SELECT number FROM runs WHERE notebook = ? AND began >= ? ORDER BY number"
+        with self.reading() as connection:
+            return [int(number) for (number,) in connection.execute(asked, (notebook, since))]
 
     def entry(self, number: int) -> Entry:
         """Return one run, with its events.
@@ -147,36 +136,85 @@ class Journal:
         JournalError
             Where there is none of that number.
         """
-        from sqlalchemy import select
-
-        from .schema import runs
-
         with self.reading() as connection:
-            row = connection.execute(select(runs).where(runs.c.number == number)).one_or_none()
-        if row is None:
+            found = find_run(connection, number)
+        if found is None:
             raise JournalError(f"the journal has no run {number}; %assistant log lists them, and so does nbassist log")
-        return _entry(row._mapping)
+        return found
 
     def rate(self, number: int, rating: str) -> None:
         """Say of a run what it was worth, soon."""
 
-        def write(connection: Connection) -> None:
-            from .schema import runs
-
-            connection.execute(runs.update().where(runs.c.number == number).values(rating=rating))
-
-        self._writer.put(Change(write))
+        asked = "UPDATE runs SET rating = ? WHERE number = ?"
+        self._writer.put(Change(lambda connection: connection.execute(asked, (rating, number))))
 
     def rate_named(self, name: str, rating: str, since: float = 0.0) -> None:
         """Say it of the run of a sweep that its variant names `run`, begun at or after `since`, soon."""
 
-        def write(connection: Connection) -> None:
-            from .schema import runs
+        asked = "UPDATE runs SET rating = ? WHERE began >= ? AND json_extract(variant, '$.run') = ?"
+        self._writer.put(Change(lambda connection: connection.execute(asked, (rating, since, name))))
 
-            named = (runs.c.began >= since, runs.c.variant["run"].as_string() == name)
-            connection.execute(runs.update().where(*named).values(rating=rating))
+    def keep_rating(self, key: str, rating: str) -> None:
+        """Say it of a reply by its key, soon, so that it is found again wherever the same reply comes up."""
 
-        self._writer.put(Change(write))
+        self._writer.put(Change(lambda connection: write_rating(connection, key, rating)))
+
+    def kept_ratings(self, keys: list[str]) -> dict[str, str]:
+        """Return what was said of replies, by their keys; of those alone of which anything was.
+
+        Raises
+        ------
+        JournalError
+            Where the journal can't be read.
+        """
+        with self.reading() as connection:
+            return read_ratings(connection, keys)
+
+    def keep_prompts(self, notebook: str, kept: Sequence[KeptPrompt]) -> None:
+        """Write wordings of a notebook, and what they scored, soon."""
+
+        self._writer.put(Change(lambda connection: write_prompts(connection, notebook, kept)))
+
+    def prompts(self, notebook: str) -> list[KeptPrompt]:
+        """Return the wordings of a notebook, each with its last score.
+
+        Raises
+        ------
+        JournalError
+            Where the journal can't be read.
+        """
+        with self.reading() as connection:
+            return read_prompts(connection, notebook)
+
+    def wordings(self, notebook: str, since: float = 0.0) -> set[str]:
+        """Return the hashes of the wordings that sweeps of a notebook have tried, since a time.
+
+        Raises
+        ------
+        JournalError
+            Where the journal can't be read.
+        """
+        asked = "SELECT DISTINCT json_extract(variant, '$.wording') FROM runs WHERE notebook = ? AND began >= ?"
+        with self.reading() as connection:
+            return {found for (found,) in connection.execute(asked, (notebook, since)) if found}
+
+    def written_tokens(self, model: str, last: int = 50) -> float:
+        """Return how many tokens the last answers of a model had, in the mean; 0 where none is known.
+
+        Raises
+        ------
+        JournalError
+            Where the journal can't be read.
+        """
+        written = "json_extract(usage, '$.output_tokens')"
+        asked = f"""
+            SELECT avg(written) FROM (
+                SELECT json_extract(usage, '$.known') AS known, {written} AS written FROM runs
+                WHERE model = ? AND finish = 'completed' ORDER BY number DESC LIMIT ?
+            ) WHERE known AND written > 0
+        """
+        with self.reading() as connection:
+            return float(connection.execute(asked, (model, last)).fetchone()[0] or 0)
 
     def flush(self, seconds: float = 10.0) -> bool:
         """Wait until all that was added is written; return whether it is."""
@@ -187,7 +225,7 @@ class Journal:
         self.flush()
         self._file.close()
 
-    def reading(self) -> AbstractContextManager[Connection]:
+    def reading(self) -> AbstractContextManager[sqlite3.Connection]:
         """Give a connection to read by, once what waits is written.
 
         Raises
@@ -199,24 +237,9 @@ class Journal:
         return self._file.reading()
 
 
-def _values(entry: Entry) -> dict[str, Any]:
-    values = {field.name: getattr(entry, field.name) for field in fields(Entry) if field.name != "number"}
-    usage = {field.name: getattr(entry.usage, field.name) for field in fields(entry.usage)}
-    lists = {name: list(values[name]) for name in ("tools", "shown")}
-    mappings = {name: dict(values[name]) for name in ("parameters", "variant")}
-    return {**values, **lists, **mappings, "usage": usage, "events": pack(entry.events)}
-
-
-def _entry(row: Any) -> Entry:
-    values = dict(row)
-    values["usage"] = Usage(**values["usage"])
-    values["tools"], values["shown"] = tuple(values["tools"]), tuple(values["shown"])
-    values["events"] = unpack(values["events"]) if "events" in values else ()
-    return Entry(**values)
-
-
 @lru_cache(maxsize=4)
 def _at(path: Path) -> Journal:
+    # One for each file: two writers of one process would wait for each other's locks.
     return Journal(path)
 
 

@@ -4,11 +4,54 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from ..events import Event, RunEnded, RunStarted, TextDelta, TurnStarted
-from .codec import Timed
+from ..core.events import Event, RunEnded, RunStarted, TextDelta, TurnStarted
 from .entry import Entry
-from .journal import Journal
+from .event_codec import Timed
+
+if TYPE_CHECKING:
+    from ..core.conversation import Conversation
+    from ..run.spec import RunSpec
+    from .journal import Journal
+
+
+def entry_of(spec: RunSpec, conversation: Conversation, *, notebook: str = "", seconds: float = 0.0) -> Entry:
+    """Return what is known of a run before it begins.
+
+    Parameters
+    ----------
+    spec : RunSpec
+        The run.
+    conversation : Conversation
+        What it goes on.
+    notebook : str
+        Where it is asked; empty where that is not known.
+    seconds : float
+        How long it took, where it was asked another way before; 0 to take the time of the run itself.
+    """
+    prompt = spec.prompt
+    if spec.resume:  # the one whose reply was left
+        prompt = next((message.said for message in reversed(conversation.messages) if message.role == "user"), "")
+    backend, _, endpoint = spec.home.partition(" ")
+    return Entry(
+        spec.redact.text(prompt),
+        notebook=notebook,
+        cell=spec.cell,
+        thread=conversation.name,
+        backend=backend,
+        endpoint=endpoint,
+        model=spec.model,
+        instructions=spec.redact.text(spec.instructions),
+        parameters={**spec.parameters, **({"reasoning": spec.reasoning} if spec.reasoning else {})},
+        tools=tuple(
+            {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
+            for tool in spec.toolbox.specs
+        ),
+        shown=tuple(spec.names),
+        variant=spec.variant,
+        seconds=seconds,
+    )
 
 
 class Recording:
@@ -25,6 +68,7 @@ class Recording:
     def __init__(self, journal: Journal, entry: Entry) -> None:
         self._journal = journal
         self._entry = entry
+        # Two clocks: the wall's says when it was, the monotonic one how long, whatever is done to the wall's meanwhile.
         self._began = time.time()
         self._clock = time.monotonic()
         self._model = entry.model
@@ -51,6 +95,7 @@ class Recording:
 
     def _close_turn(self) -> None:
         text = "".join(self._text)
+        # The text of the last turn that wrote any; what a model says before a call is not its answer.
         self._answer = text if text.strip() else self._answer
         self._text = []
 
@@ -62,6 +107,7 @@ class Recording:
             text=self._answer,
             finish=event.finish,
             detail=event.detail,
+            # A run of a batch or a cluster took its time elsewhere, before it was played here.
             seconds=self._entry.seconds or event.seconds or time.monotonic() - self._clock,
             first_text=self._first_text,
             usage=event.usage,

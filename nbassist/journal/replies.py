@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
+from ..core.files import put_in_place
 from ..errors import JournalError
-from .codec import Timed, from_json, to_json
+from .event_codec import Timed, from_json, to_json
 
 
 class ReplyFile:
@@ -41,7 +41,7 @@ class ReplyFile:
             raise JournalError(f"{path} holds no recorded replies: {error}") from error
 
     def __len__(self) -> int:
-        return len(self._replies)
+        return sum("events" in item for item in self._replies.values())
 
     def reply(self, key: str) -> tuple[Timed, ...] | None:
         """Return what came for a request; None where nothing was recorded."""
@@ -55,6 +55,26 @@ class ReplyFile:
         """Return those of `keys` for which a reply is recorded."""
         return {key for key in keys if key in self._replies}
 
+    def keep_rating(self, key: str, rating: str) -> None:
+        """Say of a reply what it was worth; an empty rating takes it back.
+
+        Raises
+        ------
+        JournalError
+            Where it can't be written.
+        """
+        name = f"rating:{key}"
+        if rating:
+            self._replies[name] = {"key": name, "rating": rating}
+        else:
+            self._replies.pop(name, None)
+        self._write()
+
+    def kept_ratings(self, keys: list[str]) -> dict[str, str]:
+        """Return what was said of replies, by their keys; of those alone of which anything was."""
+        found = {key: self._replies.get(f"rating:{key}") for key in keys}
+        return {key: str(one["rating"]) for key, one in found.items() if one}
+
     def keep_reply(self, key: str, timed: tuple[Timed, ...]) -> None:
         """Write a reply; the file is whole at any time.
 
@@ -63,11 +83,15 @@ class ReplyFile:
         JournalError
             Where it can't be written.
         """
+        # A reply that is recorded anew keeps its line, so that version control shows what changed and no more.
         self._replies[key] = {"key": key, "events": to_json(timed)}
+        self._write()
+
+    def _write(self) -> None:
         draft = self.path.with_name(self.path.name + ".new")
         try:
             lines = (json.dumps(item, ensure_ascii=False) for item in self._replies.values())
             draft.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-            os.replace(draft, self.path)
+            put_in_place(draft, self.path)
         except OSError as error:
             raise JournalError(f"{self.path} can't be written: {error.strerror or error}") from error

@@ -9,17 +9,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from .file import JournalFile
+from ..core import runtime_environment
+from .database import JournalFile
+from .tables import add_rows
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    import sqlite3
 
-_MOST = 500  # writes in one transaction
+# Writes in one transaction: a commit costs far more than a row, but other processes write to the file, too, and are
+# not to wait for thousands.
+_MOST = 500
 _GATHER = 0.05  # seconds in which more may come that is written along
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class NewRow:
     """A row to write; a later one with the same key takes its place.
 
     Parameters
@@ -41,10 +45,10 @@ class Row:
 class Change:
     """Something else to do to the file, after the rows before it."""
 
-    make: Callable[[Connection], Any]
+    make: Callable[[sqlite3.Connection], Any]
 
 
-Write: TypeAlias = Row | Change
+Write: TypeAlias = NewRow | Change
 
 
 class Writer:
@@ -52,15 +56,23 @@ class Writer:
 
     def __init__(self, file: JournalFile) -> None:
         self._file = file
+        # A `SimpleQueue` may be put to from anywhere, a signal handler or a destructor in the same thread among them.
         self._waiting: queue.SimpleQueue[Write | threading.Event] = queue.SimpleQueue()
         self._hurry = threading.Event()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
 
     def put(self, write: Write) -> None:
-        """Write it, soon; where that fails, the file's problem is told."""
+        """Write it, soon, and at once where there are no threads; where that fails, the file's problem is told."""
+        if not runtime_environment.THREADS:
+            self._transact([write])
+            if isinstance(write, NewRow):
+                write.written()
+            return
         with self._lock:
             if self._thread is None:
+                # A daemon, so that a kernel ends while a write hangs on a dead network disk; what waits is written by
+                # `atexit`.
                 self._thread = threading.Thread(target=self._work, name="nbassist-journal", daemon=True)
                 self._thread.start()
                 atexit.register(self.flush)
@@ -72,6 +84,7 @@ class Writer:
             if self._thread is None:
                 return True
         done = threading.Event()
+        # It stands in the queue behind what was put before it, so when its turn comes all that is written.
         self._waiting.put(done)
         self._hurry.set()
         return done.wait(seconds)
@@ -90,14 +103,14 @@ class Writer:
             for one in batch:
                 if isinstance(one, threading.Event):
                     one.set()
-                elif isinstance(one, Row):
+                elif isinstance(one, NewRow):
                     one.written()
 
     def _transact(self, work: list[Write]) -> bool:
         if not work:
             return True
         try:
-            with self._file.engine().begin() as connection:
+            with self._file.connections().writing() as connection:
                 _write(connection, work)
         except Exception as error:  # noqa: BLE001 - whatever it is, the reply goes before the journal
             self._file.failed(error)
@@ -105,14 +118,12 @@ class Writer:
         return True
 
 
-def _write(connection: Connection, work: list[Write]) -> None:
+def _write(connection: sqlite3.Connection, work: list[Write]) -> None:
     """Write the rows of each table at once, and then the changes: what they change came before them."""
-    from .schema import replies, runs
-
-    for name, insert in (("replies", replies.insert().prefix_with("OR REPLACE")), ("runs", runs.insert())):
-        rows = [dict(one.values()) for one in work if isinstance(one, Row) and one.table == name]
+    for table in ("replies", "runs"):
+        rows = [one.values() for one in work if isinstance(one, NewRow) and one.table == table]
         if rows:
-            connection.execute(insert, rows)
+            add_rows(connection, table, rows)
     for one in work:
         if isinstance(one, Change):
             one.make(connection)

@@ -1,15 +1,100 @@
-"""What `%config NbAssist` says, and what else the magics of one notebook share."""
+"""What `%config NbAssist` says, and what lives as long as the kernel: the assistant in use, and the threads."""
 
 from __future__ import annotations
 
 import os
-from typing import Any
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics
-from traitlets import Bool, Enum, Int, Unicode, default
+from traitlets import Bool, Enum, Float, Int, Unicode, default
 
-from .failures import LastFailure
-from .session import Session
+from ..config.settings import Settings, resolve
+from .notebook import CellLog, LastFailure
+
+if TYPE_CHECKING:
+    from ..assistant import Assistant
+    from ..journal import Journal
+    from ..journal.replies import ReplyFile
+    from ..run.meter import Budget
+    from ..threads import Threads
+    from .preload import Preload
+
+
+class Session:
+    """The assistant and the threads of one kernel.
+
+    Attributes
+    ----------
+    chosen : mapping of str to str
+        What `%assistant use` said about where prompts go; empty where it was not used.
+    began : float
+        When the kernel's first magic was loaded, in seconds since 1970.
+    """
+
+    def __init__(self, shell: Any = None) -> None:
+        self.began = time.time()
+        self.chosen: Mapping[str, str] = {}
+        self._shell = shell
+        self._threads: Threads | None = None
+        self._assistant: Assistant | None = None
+        self._replies: dict[str, ReplyFile] = {}
+        self._budget: Budget | None = None
+
+    @property
+    def threads(self) -> Threads:
+        """The threads of this notebook; those of a kernel that does not know its notebook are in memory alone."""
+        if self._threads is None:
+            from ..config.paths import data_file
+            from ..threads import Threads, ThreadStorage
+            from .notebook import notebook_path
+
+            path = notebook_path(self._shell)
+            self._threads = Threads(ThreadStorage(data_file("threads"), path) if path else None)
+        return self._threads
+
+    @property
+    def journal(self) -> Journal:
+        """Where the runs of this person are written."""
+        from ..journal import default_journal
+
+        return default_journal()
+
+    def settings(
+        self, config: Mapping[str, str], flags: Mapping[str, str] | None = None, *, offline: bool = False
+    ) -> Settings:
+        """Settle where the next prompt goes; the environment and `%config` may have changed since the last."""
+        return resolve(arguments=flags, chosen=self.chosen, config=config, offline=offline)
+
+    @property
+    def budget(self) -> Budget:
+        """What all runs of this kernel have spent together."""
+        from ..run.meter import Budget
+
+        self._budget = self._budget or Budget()
+        return self._budget
+
+    def replies(self, path: str) -> ReplyFile | None:
+        """Return the file of recorded replies at `path`, read once; None for an empty path."""
+        if not path:
+            return None
+        if path not in self._replies:
+            from pathlib import Path
+
+            from ..journal.replies import ReplyFile
+
+            self._replies[path] = ReplyFile(Path(path).expanduser())
+        return self._replies[path]
+
+    def assistant(self, settings: Settings) -> Assistant:
+        """Return the assistant for `settings`: the same one as long as they do not change."""
+        from ..assistant import Assistant
+
+        # The same object, so that its connection and what it learnt of the endpoint serve the next cell, too.
+        if self._assistant is None or self._assistant.settings != settings:
+            self._assistant = Assistant(settings=settings, threads=self.threads)
+        return self._assistant
 
 
 class Config(Magics):
@@ -27,6 +112,7 @@ class Config(Magics):
     ask_above = Int(100, min=0, help="A sweep that asks the endpoint more often than this asks you first.").tag(
         config=True
     )
+    budget = Float(0.0, min=0.0, help="US dollars that this kernel may spend; 0 for no limit.").tag(config=True)
     journal = Bool(True, help="Whether runs are written to the journal, which %assistant log reads.").tag(config=True)
     cache = Enum(
         ["auto", "off", "refresh", "replay"],
@@ -42,6 +128,16 @@ class Config(Magics):
         config=True
     )
 
+    template = Bool(True, help="Whether {{ expression }} in a prompt is filled in; --raw says no for one cell.").tag(
+        config=True
+    )
+    on_failure = Enum(
+        ["raise", "show"],
+        "raise",
+        help="Whether a cell fails, so that Run All stops, whose reply broke off or can't be read: raise, or show.",
+    ).tag(config=True)
+
+    # Read when it is asked for first, not when the class is made: an import reads no environment.
     @default("cache")
     def _cache(self) -> str:
         return os.environ.get("NBASSIST_CACHE", "off")
@@ -54,7 +150,16 @@ class Config(Magics):
         super().__init__(shell=shell)
         self.notebook_shell = shell  # never None, as `Magics.shell` may be
         self.session = Session(shell)
+        self.preload: Preload | None = None
         self.failures = LastFailure(shell)
+        self.log = CellLog(shell)
+
+    def forget(self) -> None:
+        """Watch the shell no longer."""
+        if self.preload is not None:
+            self.preload.end()
+        self.failures.forget()
+        self.log.forget()
 
     def choices(self) -> dict[str, str]:
         """Return what `%config` says about where prompts go."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from html import escape
+
+from ..core.html_allowlist import inert, seal
+from ..core.text import clean
 
 
 @dataclass(frozen=True, repr=False)
@@ -35,7 +37,7 @@ class Table:
         def row(cells: tuple[str, ...], head: bool) -> str:
             # The attribute is for where styles are stripped, as on GitHub.
             made = "".join(
-                f'<{tag} align="left" style="text-align:left">{escape(cell)}</{tag}>'
+                f'<{tag} align="left" style="text-align:left">{inert(cell)}</{tag}>'
                 for i, cell in enumerate(self._used(cells))
                 for tag in ["th" if head or (i == 0 and not any(self.headings)) else "td"]
             )
@@ -43,9 +45,9 @@ class Table:
 
         head = f"<thead>{row(self.headings, True)}</thead>" if any(self.headings) else ""
         body = "".join(row(cells, False) for cells in self.rows)
-        note = f"<div>{escape(self.note)}</div>" if self.note else ""
-        return f"<table>{head}<tbody>{body}</tbody></table>{note}"
+        note = f"<div>{inert(self.note)}</div>" if self.note else ""
+        return seal(f"<table>{head}<tbody>{body}</tbody></table>{note}")
 
     def _used(self, cells: tuple[str, ...]) -> tuple[str, ...]:
         columns = zip(self.headings, *self.rows, strict=True)
-        return tuple(cell for cell, column in zip(cells, columns, strict=True) if any(column))
+        return tuple(clean(cell) for cell, column in zip(cells, columns, strict=True) if any(column))

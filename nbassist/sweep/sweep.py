@@ -2,44 +2,44 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
-import sys
-import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from functools import partial
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from ..asking import Tools
 from ..assistant import Assistant
-from ..conversation import Conversation
-from ..errors import UsageError
-from ..prices import unchanged
+from ..config.prices import unchanged
+from ..context.namespace import Names
+from ..context.template import fill
+from ..core.conversation import Conversation
+from ..errors import BudgetError, JournalError, UsageError
+from ..run.options import PromptOptions, Tools
 from ..tools import Toolbox
-from .adopting import adopt, cell_of
-from .dask import run_on
-from .estimate import Estimate, estimate
-from .judging import check, judge_sweep, take_verdicts
-from .onerun import Run
-from .pace import Pace
-from .plan import make_plan
-from .runner import Order, run_all, run_name
-from .runs import Runs
-from .updates import Update
+from .estimate import Estimate, JudgeLoad, estimate
+from .evaluation.best import halve
+from .evaluation.checks import Check, hold, make_check
+from .evaluation.grading import GradingContext, grade
+from .evaluation.judge import Rubric, make_rubric
+from .evaluation.measures import RatingBook
+from .evaluation.pairs import BlindPairs, JudgedPairs, pair_prompts, pair_verdict, read_pairs
+from .plan import Plan, make_plan, plan_of
+from .prompts.family import scored_prompts
+from .rate_limiter import Pace
+from .remote.dask import run_on
+from .run_list import SweepRun, Update
+from .runner import SweepSpec, check_parameters, run_all, run_name
+from .runs import Runs, adopt, cell_of
+from .worker_thread import SweepView, check_threads, run_on_thread, taking_turns
 
-_LOOK = 0.04  # seconds
-_TURN = 0.0005  # seconds
+_BEGAN = time.time()
 
 
-class SweepView(Protocol):
-    """Shows a sweep while it runs."""
-
-    def begin(self, runs: Runs) -> None: ...
-    def apply(self, update: Update) -> None: ...
-    def close(self) -> None: ...
+if TYPE_CHECKING:
+    from ..context.prompt import Prompt
+    from .prompts.improve import Improvement
 
 
 class Sweep:
@@ -62,14 +62,15 @@ class Sweep:
     cache : {"auto", "off", "refresh", "replay"}
         How recorded replies are used: what is known is not asked again.
     conversation : Conversation, optional
-        What each run goes on from, on a fork; the assistant's current thread by default.
+        What each run goes on from, on a fork. By default a sweep over inputs begins from nothing, and is the same
+        whenever it is run; any other goes on from the assistant's current thread.
     options : mapping, optional
-        What all runs share; the fields of `nbassist.asking.Asking`.
+        What all runs share; the fields of `nbassist.run.options.PromptOptions`.
 
     Raises
     ------
     UsageError
-        Where the plan can't be made.
+        Where the plan can't be made, or a parameter that is varied is not known.
     """
 
     def __init__(
@@ -87,37 +88,49 @@ class Sweep:
         tools: Tools = (),
         cache: str = "auto",
         conversation: Conversation | None = None,
-        options: Mapping[str, Any] | None = None,
+        options: PromptOptions | None = None,
+        plan: Plan | None = None,
     ) -> None:
         self.assistant = assistant
-        self.plan = make_plan(template, vary=vary, over=over, repeat=repeat, namespace=namespace)
+        self.plan = plan or make_plan(template, vary=vary, over=over, repeat=repeat, namespace=namespace)
+        check_parameters(self.plan, {**assistant.parameters, **((options or {}).get("parameters") or {})})
+        if conversation is None:
+            conversation = Conversation() if self.plan.over else assistant.conversation
         self.runs = Runs(self.plan, self)
         if jobs < 1:
             raise UsageError(f"a sweep needs at least one job, not {jobs}")
         self.pace: Callable[[], Pace] = partial(Pace, jobs, rpm=rpm, tpm=tpm)
         self._profiles: dict[str, Assistant] = {"": assistant}
-        self.order = Order(
+        self.order = SweepSpec(
             self._asker,
-            assistant.conversation if conversation is None else conversation,
+            conversation,
             tools if isinstance(tools, Toolbox) else Toolbox(tools),
-            dict(options or {}),
+            options or {},
             cache,
             name=secrets.token_hex(5),
         )
         self._namespace = namespace
         self._options: dict[str, Any] = {"jobs": jobs, "rpm": rpm, "tpm": tpm, "cache": cache}
-        self._made = time.time()
+        self._ratings = RatingBook(assistant)
+        self._only: list[SweepRun] | None = None
 
-    def estimate(self) -> Estimate:
-        """Return what it will take, asking nothing."""
-        return estimate(self.plan, self.order, getattr(self.store, "known_replies", None))
+    def estimate(self, rubrics: Sequence[str] = (), judge_model: str = "") -> Estimate:
+        """Return what it will take, asking nothing; with rubrics, its judge included."""
+        written = getattr(self.assistant.journal, "written_tokens", None)
+        return estimate(
+            self.plan,
+            self.order,
+            getattr(self.store, "known_replies", None),
+            written=written or (lambda model: 0.0),
+            judging=JudgeLoad(judge_model, tuple(map(len, rubrics))) if rubrics else None,
+        )
 
     @property
     def store(self) -> Any:
         """Where replies are kept; None for nowhere."""
         return self.assistant.journal if self.assistant.replies is None else self.assistant.replies
 
-    def run(self, view: SweepView | None = None, *, on: Any = None, order: Order | None = None) -> Runs:
+    def run(self, view: SweepView | None = None, *, on: Any = None, order: SweepSpec | None = None) -> Runs:
         """Run what is not done, and return when all is, or the person interrupts: what is done stays.
 
         The runs go on a thread of their own; the view is painted on this one.
@@ -128,45 +141,22 @@ class Sweep:
             Shows it.
         on : distributed.Client, optional
             The cluster whose workers ask; in this process by default.
-        order : Order, optional
+        order : SweepSpec, optional
             How, in place of the sweep's own.
         """
+        check_threads()
         if view is not None:
             view.begin(self.runs)
         try:
             self._run(view, order, on)
         finally:
+            self._ratings.find(self.runs)
             if view is not None:
                 view.close()
         return self.runs
 
-    def _run(self, view: SweepView | None, order: Order | None, on: Any) -> None:
-        updates: deque[Update] = deque()
-        ended = threading.Event()
-        failed: list[BaseException] = []
-        loop = asyncio.new_event_loop()
-        task = loop.create_task(self._all(updates.append, order, on))
-
-        def work() -> None:
-            try:
-                loop.run_until_complete(task)
-            except asyncio.CancelledError:
-                pass  # what is done stays
-            except BaseException as error:  # noqa: BLE001 - it is raised on the thread that waits
-                failed.append(error)
-            finally:
-                loop.run_until_complete(loop.shutdown_asyncgens())
-                loop.close()
-                ended.set()
-
-        thread = threading.Thread(target=work, name="nbassist-sweep", daemon=True)
-        thread.start()
-        try:
-            _show(updates, ended, view, lambda: loop.call_soon_threadsafe(task.cancel))
-        finally:
-            thread.join()
-        if failed:
-            raise failed[0]
+    def _run(self, view: SweepView | None, order: SweepSpec | None, on: Any) -> None:
+        run_on_thread(lambda tell: self._all(tell, order, on), view)
 
     async def arun(self, view: SweepView | None = None) -> Runs:
         """As `run`, on the running event loop; a cancellation keeps what is done."""
@@ -175,57 +165,213 @@ class Sweep:
         try:
             await self._all(lambda update: view.apply(update) if view is not None else None)
         finally:
+            self._ratings.find(self.runs)
             if view is not None:
                 view.close()
         return self.runs
 
-    async def _all(self, tell: Callable[[Update], None], order: Order | None = None, on: Any = None) -> None:
+    async def _all(self, tell: Callable[[Update], None], order: SweepSpec | None = None, on: Any = None) -> None:
+        todo, self._only = self._only, None
         try:
-            with unchanged(), _taking_turns():
+            with unchanged(), taking_turns():
                 if on is not None:
                     await run_on(on, self, tell)
                 else:
-                    await run_all(self.runs, order or self.order, self.pace(), tell)
+                    await run_all(self.runs, order or self.order, self.pace(), tell, todo)
+        except BudgetError as error:  # what is done stays, as after an interrupt
+            if (line := f"not all was asked: {error}") not in self.runs.warnings:
+                self.runs.warnings.append(line)
         except BaseExceptionGroup as group:
             raise group.exceptions[0] from None  # the others say the same
 
+    def run_best_of(
+        self, measure: Callable[[list[SweepRun]], None], view: SweepView | None = None, by: str = ""
+    ) -> Runs:
+        """Run by successive halving: columns that have lost are asked no more.
+
+        Parameters
+        ----------
+        measure : callable
+            Checks and judges the runs that it is given.
+        view : SweepView, optional
+            Shows it.
+        by : str
+            What columns are compared by; see `Runs.best`.
+        """
+
+        def ask(todo: list[SweepRun]) -> None:
+            self._only = todo
+            self._run(view, None, None)
+            measure([run for run in todo if run.done])
+
+        if view is not None:
+            view.begin(self.runs)
+        try:
+            halve(self.runs, ask, by, self.runs.warnings.append)
+        finally:
+            self._ratings.find(self.runs)
+            if view is not None:
+                view.close()
+        return self.runs
+
     def again(self, runs: Runs) -> Runs:
-        """Run what is not done."""
-        return self.run()
+        """Ask anew what failed, could not be read or was not run, and check and judge that."""
+        self.ask_anew([run for run in runs if not run.ok])
+        for rubric in runs.rubrics.values():
+            silent = [run for run in runs if run.ok and rubric.name not in run.scores]
+            if silent:
+                self._judge(runs, rubric, silent)
+        return runs
 
-    def keep_rating(self, run: Run) -> None:
-        """Write a rating to the journal, where there is one."""
-        if self.assistant.journal is not None:
-            self.assistant.journal.rate_named(run_name(self.order, run.task), run.rating, since=self._made)
+    def ask_anew(self, failed: list[SweepRun], view: SweepView | None = None) -> Runs:
+        """Ask some runs that failed anew, whatever is kept of them, and check and judge them."""
+        if not failed:
+            return self.runs
+        # What is kept of a reply that could not be read would be read again.
+        order = replace(self.order, cache="refresh") if self.order.cache == "auto" else self.order
+        for run in failed:
+            run.rating, run.key = "", ""
+            for said in (run.checks, run.scores, run.reasons, run.costs):
+                said.clear()
+        self._only = failed
+        self.run(view, order=order)
+        for check in self.runs.tests.values():
+            self._hold_again(check, failed)
+        for rubric in self.runs.rubrics.values():
+            self._judge(self.runs, rubric, failed)
+        return self.runs
 
-    def check(self, runs: Runs, test: Any, name: str = "") -> str:
-        """Hold a test against each reply; an expression knows the notebook's names."""
-        return check(runs, test, name, self._namespace)
+    def _hold_again(self, check: Check, failed: list[SweepRun]) -> None:
+        try:
+            hold(failed, check)
+        except UsageError:  # it raises on each of these few, and not on the others: they have not passed
+            for run in failed:
+                run.checks[check.name] = False
+
+    def keep_rating(self, run: SweepRun) -> None:
+        """Write a rating where replies are kept: by the reply's key, and in the journal at its run."""
+        self._ratings.keep(run, run_name(self.order, run.task))
+
+    def improve(self, runs: Runs, by: str = "", rounds: int = 3, notes: str = "", model: str = "") -> Improvement:
+        """Have a model propose new wordings, and try them; see `Runs.improve`."""
+        from .prompts.improve_runs import improve_runs
+
+        return improve_runs(self, runs, by, rounds, notes, model)
+
+    def with_prompts(self, prompts: Sequence[Prompt], rows: Sequence[Any], variant: Mapping[str, Any]) -> Sweep:
+        """Return a sweep like this one, of other wordings over some rows; all else is as in one variant."""
+        kept = {name: [value] for name, value in variant.items() if name not in self.plan.alternatives}
+        return Sweep(
+            self.assistant,
+            "",
+            vary={**kept, "prompt": prompts},
+            over=rows,
+            repeat=self.plan.repeat,
+            namespace=self._namespace,
+            tools=self.order.tools,
+            conversation=self.order.conversation,
+            options=self.order.options,
+            **self._options,
+        )
+
+    def settings(self) -> tuple[Mapping[str, Any], str]:
+        """Return what all runs share, and the notebook's path; empty where that is not known."""
+        shared = self.order.options
+        shelf = self.assistant.threads.shelf
+        said = {
+            "model": shared.get("model") or self.assistant.model,
+            "instructions": shared.get("instructions") or self.assistant.instructions,
+            "parameters": {**self.assistant.parameters, **(shared.get("parameters") or {})},
+        }
+        return said, shelf.notebook if shelf else ""
+
+    def remember(self) -> None:
+        """Write the wordings, and what they scored, to the journal, where there is one."""
+        journal = self.assistant.journal
+        if journal is not None and not self.order.options.get("off") and (kept := scored_prompts(self.runs)):
+            journal.keep_prompts(self.settings()[1], kept)
+
+    def tried(self) -> int:
+        """Return how many wordings were tried in this notebook, those of this sweep included.
+
+        A notebook without a file is known by nothing but its kernel: there those since it began count.
+        """
+        here = {task.wording for task in self.plan.tasks[: len(self.plan.variants) * self.plan.repeat]}
+        journal, shelf = self.assistant.journal, self.assistant.threads.shelf
+        notebook = shelf.notebook if shelf else ""
+        if journal is not None:
+            with suppress(JournalError):
+                here |= journal.wordings(notebook, 0.0 if notebook else _BEGAN)
+        return max(len(here), len(self.plan.variants))
+
+    def check(self, test: Any, name: str = "") -> Check:
+        """Return a test that can be held against replies; an expression knows the notebook's names."""
+        return make_check(test, name, self._namespace)
 
     def judge(
-        self, runs: Runs, rubric: str, model: str = "", told: Callable[[Update], None] = lambda update: None
+        self,
+        runs: Runs,
+        rubric: str,
+        model: str = "",
+        told: Callable[[Update], None] = lambda update: None,
+        *,
+        name: str = "",
     ) -> int:
-        """Have a model grade the replies; return how many it graded. `told` hears how far it is, and of each grade."""
+        """Have a model grade each reply; return how many it graded. `told` hears how far it is, and of each grade.
 
-        def make(template: str, **more: Any) -> Sweep:
-            options = {"off": self.order.options.get("off", False), **more.pop("options")}
-            options["model"] = options["model"] or self.order.options.get("model", "")
-            return Sweep(
-                self.assistant, template, conversation=Conversation(), options=options, **self._options, **more
-            )
-
-        judging, graded = judge_sweep(runs, rubric, make, model)
-        try:
-            judging.run(_Judging(told))
-        finally:
-            found = take_verdicts(graded, judging.runs)
-            for run in graded:
-                told(Update("judged", run.task.number))
-        if not found and (said := next((run.error for run in judging.runs if run.error), "")):
-            raise UsageError(f"the judge graded nothing: {said}")
+        Raises
+        ------
+        UsageError
+            Where there is no reply to judge, the rubric can't be filled in, or the judge graded nothing.
+        """
+        if not any(run.done for run in runs.touched()):
+            raise UsageError("there is no reply to judge")
+        others = [known for known, one in runs.rubrics.items() if (one.text, one.model) != (rubric, model)]
+        made = make_rubric(rubric, name, model, others)
+        found = self._judge(runs, made, [run for run in runs.touched() if run.done], told)
+        runs.rubrics[made.name] = made
         return found
 
-    def adopt(self, run: Run) -> str:
+    def try_rubric(self, rubric: str) -> None:
+        """Fill a rubric in for the first input, before anything is asked; UsageError where that can't be done."""
+        if len(self.plan):
+            fill(rubric, Names({**(self._namespace or {}), **self.plan.inputs[0].names, "text": ""}))
+
+    def judge_pairs(self, runs: Runs, rubric: str, model: str = "") -> JudgedPairs:
+        """Have a model say which of two replies is better, each pair in both orders."""
+        blind = BlindPairs(runs)
+        pairs = list(blind.waiting)
+        if not pairs:
+            raise UsageError("there are no two replies to one input that differ")
+        judging = self.beside(pair_prompts(runs, pairs, rubric), model, as_=pair_verdict())
+        judging.run()
+        chosen = [one.reply.value.better if one.reply and one.reply.value else None for one in judging.runs]
+        return read_pairs(runs, pairs, chosen)
+
+    def beside(self, prompts: list[str], model: str, **said: Any) -> Sweep:
+        """Return a sweep that asks these prompts of a judge, from nothing."""
+        shared = self.order.options
+        options: PromptOptions = {"off": shared.get("off", False), "instructions": "", **said}  # type: ignore[typeddict-item]
+        options["model"] = model or shared.get("model", "")
+        return Sweep(
+            self.assistant,
+            "",
+            conversation=Conversation(),
+            options=options,
+            plan=plan_of(prompts),
+            **self._options,
+        )
+
+    def _judge(
+        self, runs: Runs, rubric: Rubric, chosen: list[SweepRun], told: Callable[[Update], None] = lambda update: None
+    ) -> int:
+        def make(prompts: list[str], **said: Any) -> Sweep:
+            return self.beside(prompts, rubric.model, **said)
+
+        context = GradingContext(self.order, self.assistant.instructions, self.assistant.model, self._namespace or {})
+        return grade(runs, rubric, chosen, context, make, told)
+
+    def adopt(self, run: SweepRun) -> str:
         """Make a run the turn of the thread that the sweep went on from; return the cell that asks the same."""
         name = self.order.conversation.name
         current = self.assistant.threads.current
@@ -242,57 +388,6 @@ class Sweep:
                 journal=own.journal,
                 replies=own.replies,
                 threads=own.threads,
+                budget=own.budget,
             )
         return self._profiles[profile]
-
-
-class _Judging:
-    """Tells the view of a sweep how far its judge is."""
-
-    def __init__(self, told: Callable[[Update], None]) -> None:
-        self._told = told
-        self._done = self._total = 0
-
-    def begin(self, runs: Runs) -> None:
-        self._total = len(runs)
-        self._tell()
-
-    def apply(self, update: Update) -> None:
-        if update.what == "waiting":
-            self._told(update)
-        elif update.what == "ended":
-            self._done += 1
-            self._tell()
-
-    def close(self) -> None:
-        pass
-
-    def _tell(self) -> None:
-        self._told(Update("judging", text=f"{self._done:,} of {self._total:,} judged"))
-
-
-@contextmanager
-def _taking_turns() -> Iterator[None]:
-    """Let threads take turns more often: the journal's writer would hold the loop up for 5 ms at each of its waits."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(min(before, _TURN))
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(before)
-
-
-def _show(updates: deque[Update], ended: threading.Event, view: SweepView | None, cancel: Callable[[], Any]) -> None:
-    """Paint what happens until the runs end; an interrupt cancels them, and a second one does no harm."""
-    going = True
-    while going:
-        try:
-            going = not ended.wait(_LOOK)  # looked at now and then: waking at each piece of text would slow the runs
-            while updates:
-                update = updates.popleft()
-                if view is not None:
-                    view.apply(update)
-        except KeyboardInterrupt:
-            going = True
-            if not ended.is_set():
-                cancel()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from html import escape
 
-from ..conversation import Conversation
-from ..messages import File, Image, Message, Text, ToolCall, ToolOutput
+from ..core.conversation import Conversation
+from ..core.html_allowlist import inert, seal
+from ..core.messages import File, Image, Message, Text, ToolCall, ToolOutput
+from ..core.text import clean
 
 _LONGEST = 2_000  # characters of one part
 
@@ -33,7 +34,7 @@ class History:
         for message in conversation.messages:
             if message.role == "user":
                 turns.append([])
-            turns[-1].extend(_lines(message))
+            turns[-1].extend((clean(who), clean(said)) for who, said in _lines(message))
         return cls(conversation.name, tuple(tuple(turn) for turn in turns))
 
     def __repr__(self) -> str:
@@ -46,17 +47,17 @@ class History:
 
     def _repr_html_(self) -> str:
         if not any(self.turns):
-            return f"<p>the thread {escape(repr(self.name))} is empty</p>"
+            return f"<p>the thread {inert(repr(self.name))} is empty</p>"
         rows = []
         for number, turn in enumerate(self.turns):
             for index, (who, said) in enumerate(turn):
                 mark = str(number) if index == 0 else ""
                 rows.append(
                     f'<tr valign="top"><td style="vertical-align:top">{mark}</td>'
-                    f'<th align="left" style="text-align:left;vertical-align:top">{escape(who)}</th>'
-                    f'<td style="text-align:left;white-space:pre-wrap">{escape(said)}</td></tr>'
+                    f'<th align="left" style="text-align:left;vertical-align:top">{inert(who)}</th>'
+                    f'<td style="text-align:left;white-space:pre-wrap">{inert(said)}</td></tr>'
                 )
-        return f"<table><tbody>{''.join(rows)}</tbody></table>"
+        return seal(f"<table><tbody>{''.join(rows)}</tbody></table>")
 
 
 def _lines(message: Message) -> list[tuple[str, str]]:
@@ -66,6 +67,7 @@ def _lines(message: Message) -> list[tuple[str, str]]:
         if isinstance(part, ToolCall):
             lines.append(("call", f"{part.name}({_short(part.arguments)})"))
         elif isinstance(part, ToolOutput):
+            # The person's line where it failed; what the model was told is longer, and for the model.
             lines.append((part.name, _short(part.error or part.output)))
         elif isinstance(part, Image):
             lines.append((who, f"[image, {part.media_type}]"))
@@ -81,4 +83,5 @@ def _lines(message: Message) -> list[tuple[str, str]]:
 
 
 def _short(text: str) -> str:
+    # A tool may have given a megabyte, and the page is to stay one that can be read.
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… [{len(text) - _LONGEST:,} characters more]"

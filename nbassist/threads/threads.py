@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..conversation import Conversation
-from ..errors import ConversationError
-from .placing import Placing, place
-from .shelf import Shelf
+from ..core.conversation import Conversation
+from ..core.notices import tell_once
+from ..core.text import one_line
+from ..errors import ConversationError, LaterVersionError, UnreadableError
+from .placement import Placement, place
+from .storage import ThreadStorage
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
 
 MAIN = "main"
+# A cell that is run again and again leaves a fork each time; so many are a way back, more would be litter.
 _FORKS_KEPT = 5
 
 
@@ -24,7 +28,7 @@ class Threads:
 
     Parameters
     ----------
-    shelf : Shelf, optional
+    shelf : ThreadStorage, optional
         Where they are kept; without it they live as long as this object.
 
     Attributes
@@ -33,10 +37,11 @@ class Threads:
         The thread of prompts that name none.
     """
 
-    def __init__(self, shelf: Shelf | None = None) -> None:
+    def __init__(self, shelf: ThreadStorage | None = None) -> None:
         self.shelf = shelf
         self.current = MAIN
         self._open: dict[str, Conversation] = {}
+        self._left_alone: dict[str, str] = {}  # why, of threads whose files are not to be written
         self._stamps: dict[str, tuple[int, int]] = {}
 
     def names(self) -> list[str]:
@@ -63,8 +68,14 @@ class Threads:
         name = name or self.current
         shelf, own = self._where(name)
         stamp = shelf.stamp(own) if shelf else (0, 0)
+        # Read again only where the file changed, by another notebook: the object is the one that a run may hold.
         if name not in self._open or stamp != self._stamps.get(name, (0, 0)):
-            kept = shelf.read(own) if shelf else None
+            # A thread whose file was deleted elsewhere goes on here; with the next run it is written again.
+            try:
+                kept = shelf.read(own) if shelf else None
+                self._left_alone.pop(name, None)
+            except (UnreadableError, LaterVersionError) as error:
+                kept, self._left_alone[name] = None, str(error)
             if kept is not None or name not in self._open:
                 self._open[name] = kept or Conversation(own)
             self._stamps[name] = stamp
@@ -106,6 +117,7 @@ class Threads:
             raise ConversationError(f"there is a thread {name!r} already: choose another name for the fork")
         if at is not None and not 0 <= at <= len(source.turns):
             raise ConversationError(f"this thread has {len(source.turns)} turns: there is no turn {at} to fork after")
+        # Turns are what a person counts; the conversation counts messages.
         end = None if at is None or at == len(source.turns) else source.turns[at]
         name = _checked(name) if name else self._free(source_name.partition(":")[2] or source_name)
         self._put(name, source.fork(end, name))
@@ -117,7 +129,7 @@ class Threads:
         name = name or self.current
         conversation = self.known(name)
         gone = conversation.undo(turns)
-        self.save(name)
+        self._save(name)
         return gone
 
     def rename(self, new: str, name: str = "") -> None:
@@ -127,8 +139,9 @@ class Threads:
         if new in self:
             raise ConversationError(f"there is a thread {new!r} already: choose another name")
         conversation.name = _checked(new)
-        if self.shelf:
-            self.shelf.rename(name, new)
+        with _in_words(f"the thread {name!r} can't be renamed"):
+            if self.shelf:
+                self.shelf.rename(name, new)
         self._open.pop(name, None)
         self._put(new, conversation)
         if self.current == name:
@@ -137,8 +150,9 @@ class Threads:
     def delete(self, name: str) -> None:
         """Forget a thread; where it was the current one, prompts go on with the main one."""
         self.known(name)
-        if self.shelf:
-            self.shelf.delete(name)
+        with _in_words(f"the thread {name!r} can't be deleted"):
+            if self.shelf:
+                self.shelf.delete(name)
         self._open.pop(name, None)
         self._stamps.pop(name, None)
         if self.current == name:
@@ -174,6 +188,8 @@ class Threads:
         """
         name = name or self.current
         shelf, own = self._where(name)
+        if why := self._left_alone.get(name):
+            raise OSError(why)
         if shelf and name in self._open:
             shelf.write(own, self._open[name])
             self._stamps[name] = shelf.stamp(own)
@@ -198,19 +214,28 @@ class Threads:
 
     def _put(self, name: str, conversation: Conversation) -> None:
         self._open[name] = conversation
-        self.save(name)
+        self._save(name)
+
+    def _save(self, name: str) -> None:
+        """Keep a thread where that can be done; where it can't, it lives as long as the session, and that is told."""
+        try:
+            self.save(name)
+        except OSError as error:
+            tell_once("disk", f"the thread can't be kept on disk: {error}")
 
     def _free(self, stem: str, mark: str = "-") -> str:
+        # After the highest, not the first that is free: `put_aside` takes the lowest number for the oldest fork.
         names = {*self.names(), *self._open}
         numbers = [
             int(n.rpartition(mark)[2]) for n in names if n.startswith(stem + mark) and n.rpartition(mark)[2].isdigit()
         ]
         return f"{stem}{mark}{max(numbers, default=1 if mark == '-' else 0) + 1}"
 
-    def _where(self, name: str) -> tuple[Shelf | None, str]:
+    def _where(self, name: str) -> tuple[ThreadStorage | None, str]:
         notebook, colon, own = name.rpartition(":")
         if not colon:
             return self.shelf, name
+        # By the end of the path, which is what a person knows of it.
         found = [s for s in self.shelf.others() if s.notebook.endswith(notebook)] if self.shelf else []
         if not found:
             raise ConversationError(f"no notebook {notebook!r} keeps threads here; %assistant threads --all lists them")
@@ -239,8 +264,11 @@ class Hold:
         self.cell = cell
         self._threads = threads
         self._turn = turn
-        self._lock = threads.lock(name)
         self._problem = ""
+        try:
+            self._lock = threads.lock(name)
+        except OSError:
+            self._lock = None  # what can't be written needs no lock; keeping it tells of that
         self._before: Conversation | None = None
         self._placed = 0
         self._aside = ""
@@ -255,14 +283,19 @@ class Hold:
             self._lock.acquire(timeout=seconds, poll_interval=0.1)
         except Timeout:
             return False
+        except (OSError, NotImplementedError):
+            self._lock = None  # as on a disk without locks: the reply comes all the same
         return True
 
-    def begin(self) -> tuple[Conversation, Placing]:
+    def begin(self) -> tuple[Conversation, Placement]:
         """Read the thread as it stands now, and make room for the prompt."""
+        # Read with the lock held: another notebook may have written while we waited for it.
         conversation = self._threads[self.name]
         placing = place(conversation, self.cell, self._turn)
         if placing.action != "append":
+            # A copy by way of the saved form: `undo` and the run change the conversation in place.
             self._before, self._placed = Conversation.from_dict(conversation.to_dict()), placing.turn
+        # Before the turns go: the fork is of all of them.
         if placing.action == "fork":
             self._aside = self._threads.put_aside(self.name)
         if placing.action != "append":
@@ -273,7 +306,8 @@ class Hold:
         """Write the thread as it stands; return what went wrong the first time, in one line, or an empty one."""
         try:
             self._threads.save(self.name)
-        except OSError as error:
+            # A reply is never lost to a full disk: it goes on in memory, and is told of once.
+        except (OSError, ValueError) as error:
             first, self._problem = not self._problem, str(error)
             return f"the thread can't be kept on disk: {error}" if first else ""
         return ""
@@ -291,7 +325,17 @@ class Hold:
             self._lock.release()
 
 
+@contextmanager
+def _in_words(what: str) -> Iterator[None]:
+    """Let a disk's refusal be one line."""
+    try:
+        yield
+    except OSError as error:
+        raise ConversationError(f"{what}: {error.strerror or error}") from error
+
+
 def _checked(name: str) -> str:
-    if not name.strip() or ":" in name or "~" in name:
+    name = one_line(name, len(name) + 1)
+    if not name or ":" in name or "~" in name:
         raise ConversationError(f"a thread can't be called {name!r}: a name has no : and no ~ in it")
     return name

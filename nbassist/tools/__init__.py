@@ -1,18 +1,19 @@
 """From a Python function of the notebook to a tool that the model can call.
 
-`schema` describes the function, `validate` reads the model's arguments, `approval` settles whether a call may run and
-`dialogue` asks the person, `call` runs it, `capture` keeps what it prints and displays, `results` turns what it returns
-into text for the model and something to look at for the person. `adding` finds tools by name, `mcp` at servers.
+Imports the ground (`errors`, `core`) and nothing else of ours; `capture` alone knows IPython. Begin with `decorator`
+and `toolbox`: what `@tool` makes, and how the calls of one turn are answered. `schema` describes a function and reads
+the model's arguments, `approval` settles whether a call may run and asks the person, `execute` runs one, `capture`
+keeps what it prints and displays, `results` turns what it returns into text for the model and something to look at
+for the person. `lookup` finds tools by name, `mcp` at servers.
 """
 
 from __future__ import annotations
 
-from .approval import POLICIES, Approvals, Ask
-from .call import Toolbox
+from .approval import POLICIES, Approvals, Ask, asker
 from .decorator import as_tool, current, registry, tool
 from .definition import Tool
-from .dialogue import asker
-from .results import ToolResult
+from .results.result import ToolResult
+from .toolbox import Toolbox
 
 __all__ = [
     "POLICIES",

@@ -7,7 +7,6 @@ on a loop, do not mix, and what runs outside any tool goes where it always went.
 
 from __future__ import annotations
 
-import builtins
 import sys
 import threading
 import weakref
@@ -16,17 +15,21 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from ..events import MimeBundle
-from .figures import bundle_of_figure, is_figure
-from .reprs import clean, cut
-from .results import ToolResult, bounded_bundle, to_bundle
+from ..core.events import MimeBundle
+from . import guards, stand_ins
+from .descriptors import Descriptors, belong_to_a_kernel
+from .results.figures import bundle_of_figure, is_figure, with_picture
+from .results.reprs import clean, cut
+from .results.result import ToolResult, bounded_bundle, to_bundle
 
 _TEXT_LIMIT = 100_000  # characters of print that are kept of one call
 _DISPLAYS = 200  # bundles that are kept of one call
 
 _current: ContextVar[Capture | None] = ContextVar("nbassist_capture", default=None)
 _active: list[Capture] = []
+# Reentrant: to put the stand-ins in place flushes the streams, which ask whose output it is.
 _lock = threading.RLock()
+_descriptors: Descriptors | None = None
 
 
 class Capture:
@@ -39,12 +42,31 @@ class Capture:
         self._size = 0
         self._dropped = 0
         self._wait = False
+        # A thread starts with an empty context, so one that a tool starts is known by having begun since.
         self._others = weakref.WeakSet(threading.enumerate())
 
     def bundles(self) -> tuple[MimeBundle, ...]:
         """Return what was kept, in order: each stretch of print as text/plain, each display as its bundle."""
+        if _descriptors is not None:
+            _descriptors.drain()
+        self._draw_pictures()
+        return self.so_far()
+
+    def _draw_pictures(self) -> None:
+        """Add a picture to each display that only a page can draw: at the end, for a library may take seconds."""
         with _lock:
-            parts = list(self._parts)
+            parts = [(at, part) for at, part in enumerate(self._parts) if isinstance(part, dict)]
+        for at, part in parts:
+            drawn = dict(with_picture(part))
+            with _lock:
+                # A thread that the tool left behind may have put another in its place.
+                if at < len(self._parts) and self._parts[at] is part:
+                    self._parts[at] = drawn
+
+    def so_far(self) -> tuple[MimeBundle, ...]:
+        """Return what has come in so far, as `bundles` does; for a view that looks on while the call runs."""
+        with _lock:
+            parts = [part if isinstance(part, dict) else list(part) for part in self._parts]
         kept: list[MimeBundle] = []
         for part in parts:
             if isinstance(part, dict):
@@ -96,8 +118,16 @@ class Capture:
             self._parts.clear()
             self._ids.clear()
 
+    def may_ask(self) -> bool:
+        """Whether a person can answer `input` in the call."""
+        return self.can_ask and someone_is_there()
+
     def stop(self) -> None:
         """Capture no more threads: the call ended, or was given up and runs on unheard."""
+        with _lock:
+            last = _active == [self]
+        if last and _descriptors is not None:
+            _descriptors.drain()  # what was written so far is this call's
         with _lock:
             if self in _active:
                 _active.remove(self)
@@ -146,22 +176,65 @@ def captured() -> tuple[MimeBundle, ...]:
     return () if capture is None else capture.bundles()
 
 
-def bundle_of(value: Any) -> tuple[MimeBundle, ...]:
-    """Return what the person sees of a tool's result, as a cell would display it; empty for None."""
+def bundle_of(value: Any, seconds: float | None = None) -> tuple[MimeBundle, ...]:
+    """Return what the person sees of a tool's result, as a cell would display it; empty for None.
+
+    Parameters
+    ----------
+    value : object
+        What the tool returned; a `ToolResult` is shown as it says.
+    seconds : float, optional
+        How long each object may take to say how it is displayed. A picture of it is drawn after that, with a limit
+        of its own, and is left out where it takes longer.
+
+    Raises
+    ------
+    TimeoutError
+        Where an object takes longer.
+    """
     if isinstance(value, ToolResult):
         shown = value.text if value.show is None else value.show
-        return tuple(bundle for part in (shown, *value.images) for bundle in bundle_of(part))
+        return tuple(bundle for part in (shown, *value.images) for bundle in bundle_of(part, seconds))
     if is_figure(value):
         return (bundle_of_figure(value),)
     shell = _shell()
     if shell is None or value is None or isinstance(value, str | bytes):
         bundle = to_bundle(value)
         return () if bundle is None else (bounded_bundle(bundle),)
-    data, _ = shell.display_formatter.format(value)
-    if not data:  # the object displayed itself
-        return ()
+    if seconds is None:
+        bundle, failed = _displayed(value, shell)
+    else:
+        bundle, failed = guards.within(seconds, lambda: _displayed(value, shell))
+    failures = tuple({"text/plain": line} for line in failed)
+    # Empty where the object displayed itself.
+    return (with_picture(bundle, value), *failures) if bundle else failures
+
+
+def _displayed(value: Any, shell: Any) -> tuple[MimeBundle, list[str]]:
+    """Return how IPython displays an object, and what failed on the way."""
+    with _failures_of_formatters(shell) as failed:
+        data, _ = shell.display_formatter.format(value)
     text = data.get("text/plain")
-    return (bounded_bundle({**data, "text/plain": cut(clean(text), 20_000)} if isinstance(text, str) else data),)
+    if isinstance(text, str):
+        data = {**data, "text/plain": cut(clean(text), 20_000)}
+    return bounded_bundle(data) if data else {}, failed
+
+
+@contextmanager
+def _failures_of_formatters(shell: Any) -> Iterator[list[str]]:
+    """Collect in a line each what IPython would publish as an error of the cell: a `_repr_html_` that raises."""
+    failed: list[str] = []
+
+    def note(*args: Any, **kwargs: Any) -> None:
+        error = sys.exception()
+        failed.append(f"its display raised {type(error).__name__}: {clean(str(error))}")
+
+    # On the instance, for a moment: IPython's formatters report a failure by this method, and have no other hook.
+    shell.showtraceback = note
+    try:
+        yield failed
+    finally:
+        del shell.showtraceback  # the class's own is there again
 
 
 def _found() -> Capture | None:
@@ -173,6 +246,7 @@ def _found() -> Capture | None:
         return None
     with _lock:  # a thread that a tool started has an empty context
         owners = [capture for capture in _active if capture.owns_thread(thread)]
+    # Of several the last that began: a thread does not say who started it.
     return owners[-1] if owners else None
 
 
@@ -185,103 +259,51 @@ def _shell() -> Any:
     return get_ipython()
 
 
-class _Stream:
-    """Stands in for `sys.stdout` or `sys.stderr`."""
-
-    def __init__(self, stream: Any) -> None:
-        self.stream = stream
-
-    def write(self, text: str) -> int:
-        capture = _found()
-        if capture is None:
-            return int(self.stream.write(text) or 0)
-        if not isinstance(text, str):
-            raise TypeError(f"write() argument must be str, not {type(text).__name__}")
-        capture.write(text)
-        return len(text)
-
-    def writelines(self, lines: Any) -> None:
-        for line in lines:
-            self.write(line)
-
-    def flush(self) -> None:
-        if _found() is None and self.stream is not None:
-            self.stream.flush()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.stream, name)
+def _ready() -> Capture | None:
+    """Return where the output of this context belongs, after what a subprocess wrote before it."""
+    capture = _found()
+    if capture is not None and _descriptors is not None and _descriptors.is_waiting():
+        _descriptors.drain()
+    return capture
 
 
-class _Publisher:
-    """Stands in for the shell's display publisher."""
-
-    def __init__(self, publisher: Any) -> None:
-        self.__dict__["publisher"] = publisher
-
-    def publish(self, data: Any, metadata: Any = None, *args: Any, **kwargs: Any) -> None:
-        capture = _found()
-        if capture is None:
-            self.publisher.publish(data, metadata, *args, **kwargs)
-            return
-        display_id = str((kwargs.get("transient") or {}).get("display_id", ""))
-        capture.publish(data, display_id, update=bool(kwargs.get("update")))
-
-    def clear_output(self, wait: bool = False) -> None:
-        capture = _found()
-        if capture is None:
-            self.publisher.clear_output(wait)
-        else:
-            capture.clear(wait)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.publisher, name)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        setattr(self.publisher, name, value)
-
-
-class _Input:
-    """Stands in for `input`."""
-
-    def __init__(self, real: Any) -> None:
-        self.real = real
-
-    def __call__(self, prompt: object = "", /) -> str:
-        capture = _found()
-        if capture is not None and not (capture.can_ask and someone_is_there()):
-            raise EOFError("no one can answer input() here")
-        with uncaptured():  # the question belongs to the person, not to the call's panel
-            return str(self.real(prompt))
+def _written(text: str) -> None:
+    """Keep what a subprocess wrote: it belongs to the call that began last."""
+    owners = list(_active)
+    if text and owners:
+        owners[-1].write(text)
 
 
 def _install() -> None:
-    """Put the stand-ins in place, each where it does not stand yet: a call given up may have left its own."""
-    if not isinstance(sys.stdout, _Stream):
-        sys.stdout = _Stream(sys.stdout)
-    if not isinstance(sys.stderr, _Stream):
-        sys.stderr = _Stream(sys.stderr)
-    if not isinstance(builtins.input, _Input):
-        builtins.input = _Input(builtins.input)
+    """Put the stand-ins in place, and take what is written below Python's streams."""
+    global _descriptors
     shell = _shell()
-    if shell is not None and not isinstance(shell.display_pub, _Publisher):
-        shell.display_pub = _Publisher(shell.display_pub)
+    stand_ins.put(_ready, uncaptured, shell)
+    guards.guard(lambda: _found() is not None, shell)
+    if _descriptors is None and belong_to_a_kernel():
+        # What was printed before the call goes where it went, before the descriptors are another's.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        _descriptors = Descriptors(_written)
 
 
 def _remove() -> None:
-    """Take the stand-ins away; what a tool put in their place and left there stays."""
-    if isinstance(sys.stdout, _Stream):
-        sys.stdout = sys.stdout.stream
-    if isinstance(sys.stderr, _Stream):
-        sys.stderr = sys.stderr.stream
-    if isinstance(builtins.input, _Input):
-        builtins.input = builtins.input.real
-    shell = _shell()
-    if shell is not None and isinstance(shell.display_pub, _Publisher):
-        shell.display_pub = shell.display_pub.publisher
+    global _descriptors
+    if _descriptors is not None:
+        _descriptors.end()
+        _descriptors = None
+    guards.unguard(_shell())
+    stand_ins.take_away(_shell())
+
+
+def has_page() -> bool:
+    """Whether what is displayed here can be shown to a person: in a kernel's notebook."""
+    return hasattr(_shell(), "kernel")
 
 
 def someone_is_there() -> bool:
     """Whether a person can answer `input` on this thread."""
+    # A kernel answers `input` on the main thread alone.
     if threading.current_thread() is not threading.main_thread():
         return False
     shell = _shell()

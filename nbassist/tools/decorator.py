@@ -32,6 +32,7 @@ def current() -> dict[str, Tool]:
     """
     for name, tool in list(_REGISTRY.items()):
         found = None if tool.origin is None else tool.origin()
+        # By equality: a bound method is another object each time it is looked up, and equal to the one before.
         if found is None or found == tool.function:
             continue
         if isinstance(found, Tool) or hasattr(found, "__nbassist_tool__"):
@@ -62,6 +63,7 @@ def as_tool(function: Callable[..., Any]) -> Tool:
         return function
     marked = getattr(function, "__nbassist_tool__", None)
     if isinstance(marked, Tool):
+        # A wrapper that copies the function's attributes carries its mark: what it wraps is not what is to be called.
         return marked if marked.function is function else replace(marked, function=function)
     return next((known for known in _REGISTRY.values() if known.function == function), None) or Tool.from_function(
         function

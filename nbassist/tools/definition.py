@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from ..core.messages import ToolSpec
 from ..errors import ToolError
-from ..messages import ToolSpec
-from .mistakes import Mistakes
+from .schema.mistakes import Mistakes
 
 if TYPE_CHECKING:
-    from .schema import Parameters
+    from .schema.signature import Parameters
 
 Approve: TypeAlias = bool | Callable[..., bool]
 
@@ -45,6 +45,8 @@ class Tool:
         Whether the model writes free text, which is the function's only argument, in place of JSON.
     untrusted : bool
         Whether its outputs come from outside, and are marked as data for the model.
+    service : str
+        The type of a tool that some services have themselves, which then stands in its place; empty for none.
     origin : callable, optional
         Gives what stands now where the function was found, so that a redefined one is called; None where it is fixed.
     """
@@ -58,6 +60,7 @@ class Tool:
     strict: bool | None = None
     custom: bool = False
     untrusted: bool = False
+    service: str = ""
     origin: Callable[[], Any] | None = None
 
     @classmethod
@@ -71,18 +74,24 @@ class Tool:
         ToolError
             In one line that says why it can't be a tool.
         """
-        from .docstrings import read
-        from .schema import UnresolvedError
+        from .schema.docstrings import read
+        from .schema.signature import UnresolvedError
 
+        if isinstance(function, classmethod | property):
+            raise ToolError(
+                f"a {type(function).__name__} in a class body can't be a tool: give the model the function of the class"
+            )
         if not callable(function):
             raise ToolError(f"a tool is a function, not a {type(function).__name__}")
         name = name or _own_name(function)
         check_name(name)
         made = cls(function, name, description or read(function).description, **options)
+        # Written so, it also refuses NaN, which is neither above nor below.
         if made.timeout is not None and not made.timeout > 0:
             raise ToolError(f"{name}: timeout is a number of seconds above 0, not {made.timeout!r}")
         with suppress(UnresolvedError):  # names what a later cell may define; it is told when the tool is used
             if made.custom:
+                # Described at once, so that what is wrong with a function is told in its own cell.
                 _ = made.custom_parameter
             elif made.strict:
                 _ = made.spec
@@ -93,7 +102,7 @@ class Tool:
     @cached_property
     def parameters(self) -> Parameters:
         """What the function takes."""
-        from .schema import describe
+        from .schema.signature import describe
 
         return describe(self.function, self.name)
 
@@ -123,19 +132,21 @@ class Tool:
         if self.custom:
             _ = self.custom_parameter
             return ToolSpec(self.name, self.description, {}, kind="custom")
-        from .strict import fits, made_strict
+        from .schema.strict import fits, made_strict
 
         if self.strict:
             return ToolSpec(self.name, self.description, made_strict(self.schema, self.name), strict=True)
-        return ToolSpec(self.name, self.description, self.schema, strict=self.strict is None and fits(self.schema))
+        strict = self.strict is None and fits(self.schema)
+        return ToolSpec(self.name, self.description, self.schema, strict, service=self.service)
 
     def strict_spec(self) -> ToolSpec:
         """Return the tool for a service that holds a model to a strict schema: strict wherever that can be had."""
         spec = self.spec
         if self.custom or self.strict is not None or spec.strict:
             return spec
-        from .strict import made_strict
+        from .schema.strict import made_strict
 
+        # Some schemas have no strict form; such a tool is offered as it is.
         with suppress(ToolError):
             return replace(spec, parameters=made_strict(spec.parameters, self.name), strict=True)
         return spec
@@ -152,13 +163,14 @@ class Tool:
         """
         if self.custom:
             return {self.custom_parameter: text if raw else _free_text(text)}
-        from .validate import read_arguments
+        from .schema.validate import read_arguments
 
         return read_arguments(self.parameters, text)
 
     def invoke(self, arguments: dict[str, Any]) -> Any:
         """Call the function with arguments by name; those that it takes by position only are given so."""
         named, positional = dict(arguments), []
+        # Up to the first that is left out: behind a gap, positions would be others.
         for name in self.parameters.fields:
             if name not in self.parameters.positional or name not in named:
                 break

@@ -4,59 +4,55 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import signal
-import threading
 import time
-import traceback
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from types import TracebackType
-from typing import Any
+from typing import Any, TypeAlias
 
+from ..core.events import MimeBundle, ToolFinished
+from ..core.messages import ToolCall
+from ..core.mime import in_words, needs_page
+from ..core.protocols import Look
 from ..errors import NbassistError
-from ..events import MimeBundle, ToolFinished
-from ..messages import ToolCall
-from . import background
-from .capture import Capture, bundle_of, capturing
+from . import background_loop
+from .capture import Capture, bundle_of, capturing, has_page
 from .definition import Tool
-from .figures import open_figures, take_new
-from .images import images_for_model
-from .plain import draw
-from .reprs import clean, cut
-from .results import ToolResult, to_text
-from .untrusted import marked
+from .guards import TimeUp, can_interrupt, time_limit, within
+from .results.bounded_json import draw
+from .results.figures import open_figures, take_new
+from .results.reprs import clean
+from .results.result import ToolResult, images_for_model, marked, one_line, printed, to_text, traceback_of
+from .results.unread import name_of
 
-_ERROR_LIMIT = 2_000  # characters of an error's message that the model gets
-
-
-class _TimeUp(BaseException):
-    """The tool's time is up; not an Exception, so that the tool's own handlers let it pass."""
+Watch: TypeAlias = Callable[[str, Look], None]
+_SECONDS = 5.0  # for what an object says of itself
 
 
 @dataclass(frozen=True)
 class Execution:
-    """A call, ready to run; `note` is a word to the model that goes before its output."""
+    """A call, ready to run; `note` is a word to the model that goes before its output, `watch` is told that it runs."""
 
     tool: Tool
     call: ToolCall
     arguments: dict[str, Any]
     limit: int
     note: str = ""
+    watch: Watch | None = None
     captures: list[Capture] = field(default_factory=list, compare=False)
 
     @cached_property
     def is_coroutine(self) -> bool:
         """Whether the function is async and so runs on a loop."""
         function = self.tool.function
+        # Behind a wrapper, and of an object its `__call__`: `iscoroutinefunction` looks at the outside alone.
         candidates = (function, inspect.unwrap(function), type(function).__call__)
         return any(inspect.iscoroutinefunction(one) or inspect.isasyncgenfunction(one) for one in candidates)
 
     @property
     def is_elsewhere(self) -> bool:
         """Whether it runs beside the calling thread; a time limit that no signal can enforce needs that too."""
-        unenforced = self.tool.timeout is not None and not _can_interrupt()
+        unenforced = self.tool.timeout is not None and not can_interrupt()
         return self.is_coroutine or self.tool.thread or unenforced
 
     def here(self) -> ToolFinished:
@@ -71,14 +67,18 @@ class Execution:
         """Run a coroutine on the running loop."""
         started = time.monotonic()
         with capturing(can_ask=False) as capture:
-            self.captures.append(capture)
+            self._begun(capture)
             try:
                 async with asyncio.timeout(self.tool.timeout) as limit:
                     value = await _awaited(self.tool.invoke(self.arguments))
                 shown = _present(value, self.limit)
-            except asyncio.CancelledError:
-                raise
+            except asyncio.CancelledError as error:
+                task = asyncio.current_task()
+                if task is not None and task.cancelling():  # by whoever waits for it, or by the tool: they tell apart
+                    raise
+                return finished(self, time.monotonic() - started, capture.bundles(), error=error)
             except BaseException as error:  # noqa: BLE001 - SystemExit too is an answer to the model
+                # A tool may raise TimeoutError itself, in good time.
                 late = isinstance(error, TimeoutError) and limit.expired()
                 failure: BaseException | str = self.too_late() if late else error
                 return finished(self, time.monotonic() - started, capture.bundles(), error=failure)
@@ -87,9 +87,16 @@ class Execution:
     def given_up(self, seconds: float) -> ToolFinished:
         """The answer to a call that could not be stopped and is left to run on, with what it showed so far."""
         for capture in self.captures:
+            # What it prints from here on is nobody's answer.
             capture.stop()
         shown = tuple(bundle for capture in self.captures for bundle in capture.bundles())
         return finished(self, seconds, shown, error=self.too_late(still_runs=True))
+
+    def was_cancelled(self, seconds: float) -> ToolFinished:
+        """The answer to a call whose task was cancelled though nobody who waits for it did that."""
+        shown = tuple(bundle for capture in self.captures for bundle in capture.bundles())
+        line = f"CancelledError: {self.tool.name} was cancelled from within"
+        return finished(self, seconds, shown, error=line)
 
     def too_late(self, *, still_runs: bool = False) -> str:
         """One line for a call whose time is up."""
@@ -102,19 +109,28 @@ class Execution:
             output = marked(output)
         return f"{self.note}\n\n{output}" if self.note else output
 
+    def _begun(self, capture: Capture) -> None:
+        """Keep the capture, and let a view look at it from now on."""
+        self.captures.append(capture)
+        if self.watch is not None:
+            self.watch(self.call.id, capture.so_far)
+
     def _run(self, timeout: float | None, *, can_ask: bool) -> ToolFinished:
         started, figures = time.monotonic(), open_figures()
         with capturing(can_ask=can_ask) as capture:
-            self.captures.append(capture)
+            self._begun(capture)
             try:
-                with _time_limit(timeout):
+                with time_limit(timeout):
                     value = self.tool.invoke(self.arguments)
                     if inspect.isawaitable(value) or isinstance(value, AsyncIterator):
-                        value = background.submit(_awaited(value)).result()
+                        # A plain function that returns a coroutine: it can't be awaited here, where a loop may be
+                        # running.
+                        value = background_loop.submit(_awaited(value)).result()
                     shown = _present(value, self.limit)
                     if can_ask:
+                        # On the main thread alone: elsewhere another call's figures would be taken for this one's.
                         shown = replace(shown, bundles=(*take_new(figures, value), *shown.bundles))
-            except _TimeUp:
+            except TimeUp:
                 return finished(self, time.monotonic() - started, capture.bundles(), error=self.too_late())
             except KeyboardInterrupt:
                 if can_ask:
@@ -126,10 +142,10 @@ class Execution:
 
 
 @dataclass(frozen=True)
-class Shown:
+class ToolDisplay:
     """What a tool returned: text for the model, and what a person looks at."""
 
-    text: str = ""
+    text: str | None = None  # None where it returned nothing: the model gets what it printed
     bundles: tuple[MimeBundle, ...] = ()
     images: tuple[Any, ...] | None = None  # what its ToolResult says; None to take the images among the bundles
 
@@ -139,31 +155,63 @@ def finished(
     seconds: float,
     display: tuple[MimeBundle, ...] = (),
     *,
-    shown: Shown = Shown(),
+    shown: ToolDisplay = ToolDisplay(),
     error: BaseException | str | None = None,
 ) -> ToolFinished:
     """Make the answer to a call; an error is a line, or what the tool raised."""
     call = item.call
     if error is None:
-        display = (*display, *shown.bundles)
+        display, bundles = _allowed(item, display), _allowed(item, shown.bundles)
+        text = printed(display, item.limit) if shown.text is None else shown.text
+        display = (*display, *bundles)
+        text = with_what_is_shown(text, display) or "done, no result"
         sources = display if shown.images is None else tuple(b for image in shown.images for b in bundle_of(image))
         images, left_out = images_for_model(sources)
-        output = item.told(f"{shown.text}\n{left_out}" if left_out else shown.text)
+        output = item.told(f"{text}\n{left_out}" if left_out else text)
         return ToolFinished(call.id, call.name, output, None, seconds, display, images=images)
     if isinstance(error, str):
         return ToolFinished(call.id, call.name, item.told(error), error, seconds, display)
     if isinstance(error, NbassistError):  # says in one line what happened and what to do
         line = clean(str(error))
         return ToolFinished(call.id, call.name, item.told(line), line, seconds, display)
-    line = clean(_one_line(error))
-    return ToolFinished(
-        call.id, call.name, item.told(line), _first_line(line), seconds, display, clean(_traceback(error))
-    )
+    line = clean(one_line(error))
+    first = " ".join(line.split())[:300]
+    return ToolFinished(call.id, call.name, item.told(line), first, seconds, display, clean(traceback_of(error)))
 
 
-def _present(value: Any, limit: int) -> Shown:
+def _allowed(item: Execution, bundles: tuple[MimeBundle, ...]) -> tuple[MimeBundle, ...]:
+    """What comes from outside runs no script in the page: it is shown in words."""
+    if not item.tool.untrusted:
+        return bundles
+    return tuple({"text/plain": f"{in_words(one)}, not shown"} if needs_page(one) else one for one in bundles)
+
+
+def with_what_is_shown(text: str, bundles: tuple[MimeBundle, ...]) -> str:
+    """Add to what the model reads what only a page can show, and whether it does."""
+    seen = dict.fromkeys(in_words(one) for one in bundles if needs_page(one))
+    if not seen:
+        return text
+    said = "shown to the person" if has_page() else "not shown, there is no page here"
+    return f"{text}\n[{', '.join(seen)}: {said}]".lstrip("\n")
+
+
+def _present(value: Any, limit: int) -> ToolDisplay:
+    """Say what a tool returned; its own code has a limit of time for it."""
     value = draw(value)
-    return Shown(to_text(value, limit), bundle_of(value), value.images if isinstance(value, ToolResult) else None)
+    if value is None:
+        return ToolDisplay()
+    images = value.images if isinstance(value, ToolResult) else None
+    try:
+        # The repr of a large object may take minutes, and the tool itself is done.
+        text = within(_SECONDS, lambda: to_text(value, limit))
+    except TimeoutError:
+        text = f"{name_of(value)}, whose repr takes longer than {_SECONDS:g} s"
+        return ToolDisplay(text, ({"text/plain": text},), images)
+    try:
+        return ToolDisplay(text, bundle_of(value, _SECONDS), images)
+    except TimeoutError:
+        said = f"{name_of(value)}, whose display takes longer than {_SECONDS:g} s"
+        return ToolDisplay(text, ({"text/plain": said},), images)
 
 
 async def _awaited(value: Any) -> Any:
@@ -171,54 +219,9 @@ async def _awaited(value: Any) -> Any:
         items = []
         async for item in value:
             items.append(item)
+            # An async iterator may never end.
             if len(items) == 1_000:
                 items.append("… and perhaps more: only the first 1,000 were taken")
                 break
         return items
     return await value if inspect.isawaitable(value) else value
-
-
-def _one_line(error: BaseException) -> str:
-    try:
-        said = str(error)
-    except Exception:  # noqa: BLE001 - the error's own code
-        said = ""
-    name = type(error).__name__
-    return cut(f"{name}: {said}" if said else name, _ERROR_LIMIT)
-
-
-def _first_line(text: str) -> str:
-    return " ".join(text.split())[:300]
-
-
-def _traceback(error: BaseException) -> str:
-    """The traceback from the tool's own first frame on."""
-    at: TracebackType | None = error.__traceback__
-    while at is not None and at.tb_frame.f_globals.get("__name__", "").startswith("nbassist.tools"):
-        at = at.tb_next
-    return "".join(traceback.format_exception(type(error), error, at))
-
-
-def _can_interrupt() -> bool:
-    return hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
-
-
-@contextmanager
-def _time_limit(seconds: float | None) -> Iterator[None]:
-    """Raise `_TimeUp` in this, the main thread, after a time: it breaks into a blocking call too."""
-    if seconds is None:
-        yield
-        return
-
-    def ring(number: int, frame: Any) -> None:
-        raise _TimeUp
-
-    before: Callable[..., Any] | int | None = signal.signal(signal.SIGALRM, ring)
-    outer, _ = signal.setitimer(signal.ITIMER_REAL, seconds)
-    started = time.monotonic()
-    try:
-        yield
-    finally:
-        left = max(outer - (time.monotonic() - started), 0.001) if outer else 0.0
-        signal.setitimer(signal.ITIMER_REAL, left)
-        signal.signal(signal.SIGALRM, before if before is not None else signal.SIG_DFL)

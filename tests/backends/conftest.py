@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from nbassist.backends.responses_decoder import ResponsesDecoder
-from nbassist.events import Event, RunStarted
-from nbassist.order import Order
+from nbassist.backends.responses.decoder import ResponsesDecoder
+from nbassist.core.event_order import EventOrder
+from nbassist.core.events import Event, RunStarted
 
 
 def completed(*output: Any, **named: Any) -> dict[str, Any]:
@@ -43,7 +43,7 @@ class ResponsesWire:
     @classmethod
     def decode(cls, *chunks: Any, decoder: ResponsesDecoder | None = None) -> list[Event]:
         """Decode `chunks` behind `response.created`; the events are held to their order."""
-        decoder, order = decoder or ResponsesDecoder(), Order()
+        decoder, order = decoder or ResponsesDecoder(), EventOrder()
         events: list[Event] = []
 
         def take(found: Iterable[Event]) -> None:

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbassist import Assistant
-from nbassist.backends.chat import ChatBackend
-from nbassist.backends.sse import EventReader, ServerSentEvent, chunk_of
-from nbassist.events import Event, TextDelta
+from nbassist.backends.chat.backend import ChatBackend
+from nbassist.backends.http.sse import EventReader, ServerSentEvent, chunk_of
+from nbassist.core.events import Event, TextDelta
 
 CHAT = "/chat/completions"
 

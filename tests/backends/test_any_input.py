@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nbassist.backends.answer import EventStream
-from nbassist.backends.assistants_decoder import AssistantsDecoder
-from nbassist.backends.chat_decoder import ChatDecoder
-from nbassist.backends.responses_decoder import ResponsesDecoder
+from nbassist.backends.assistants.decoder import AssistantsDecoder
+from nbassist.backends.chat.decoder import ChatDecoder
+from nbassist.backends.http.sse import EventStream
+from nbassist.backends.responses.decoder import ResponsesDecoder
+from nbassist.core.event_order import EventOrder
+from nbassist.core.events import Event, RunStarted
 from nbassist.errors import BackendError, OrderError, StreamBrokenError
-from nbassist.events import Event, RunStarted
-from nbassist.order import Order
 
 DECODERS: dict[str, Callable[[], Any]] = {
     "chat": lambda: ChatDecoder(["f", "sql"], custom=["sql"]),
@@ -68,7 +68,7 @@ def values(name: str) -> st.SearchStrategy[Any]:
 
 def play(name: str, *chunks: Any) -> list[Event]:
     """Decode `chunks` as the transport does; an `OrderError` would be a bug of the decoder."""
-    decoder, order = DECODERS[name](), Order()
+    decoder, order = DECODERS[name](), EventOrder()
     events: list[Event] = []
 
     def take(found: list[Event]) -> None:

@@ -11,14 +11,12 @@ from typing import Any
 import pytest
 
 from nbassist import Assistant
-from nbassist.backends.assistants import AssistantsBackend
-from nbassist.backends.assistants_files import EndpointFiles
-from nbassist.backends.assistants_history import thread_messages
-from nbassist.backends.assistants_request import run_body, wire_messages
-from nbassist.conversation import Conversation
+from nbassist.backends.assistants.backend import AssistantsBackend
+from nbassist.backends.assistants.request import EndpointFiles, run_body, thread_messages, wire_messages
+from nbassist.core.conversation import Conversation
+from nbassist.core.events import CitationAdded, ImageReady, ServerToolEvent, TurnEnded, Warned
+from nbassist.core.messages import File, Image, Message, OutputSchema, Request, Text, ToolSpec
 from nbassist.errors import ConversationError
-from nbassist.events import CitationAdded, ImageReady, ServerToolEvent, TurnEnded
-from nbassist.messages import File, Image, Message, OutputSchema, Request, Text, ToolSpec
 
 RUN: Any = {"id": "run_1", "thread_id": "thread_1", "model": "m", "status": "in_progress"}
 
@@ -69,6 +67,18 @@ def test_the_code_interpreter_is_shown_with_code_logs_and_pictures(
     assert isinstance(events[-2], TurnEnded)
 
 
+def test_what_the_server_notes_of_a_run_is_said_once_and_other_metadata_is_not(
+    endpoint: Any, wire: Any, assistant: Assistant
+) -> None:
+    noted = {
+        **RUN,
+        "metadata": {"nbassist_model": "gpt-4o is no model of the upstream", "nbassist_else": "x", "a": "b"},
+    }
+    script(endpoint, wire, ("run.in_progress", noted), ("run.in_progress", noted))
+    reply = assistant.ask("go")
+    assert [event.text for event in reply.events if isinstance(event, Warned)] == [noted["metadata"]["nbassist_model"]]
+
+
 def test_a_file_search_is_shown_with_what_it_found(endpoint: Any, wire: Any, assistant: Assistant) -> None:
     found = {"file_id": "file_1", "file_name": "a.pdf", "score": 0.5, "content": [{"type": "text", "text": "so"}]}
     call = {"index": 0, "id": "call_1", "type": "file_search", "file_search": {"results": [found]}}
@@ -77,6 +87,34 @@ def test_a_file_search_is_shown_with_what_it_found(endpoint: Any, wire: Any, ass
     script(endpoint, wire, ("run.step.delta", step(begun)), ("run.step.completed", done))
     told = [event for event in assistant.ask("go").events if isinstance(event, ServerToolEvent)]
     assert [(event.state, event.output) for event in told] == [("running", ""), ("completed", "a.pdf (0.50)\nso")]
+
+
+def test_a_citation_of_a_search_comes_with_its_passage_and_page(endpoint: Any, wire: Any, assistant: Assistant) -> None:
+    results = [
+        {"file_id": "file_1", "file_name": "a.pdf", "score": 0.5, "content": [{"type": "text", "text": "no"}]},
+        {
+            "file_id": "file_1",
+            "file_name": "a.pdf",
+            "score": 0.4,
+            "content": [{"type": "text", "text": "yes"}],
+            "nbassist_page": 7,
+        },
+    ]
+    call = {"index": 0, "id": "call_1", "type": "file_search", "file_search": {"results": results}}
+    done = {"id": "step_1", "status": "completed", "step_details": {"tool_calls": [call]}}
+    marker = "【4:1†a.pdf】"
+    cited = {"type": "file_citation", "text": marker, "start_index": 1, "file_citation": {"file_id": "file_1"}}
+    text = {"type": "text", "text": {"value": f"a{marker}", "annotations": [cited]}}
+    message = ("message.completed", {"id": "msg_1", "content": [text]})
+    script(endpoint, wire, ("run.step.completed", done), message)
+    endpoint.json("GET", "/files/file_1", {"id": "file_1", "filename": "a.pdf"})
+    reply = assistant.ask("go", parameters={"tools": [{"type": "file_search"}]})
+    assert CitationAdded("a.pdf", marker=marker, passage="yes", page=7) in reply.events
+    html = reply._repr_mimebundle_()["text/html"]
+    assert "<summary>a.pdf, page 7</summary>" in html
+    assert ">yes</pre>" in html
+    [path] = [asked.path for asked in endpoint.asked if "/runs" in asked.path]
+    assert "file_search.results" in path
 
 
 def test_citations_get_the_names_of_their_files(endpoint: Any, wire: Any, assistant: Assistant) -> None:

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from nbassist import Assistant
-from nbassist.backends.chat import build_chat_request
-from nbassist.backends.chat_decoder import ChatDecoder
-from nbassist.events import CitationAdded, ToolCallReady, ToolCallStarted, TurnEnded
-from nbassist.messages import (
+from nbassist.backends.chat.backend import build_chat_request
+from nbassist.backends.chat.decoder import ChatDecoder
+from nbassist.core.events import CitationAdded, ToolCallReady, ToolCallStarted, TurnEnded
+from nbassist.core.messages import (
     File,
     Image,
     Message,
@@ -108,7 +108,7 @@ def test_a_custom_tool_is_offered_as_a_function_and_its_text_read_from_it() -> N
     call = {"index": 0, "id": "1", "function": {"name": "sql", "arguments": sent}}
     events = decoder.feed({"choices": [{"delta": {"tool_calls": [call]}}]})
     assert ToolCallStarted("1", "sql", "custom") in events
-    assert ToolCallReady("1", "sql", "SELECT 1", "custom") in decoder.finish()
+    assert ToolCallReady("1", "sql", "SELECT 1", "custom") in decoder.finish(marked=True)
 
 
 def feed(*chunks: Any, **named: Any) -> list[Any]:
@@ -139,7 +139,7 @@ def test_a_whole_message_in_place_of_deltas() -> None:
 
 
 def test_a_model_that_is_loading_is_waited_for(endpoint: Any, wire: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nbassist.backends.transport.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("nbassist.backends.http.transport.time.sleep", lambda seconds: None)
     loading = b'{"error": {"message": "Loading model", "type": "unavailable_error", "code": 503}}'
     answer = wire.answer(wire.stream(wire.delta(content="ready"), wire.delta("stop")))
     endpoint.on("POST", CHAT, wire.answer([loading], 503, "application/json"), answer)
@@ -156,8 +156,43 @@ def test_a_call_as_json_in_the_text_is_run(endpoint: Any, wire: Any) -> None:
     written = wire.stream(*[wire.delta(content=letter) for letter in source], wire.delta("stop"))
     answer = wire.answer(wire.stream(wire.delta(content="12 rows"), wire.delta("stop")))
     endpoint.on("POST", CHAT, wire.answer(written), answer)
-    reply = Assistant(backend="chat", base_url=endpoint.url, model="m", tools=[row_count]).ask("go")
+    reply = Assistant(backend="chat", base_url=endpoint.url, model="qwen2.5-coder", tools=[row_count]).ask("go")
     assert (reply.text, reply.tool_calls[0].output) == ("12 rows", "12")
+
+
+QUOTED = '{"name": "row_count", "arguments": {"table": "orders"}}'
+
+
+@pytest.mark.parametrize(
+    ("text", "entries"),
+    [
+        (f"{QUOTED}\n\nSo a call of it looks.", {}),
+        (f"```json\n{QUOTED}\n```\nis what I would write.", {}),
+        (QUOTED, {"text_calls": False}),
+    ],
+    ids=["words behind it", "a fence and words behind it", "the profile says that it writes none"],
+)
+@pytest.mark.parametrize("model", ["qwen2.5-coder", "alias"])
+def test_a_call_that_is_quoted_is_text_and_nothing_is_run(
+    endpoint: Any, wire: Any, text: str, entries: dict[str, Any], model: str
+) -> None:
+    from nbassist.config.quirk_names import Access
+    from nbassist.config.settings import Settings
+
+    ran = []
+
+    def row_count(table: str) -> int:
+        """Count."""
+        ran.append(table)
+        return 12
+
+    named = {**wire.delta(role="assistant", content=""), "model": "qwen2.5-coder-1.5b-instruct-q4_k_m"}
+    pieces = wire.stream(named, *[wire.delta(content=letter) for letter in text], wire.delta("stop"))
+    endpoint.on("POST", CHAT, wire.answer(pieces))
+    settings = Settings("chat", endpoint.url, "k", model, access=Access(entries=entries))
+    made = Assistant(settings=settings, tools=[row_count])
+    assert [made.ask("Quote it.").text, made.ask("Again.").text] == [text, text]
+    assert ran == []
 
 
 def test_a_server_that_refuses_to_tell_the_usage_is_asked_without(endpoint: Any, wire: Any) -> None:

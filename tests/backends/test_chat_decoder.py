@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbassist.backends.chat import ChatDecoder
+from nbassist.backends.chat.backend import ChatDecoder
+from nbassist.core.event_order import EventOrder
+from nbassist.core.events import Event, ReasoningDelta, RefusalDelta, RunStarted, TextDelta, ToolCallReady, TurnEnded
 from nbassist.errors import BackendError, NotAnEndpointError, ServerFailedError
-from nbassist.events import Event, ReasoningDelta, RefusalDelta, RunStarted, TextDelta, ToolCallReady, TurnEnded
-from nbassist.order import Order
 
 
 def chunk(finish: str | None = None, **delta: Any) -> dict[str, Any]:
@@ -24,9 +24,9 @@ def call(name: str | None = None, arguments: Any = "", **rest: Any) -> dict[str,
     return chunk(tool_calls=[{"type": "function", "function": function, **rest}])
 
 
-def decode(*chunks: Any, tools: tuple[str, ...] = ("f", "g")) -> list[Event]:
-    decoder, order = ChatDecoder(tools), Order()
-    events = [event for item in chunks for event in decoder.feed(item)] + decoder.finish()
+def decode(*chunks: Any, tools: tuple[str, ...] = ("f", "g"), marked: bool = True, **named: Any) -> list[Event]:
+    decoder, order = ChatDecoder(tools, **named), EventOrder()
+    events = [event for item in chunks for event in decoder.feed(item)] + decoder.finish(marked=marked)
     for event in [RunStarted(), *events]:
         order.check(event)
     return events
@@ -171,7 +171,8 @@ def test_an_error_in_the_stream_is_told_in_its_words(error: Any) -> None:
 
 
 def test_a_lone_surrogate_is_replaced() -> None:
-    assert TextDelta("a\ufffd") in decode(chunk(content="a\ud800"), STOP)
+    events = decode(chunk(content="a\ud800"), STOP)
+    assert "".join(event.text for event in events if isinstance(event, TextDelta)) == "a\ufffd"
 
 
 JSON = st.recursive(
@@ -194,3 +195,14 @@ JSON = st.recursive(
 def test_no_json_raises_anything_but_our_own_errors(chunks: list[Any]) -> None:
     with contextlib.suppress(BackendError):
         decode(*chunks)
+
+
+def test_a_server_that_answers_by_another_model_than_was_asked_is_read_as_that_model_writes() -> None:
+    written = [
+        {"model": "qwen2.5-coder-1.5b-instruct-q4_k_m", **chunk(content='{"name": "f", "arguments": {"a":1}}')},
+        STOP,
+    ]
+    assert calls(decode(*written)) == [("f", '{"a": 1}')]
+    assert calls(decode(*written, calls_natively=True)) == []
+    assert calls(decode({**written[0], "model": "gpt-4o"}, STOP)) == []
+    assert calls(decode(*written, settled=True)) == [], "where the request told, no stream does"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import socket
+import threading
+import time
 from typing import Any
 
 import pytest
 
 from nbassist.backends import BACKENDS, connect
-from nbassist.backends.abilities import is_hosted, reasons, sees
-from nbassist.errors import AuthenticationError
+from nbassist.backends.http.probe import _SPEAKS, speaks_assistants
+from nbassist.backends.provider_quirks import is_hosted, reasons, sees
 
 
 @pytest.mark.parametrize("name", BACKENDS)
@@ -25,14 +28,76 @@ def test_the_hosted_service_is_not_asked_what_it_speaks(url: str) -> None:
 def test_any_other_endpoint_is_asked_once_and_taken_for_chat(endpoint: Any) -> None:
     assert connect("auto", endpoint.url, "k").name == "chat"
     assert [asked.path for asked in endpoint.asked] == ["/assistants?limit=1"]
-    endpoint.json("GET", "/assistants", {"object": "list", "data": []})
+    assert connect("auto", endpoint.url, "k").name == "chat"
+    assert len(endpoint.asked) == 1, "what it speaks is remembered"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"object": "list", "data": [], "first_id": "", "last_id": "", "has_more": False},
+        {"object": "list", "data": [{"id": "asst_1", "object": "assistant"}]},
+    ],
+)
+def test_a_list_of_assistants_is_one_also_where_it_is_empty(endpoint: Any, answer: Any) -> None:
+    endpoint.json("GET", "/assistants", answer)
     assert connect("auto", endpoint.url, "k").name == "assistants"
 
 
-def test_a_refused_key_is_told_at_once(endpoint: Any) -> None:
-    endpoint.json("GET", "/assistants", {"error": {"message": "no"}}, status=401)
-    with pytest.raises(AuthenticationError):
-        connect("auto", endpoint.url, "k")
+@pytest.mark.parametrize(
+    ("status", "kind", "body"),
+    [
+        *((status, "application/json", b'{"error": {"message": "no"}}') for status in (401, 403, 404, 405, 429, 500)),
+        (200, "text/html", b"<html><title>Sign in</title></html>"),
+        (200, "application/json", b'{"object": "list", "data": []}'),
+        (200, "application/json", b'{"object": "list", "data": [{"id": "m", "object": "model"}]}'),
+        (200, "application/json", b"[]"),
+        (200, "application/json", b""),
+    ],
+)
+def test_only_a_list_of_assistants_says_that_there_are_some(
+    endpoint: Any, wire: Any, status: int, kind: str, body: bytes
+) -> None:
+    endpoint.on("GET", "/assistants", wire.answer([body], status, kind))
+    assert connect("auto", endpoint.url, "k").name == "chat"
+    assert len(endpoint.asked) == 1
+
+
+def test_an_endpoint_that_hangs_at_the_question_is_taken_for_chat(
+    endpoint: Any, wire: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nbassist.backends.http.probe._SECONDS", 0.2)
+    left = threading.Event()
+    endpoint.on("GET", "/assistants", wire.answer([b"{", b" "], before=lambda number: number and left.wait(10)))
+    assert connect("auto", endpoint.url, "k").name == "chat"
+    left.set()
+
+
+def test_an_endpoint_that_drips_is_not_waited_for_to_its_end(endpoint: Any, wire: Any) -> None:
+    """Each wait of it is short of any limit: only the whole is too long."""
+    ended = threading.Event()
+
+    def drip(number: int) -> None:
+        time.sleep(0.5)
+        if number == 39:
+            ended.set()
+
+    endpoint.on("GET", "/assistants", wire.answer([b" "] * 40, kind="application/json", before=drip))
+    assert speaks_assistants(endpoint.url, "") is False
+    assert not ended.is_set()
+
+
+def test_where_nothing_answers_the_prompt_is_told_and_it_is_asked_anew() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
+    assert connect("auto", url, "k").name == "chat"
+    assert url not in _SPEAKS
+
+
+@pytest.mark.parametrize("url", ["https://api.mistral.ai/v1", "https://openrouter.ai/api/v1"])
+def test_a_provider_in_the_table_is_not_asked(url: str) -> None:
+    assert connect("auto", url, "k").name == "chat"
 
 
 @pytest.mark.parametrize(

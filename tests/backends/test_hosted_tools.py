@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
-from nbassist.events import Event, ImageReady, ServerToolEvent, Warned
+from nbassist.backends.provider_quirks import quirks_of
+from nbassist.backends.responses.request import build_responses_request
+from nbassist.core.events import CitationAdded, Event, ImageReady, ServerToolEvent, Warned
+from nbassist.core.messages import Message, Request, Text, ToolSpec
 
 
 def told(events: list[Event]) -> list[tuple[str, str, str]]:
@@ -117,3 +120,39 @@ def test_items_of_kinds_to_come_are_shown_by_their_name(responses: Any) -> None:
 def test_items_seen_at_the_end_alone_are_told_once(responses: Any) -> None:
     item = {"type": "web_search_call", "id": "ws_1", "status": "completed", "action": {"query": "q"}}
     assert told(responses.decode(responses.completed(item))) == [("completed", "q", "")]
+
+
+def test_a_citation_of_a_file_that_was_searched_comes_with_its_best_passage(responses: Any) -> None:
+    results = [
+        {"file_id": "file_1", "filename": "a.pdf", "score": 0.9, "text": "best"},
+        {"file_id": "file_1", "filename": "a.pdf", "score": 0.5, "text": "second"},
+    ]
+    item = {"type": "file_search_call", "id": "fs_1", "queries": ["q"], "status": "completed", "results": results}
+    cited = {"type": "file_citation", "file_id": "file_1", "filename": "a.pdf", "index": 2}
+    events = responses.decode(
+        responses.done(item, output_index=0),
+        responses.event("output_text.delta", output_index=1, item_id="msg_1", content_index=0, delta="So."),
+        responses.event(
+            "output_text.annotation.added", output_index=1, item_id="msg_1", content_index=0, annotation=cited
+        ),
+        responses.completed(),
+    )
+    assert CitationAdded("a.pdf", passage="best") in events
+
+
+def test_the_text_of_what_was_found_is_asked_for_with_a_file_search_alone() -> None:
+    search: Any = {"type": "file_search", "vector_store_ids": ["vs_1"]}
+    for tools, include in (([search], ["file_search_call.results"]), ([{"type": "web_search"}], None)):
+        request = Request(model="m", messages=(Message("user", (Text("Hi"),)),), parameters={"tools": tools})
+        assert build_responses_request(request).get("include") == include
+
+
+def test_a_tool_that_the_service_has_is_its_own_and_elsewhere_the_notebooks() -> None:
+    spec = ToolSpec("code_interpreter", "Run code.", {"type": "object", "properties": {}}, service="code_interpreter")
+    request = Request((Message("user", (Text("Hi"),)),), model="m", tools=(spec,))
+    own = quirks_of("https://api.openai.com/v1")
+    assert build_responses_request(request, habits=own)["tools"] == [
+        {"type": "code_interpreter", "container": {"type": "auto"}}
+    ]
+    [tool] = build_responses_request(request, habits=quirks_of("http://127.0.0.1:8080/v1"))["tools"]
+    assert (tool["type"], tool["name"]) == ("function", "code_interpreter")

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from nbassist import Assistant, Reply
-from nbassist.backends.assistants_decoder import AssistantsDecoder
-from nbassist.events import Event, TextDelta, ToolCallReady, ToolFinished, TurnEnded, Warned
+from nbassist.backends.assistants.decoder import AssistantsDecoder
+from nbassist.core.events import Event, TextDelta, ToolCallReady, ToolFinished, TurnEnded, Warned
 
 
 class Recording:

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from nbassist import Assistant
-from nbassist.backends.responses import ResponsesBackend
-from nbassist.backends.responses_request import build_responses_request
-from nbassist.conversation import Conversation
+from nbassist.backends.responses.backend import ResponsesBackend
+from nbassist.backends.responses.request import build_responses_request
+from nbassist.core.conversation import Conversation
+from nbassist.core.events import Retrying, TextDelta, TurnEnded, TurnStarted, Warned
+from nbassist.core.messages import File, Image, Message, OutputSchema, Request, Text, ToolCall, ToolOutput, ToolSpec
 from nbassist.errors import ConversationError, RequestRefusedError
-from nbassist.events import Retrying, TextDelta, TurnEnded, TurnStarted, Warned
-from nbassist.messages import File, Image, Message, OutputSchema, Request, Text, ToolCall, ToolOutput, ToolSpec
 
 PATH = "/responses"
 PIXEL = base64.b64decode("iVBORw0KGgo=")
@@ -111,7 +111,7 @@ def test_a_conversation_that_is_gone_is_said_so(endpoint: Any, make: Any) -> Non
 @pytest.mark.parametrize(
     ("status", "message", "for_good"),
     [
-        (404, "Previous response with id 'resp_1' not found.", False),
+        (404, "Previous response with id 'resp_1' not found.", True),
         (400, "llama.cpp does not support 'previous_response_id'.", True),
         (400, "No tool output found for function call call_1.", False),
     ],
@@ -405,5 +405,5 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     async def sleep(seconds: float) -> None:
         return None
 
-    monkeypatch.setattr("nbassist.backends.transport.time.sleep", lambda seconds: None)
-    monkeypatch.setattr("nbassist.backends.transport.asyncio.sleep", sleep)
+    monkeypatch.setattr("nbassist.backends.http.transport.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("nbassist.backends.http.transport.asyncio.sleep", sleep)

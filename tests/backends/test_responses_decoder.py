@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from nbassist.backends.responses_decoder import ResponsesDecoder
-from nbassist.errors import NotAnEndpointError, ServerFailedError
-from nbassist.events import (
+from nbassist.backends.responses.decoder import ResponsesDecoder
+from nbassist.core.events import (
     CitationAdded,
     Event,
     ItemKept,
@@ -21,6 +20,7 @@ from nbassist.events import (
     TurnEnded,
     Usage,
 )
+from nbassist.errors import NotAnEndpointError, ServerFailedError
 
 MESSAGE: Any = {"type": "message", "id": "msg_1", "role": "assistant", "content": []}
 

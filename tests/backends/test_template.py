@@ -64,8 +64,9 @@ def test_the_second_request_differs_in_its_body_alone(ask: Any, endpoint: Any, a
     ],
 )
 def test_a_refusal_is_told_in_the_same_words(
-    ask: Any, endpoint: Any, wire: Any, answer: Any, status: int, body: Any
+    ask: Any, endpoint: Any, wire: Any, answer: Any, status: int, body: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("nbassist.backends.http.transport.seconds_to_wait", lambda error, attempt: None)
     refused = wire.answer([json.dumps(body).encode()], status=status, kind="application/json")
     said = []
     for before in ([], [answer]):
@@ -82,7 +83,7 @@ def test_a_refusal_is_told_in_the_same_words(
 def test_an_endpoint_that_went_away_is_told_in_the_same_words(
     ask: Any, endpoint: Any, answer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nbassist.backends.transport.seconds_to_wait", lambda error, attempt: None)
+    monkeypatch.setattr("nbassist.backends.http.transport.seconds_to_wait", lambda error, attempt: None)
     endpoint.on("POST", CHAT, answer)
     assistant = made(endpoint.url)
     ask(assistant, "hello")

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbassist.backends.textcalls import TextCall, TextCallReader
+from nbassist.backends.chat.text_calls import TextCall, TextCallReader
 
 BARE = '{"name": "row_count", "arguments": {"table": "orders {x}"}}'
 CALL = TextCall("row_count", '{"table": "orders {x}"}')
 
 
-def read(text: str, size: int = 0, tools: tuple[str, ...] = ("row_count",)) -> tuple[str, list[TextCall]]:
+SCHEMA = {
+    "type": "object", "required": ["table"],
+    "properties": {"table": {"type": "string"}, "limit": {"type": "integer"}, "any": {"type": ["string", "null"]}},
+}  # fmt: skip
+
+
+def read(text: str, size: int = 0, tools: Collection[str] = ("row_count",)) -> tuple[str, list[TextCall]]:
     reader = TextCallReader(tools)
     pieces = [text[i : i + size] for i in range(0, len(text), size)] if size else [text]
     found = [item for piece in pieces for item in reader.feed(piece)] + reader.finish()
@@ -30,7 +37,8 @@ def read(text: str, size: int = 0, tools: tuple[str, ...] = ("row_count",)) -> t
         (f"```json\n{BARE}\n```", ""),
         (f"```\n{BARE}\n```\n", ""),
         (f"<tool_call>\n{BARE}\n</tool_call>", ""),
-        (f"I will count them:\n```json\n{BARE}\n```\nThe table has 12 rows.", "I will count them:\n"),
+        (f"I will count them:\n```json\n{BARE}\n```\n", "I will count them:\n"),
+        (f"I will count them:\n<tool_call>\n{BARE}\n</tool_call>", "I will count them:\n"),
         (json.dumps([json.loads(BARE)]), ""),
         (json.dumps({"type": "function", "function": json.loads(BARE)}), ""),
         ('{"name": "row_count", "parameters": {"table": "orders {x}"}}', ""),
@@ -38,7 +46,7 @@ def read(text: str, size: int = 0, tools: tuple[str, ...] = ("row_count",)) -> t
         ('{{"name": "row_count", "arguments": {{"table": "orders {{x}}"}}}}', ""),
     ],
 )
-def test_a_call_in_the_text_is_read_and_the_guess_after_it_dropped(text: str, before: str, size: int) -> None:
+def test_a_call_that_nothing_follows_is_read(text: str, before: str, size: int) -> None:
     shown, calls = read(text, size)
     assert calls == [CALL]
     assert shown == before
@@ -55,7 +63,15 @@ def test_two_calls_one_after_another_are_both_read(size: int) -> None:
     [
         "Plain text.",
         'The dict {"name": "row_count", "arguments": {}} in a line is text.',
-        '{"name": "unknown_tool", "arguments": {}}\n',
+        '{"name": "Ada", "age": 36}\n',
+        f"{BARE}\nThe table has 12 rows.",
+        f"{BARE}\n\nThis is how a call of row_count looks.",
+        f"```json\n{BARE}\n```\n\nIt names the tool, and gives `table`.",
+        f"{BARE}\nis one, and this is another:\n{BARE}",
+        f"The file ends with:\n```json\n{BARE}\n```\nI did not run it.",
+        f"```python\nx = 1\n{BARE}\n```",
+        f"````md\n```json\n{BARE}\n```\n````",
+        f"<think>I could write\n{BARE}\n",
         '{"name": "row_count", "arguments": "no object"}\n',
         '{"name": "row_count", "argum',
         '{"a": 1}\nmore',
@@ -70,6 +86,31 @@ def test_two_calls_one_after_another_are_both_read(size: int) -> None:
 )
 def test_what_is_no_call_stays_text_to_the_letter(text: str, size: int) -> None:
     assert read(text, size) == (text, [])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fits"),
+    [
+        ('{"table": "orders"}', True),
+        ('{"table": "orders", "limit": 3, "any": null}', True),
+        ("{}", False),
+        ('{"table": "orders", "more": 1}', False),
+        ('{"table": 1}', False),
+        ('{"table": "orders", "limit": "3"}', False),
+    ],
+)
+def test_behind_other_words_it_is_a_call_only_with_the_arguments_of_the_tool(arguments: str, fits: bool) -> None:
+    call = f'{{"name": "row_count", "arguments": {arguments}}}'
+    tools = {"row_count": SCHEMA}
+    assert bool(read(f"It would be\n{call}", tools=tools)[1]) == fits
+    assert read(call, tools=tools)[1] == [TextCall("row_count", arguments)], "alone it is one, and the model is told"
+
+
+@pytest.mark.parametrize("size", [1, 0])
+def test_a_call_of_a_tool_that_there_is_not_is_told_in_words(size: int) -> None:
+    shown, calls = read('{"name": "get_rows", "arguments": {"table": "orders"}}', size)
+    assert shown == 'The model wrote a call of `get_rows`, which is no tool here (table = "orders").'
+    assert calls == []
 
 
 def test_without_tools_all_text_passes_at_once() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from scripted import ANSWER, ASKED, CODE, QUERY, TABLE, TRACEBACK, call, picture, tokens
 
-from nbassist.events import (
+from nbassist.core.events import (
     ApprovalAnswered,
     ApprovalAsked,
     CitationAdded,
@@ -44,6 +44,20 @@ RTL = """در این جدول **۱۲۰۴ سفارش** هست و `orders` نام 
 
 - سفارش‌های شمال: ۵۱۲
 - سفارش‌های جنوب: ۳۹۰
+"""
+MARKS = """<details><summary>How it was counted</summary>
+
+By `row_count`, and once more with <kbd>Ctrl</kbd> held.
+
+</details>
+
+```diff
+- keep = orders
++ keep = orders[orders.status != "void"]
+```
+
+Term
+: its meaning
 """
 LONG = "| Region | Orders | Share | Since |\n|:--|--:|--:|:--|\n" + "".join(
     f"| Region {n} | {n * 37} | {n * 1.7:.1f}% | 2026-{n % 12 + 1:02} |\n" for n in range(1, 15)
@@ -133,6 +147,7 @@ def ended() -> dict[str, list[Event]]:
         "table": end(text(LONG)),
         "math": end(text(MATH)),
         "right-to-left": end(text(RTL)),
+        "marks": end(text(MARKS)),
         "refusal": end(RefusalDelta("I can't help with that.")),
         "warned": end(Warned("the model's context is nearly full"), text("That is all.")),
         "cached": end(text("We have **1,204 orders**."), replayed=True),

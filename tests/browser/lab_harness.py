@@ -15,6 +15,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 FLAGS = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update", "--force-color-profile=srgb"),
@@ -28,6 +30,21 @@ NUMBERED = r"""() => {
   const cells = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].map(e => e.textContent);
   return cells.length && cells.every(text => /\[\d+\]/.test(text));
 }"""
+# One more of what another one shows as well.
+AGAIN = pytest.mark.skipif(not os.environ.get("NBASSIST_TORTURE"), reason="in `make torture`")
+# In frames as well as in time: on a busy machine both the page and what moves it are late. MathJax moves things, too.
+SETTLED = """selector => new Promise(done => {
+  let last = "", frames = 0, since = performance.now();
+  const look = () => {
+    const box = document.querySelector(selector)?.getBoundingClientRect();
+    const now = [box?.x, box?.y, box?.width, box?.height, document.querySelectorAll("mjx-container").length].join();
+    if (now !== last) { last = now; frames = 0; since = performance.now(); }
+    frames += 1;
+    if (box && frames > 25 && performance.now() - since > 600) done(true);
+    else requestAnimationFrame(look);
+  };
+  look();
+})"""
 
 
 def free_port() -> int:
@@ -85,6 +102,10 @@ class Lab:
         self.start(page)
         page.wait_for_function(NUMBERED, timeout=timeout * 1000)
 
+    def settle(self, page: Any, selector: str) -> None:
+        """Wait until an element stays where it is: Lab scrolls and lays out on its own time."""
+        page.wait_for_function(SETTLED, arg=selector)
+
     def save(self, page: Any) -> None:
         """Save the notebook."""
         page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
@@ -121,11 +142,14 @@ def _answers(url: str) -> bool:
 
 
 @contextmanager
-def running_lab(home: Path, folder: Path) -> Iterator[Lab]:
-    """Run a JupyterLab on loopback without a token; its folders and ours are in `home`, its notebooks in `folder`."""
+def running_lab(home: Path, folder: Path, **environ: str) -> Iterator[Lab]:
+    """Run a JupyterLab on loopback without a token; its folders and ours are in `home`, its notebooks in `folder`.
+
+    The kernels have the variables of `environ`, too.
+    """
     port = free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("JUPYTER", "NBASSIST"))}
-    environment |= {name: str(home / name) for name in FOLDERS}
+    environment |= {name: str(home / name) for name in FOLDERS} | environ
     settings = home / "JUPYTERLAB_SETTINGS_DIR" / "@jupyterlab" / "apputils-extension"
     settings.mkdir(parents=True)
     (settings / "notification.jupyterlab-settings").write_text(json.dumps(NO_NEWS), encoding="utf-8")

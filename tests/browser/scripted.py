@@ -7,13 +7,12 @@ import re
 import struct
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from nbassist.display import live
-from nbassist.events import (
+from nbassist.core.events import (
     ApprovalAnswered,
     ApprovalAsked,
     CitationAdded,
@@ -33,6 +32,8 @@ from nbassist.events import (
     Usage,
     Warned,
 )
+from nbassist.core.mime import needs_page
+from nbassist.display.live import view as live
 
 ANSWER = """There are **1,204 orders**, so yes: that is more than the target of 1,000.
 
@@ -194,8 +195,17 @@ def asking(view: Any, answered: list[ApprovalAnswered | None]) -> Iterator[Event
     yield RunEnded("completed", seconds=4.0)
 
 
-def hostile(payloads: list[str]) -> Iterator[Event]:
-    """Give a run in which each payload stands in the text, in reasoning, and in every part of a call."""
+def marked(html: str) -> str:
+    """Mark what a tool's own HTML does if it runs, so that it is told from what the model's text does."""
+    return html.replace("hacked", "by_the_tool").replace("evil.example", "tool.example")
+
+
+def hostile(payloads: list[str], own: Callable[[str], str] = str) -> Iterator[Event]:
+    """Give a run in which each payload stands in the text, in reasoning, and in every part of a call.
+
+    What only a page can draw is the tool's own, code of the notebook: it stands below the reply as a result would,
+    scripts and all, where there is a page; there `own` marks it.
+    """
     yield RunStarted(payloads[0], payloads[0], note=payloads[1])
     yield TurnStarted()
     for number, payload in enumerate(payloads):
@@ -205,7 +215,9 @@ def hostile(payloads: list[str]) -> Iterator[Event]:
         yield ToolCallStarted(call_id, payload)
         yield ToolArgumentsDelta(call_id, payload)
         yield ToolCallReady(call_id, payload, payload)
-        shown = ({"text/html": payload}, {"text/markdown": payload}, {"text/plain": payload})
+        html = {"text/html": payload}
+        html = {"text/html": own(payload)} if needs_page(html) else html
+        shown = (html, {"text/markdown": payload}, {"text/plain": payload})
         yield ToolFinished(call_id, payload, payload, error=payload, traceback=payload, display=shown)
         yield ServerToolEvent(f"s{number}", payload, "completed", payload, payload)
         yield ImageReady(payload, payload.encode("utf-8", "replace"), payload)

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nbassist import Assistant
-from nbassist.errors import ConnectionFailedError
-from nbassist.events import (
+from nbassist.core.events import (
     Event,
     Retrying,
     TextDelta,
@@ -19,7 +18,8 @@ from nbassist.events import (
     TurnStarted,
     Usage,
 )
-from nbassist.messages import Request
+from nbassist.core.messages import Request
+from nbassist.errors import ConnectionFailedError
 from nbassist.sweep import Sweep
 from nbassist.sweep.view import make_sweep_view, run_and_judge
 
@@ -33,7 +33,8 @@ SAID = (
 class Model:
     """Answers by the number of the prompt; `seconds` is how long it takes, `gate` a file that it waits for.
 
-    `busy` is how many seconds it asks to wait, once, as an endpoint does with 429; a judge's prompt gets a verdict.
+    `busy` is how many seconds it asks to wait, once, as an endpoint does with 429, but it waits for the gate; a judge's
+    prompt gets a verdict.
     """
 
     name = "model"
@@ -51,8 +52,9 @@ class Model:
             raise ConnectionFailedError("the endpoint did not answer within 10 s")
         if self.busy and number == 2:
             seconds, self.busy = self.busy, 0.0
-            yield Retrying(seconds, 1, "429: slow down")
-            await asyncio.sleep(seconds)
+            yield Retrying(seconds, 1, "429: slow down", everyone=True)
+            while self.gate and not Path(self.gate).exists():
+                await asyncio.sleep(0.02)
         yield TurnStarted(model=request.model)
         if self.calls and request.messages[-1].role == "user" and request.tools:
             yield ToolCallStarted("c1", request.tools[0].name)
@@ -80,11 +82,11 @@ class Model:
         return []
 
 
-def sweep(model: Model, template: str, *, rubric: str = "", **options: Any) -> Any:
+def sweep(model: Model, template: str, *, rubric: str = "", check: str = "", **options: Any) -> Any:
     """Run a sweep in the cell, as `%%assistant` does, and have it judged by a rubric; return its runs."""
     from IPython import get_ipython
 
     made = Sweep(Assistant(backend=model), template, **options)  # type: ignore[arg-type]
-    runs = run_and_judge(made, make_sweep_view("live", get_ipython()), rubric=rubric)
+    runs = run_and_judge(made, make_sweep_view("live", get_ipython()), [check] if check else [], rubric)
     runs.shown = True
     return runs

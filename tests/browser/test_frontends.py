@@ -34,7 +34,7 @@ def front(request: pytest.FixtureRequest, lab: Any, page: Any) -> Any:
         page.goto(f"{lab.url}/{where}/{lab.write(f'{kind}-{name}.ipynb', source)}")
         page.wait_for_function(READY[kind], timeout=120_000)
         if kind == "notebook":
-            for _ in range(20):  # it says that it is idle before it runs anything
+            for _ in range(60):  # it says that it is idle before it runs anything
                 if page.is_visible(".jp-Dialog"):  # or asks to wait for the kernel
                     page.keyboard.press("Escape")
                 page.click(".jp-Notebook .jp-Cell .cm-content", force=True)
@@ -43,7 +43,7 @@ def front(request: pytest.FixtureRequest, lab: Any, page: Any) -> Any:
                 if "[ ]" not in page.inner_text(".jp-InputPrompt"):
                     break
         else:
-            page.wait_for_timeout(1000)  # its extensions, widgets among them, load on their own time
+            page.wait_for_function("!!Jupyter.notebook.kernel.widget_manager")  # its extensions load on their own time
             page.evaluate("() => { Jupyter.notebook.execute_all_cells() }")
         return kind
 
@@ -83,7 +83,7 @@ def test_a_question_is_answered_by_a_click(front: Any, lab: Any, page: Any, shot
 def notebook_of(*stories: Any) -> Any:
     """Return a notebook whose cells have these runs as their saved outputs."""
     nbformat = import_module("nbformat")
-    from nbassist.display.static import bundle
+    from nbassist.display.static.reply import bundle
 
     outputs = [nbformat.v4.new_output("display_data", data=bundle(events)) for events in stories]
     cells = [nbformat.v4.new_code_cell("%%assistant\nhow many?", outputs=[output]) for output in outputs]
@@ -146,7 +146,7 @@ def test_webpdf_of_nbconvert_has_the_words_and_the_lines_of_the_panels(
         "✓ row_count",
         'table="orders"',  # text that is not fully opaque is drawn, and so read, after the rest
         "✕ describe",
-        "failed · 4 ms",
+        "KeyError: 'ordres' · 4 ms",
         "count the orders",
         "Orders handbook",
         "qwen2.5-coder-1.5b · 14.2 s · 1,180 tokens in (640 cached), 412 out · 3 turns",

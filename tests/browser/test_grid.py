@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import test_frontends
+from lab_harness import AGAIN
 
 from nbassist import Assistant
 from nbassist.sweep import Sweep
@@ -40,7 +41,7 @@ def wait_ended(page: Any) -> None:
     page.wait_for_selector(".nba-grid-static .nba-grid .nba-gline", state="attached")
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=AGAIN)])
 def test_a_grid_streams_and_then_stands_in_the_notebook_without_script(
     lab: Any, open_lab: Any, page: Any, shots: Any, theme: str
 ) -> None:
@@ -59,7 +60,7 @@ def test_a_grid_streams_and_then_stands_in_the_notebook_without_script(
     wait_ended(page)
     assert "108 done · 12 failed" in page.inner_text(".nba-grid [role=status]")
     assert page.locator(".nba-grid").count() == 1, "the result of the cell is shown once"
-    page.click("td[data-n='15'] .nba-gopen")
+    page.click("td[data-n='15'] .nba-gsays")
     page.wait_for_selector(".nba-gwhole .nba-footer")
     shots(page, f"grid-{theme}-2-open")
     assert axe.run(page, context=".nba-grid").response["violations"] == []
@@ -91,16 +92,87 @@ def test_a_run_is_opened_with_its_calls_and_rated_by_a_button(open_lab: Any, pag
     page.wait_for_selector(".nba-gwhole .nba-call >> text=row_count")
     page.click(".nba-gwhole >> text=Good")
     page.wait_for_selector("text=rated good")
-    page.wait_for_selector("td[data-n='1'] .nba-grating >> text=good")
+    page.wait_for_selector("td[data-n='1'] [data-rate=good][aria-pressed=true]")
     shots(page, "grid-rated")
     page.keyboard.press("Escape")
     assert page.is_hidden(".nba-gwhole")
 
 
+READ = """runs = sweep(Model(), rate, vary={'model': ['small', 'large-2026']}, over=OVER, check="'ositive' in text")
+runs""".replace("OVER", "[f'review {n}' for n in range(6)]")
+
+
+@pytest.mark.parametrize("theme", [pytest.param("light", marks=AGAIN), "dark"])
+def test_replies_are_rendered_marked_pinned_side_by_side_and_sorted(
+    open_lab: Any, page: Any, shots: Any, theme: str
+) -> None:
+    open_lab(f"grid-read-{theme}", SETUP + READ, theme=theme)
+    wait_ended(page)
+    page.wait_for_selector("td[data-mark=pass] .nba-gpass")
+    page.wait_for_selector("td[data-mark=fail] .nba-gfail")
+    assert page.locator("td .nba-ghtml strong >> text=negative").count() > 0
+    heights = page.eval_on_selector_all(".nba-grid tbody tr:not(.nba-gspace)", "rows => rows.map(r => r.offsetHeight)")
+    scroller = page.locator(".nba-gscroll")
+    assert scroller.evaluate("s => s.scrollHeight <= s.clientHeight + 2"), heights
+    assert "not told apart" in page.inner_text(".nba-gnotes")
+    assert "tokens" in page.inner_text(".nba-grid [role=status] >> nth=0")
+    shots(page, f"grid-read-{theme}-1")
+    page.focus("td[data-n='0'] .nba-gopen")
+    page.keyboard.press("p")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("p")
+    page.wait_for_selector(".nba-gcolumn >> nth=1")
+    page.click(".nba-gside >> text=Word diff")
+    page.wait_for_selector(".nba-gcolumn ins")
+    shots(page, f"grid-read-{theme}-2-pinned")
+    axe = import_module("axe_playwright_python.sync_playwright").Axe()
+    assert axe.run(page, context=".nba-grid").response["violations"] == []
+    page.click(".nba-gside >> text=Unpin all")
+    page.focus("td[data-n='1'] .nba-gopen")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("g")
+    page.wait_for_selector("td[data-n='3'] [data-rate=good][aria-pressed=true]")
+    page.keyboard.press("b")
+    page.wait_for_selector("td[data-n='3'] [data-rate=bad][aria-pressed=true]")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".nba-gwhole .nba-footer")
+    page.keyboard.press("Escape")
+    page.select_option(".nba-gselect >> nth=0", "check failed")
+    page.wait_for_selector("td[data-mark=fail]")
+    page.select_option(".nba-gselect >> nth=1", "'ositive' in text")  # the worst come first
+    page.wait_for_function("document.querySelectorAll(\".nba-grid tr[data-at='0'] td[data-mark=fail]\").length === 2")
+
+
+def test_blind_pairs_are_judged_by_keys_and_buttons_call_the_api(
+    lab: Any, open_lab: Any, page: Any, shots: Any
+) -> None:
+    open_lab("grid-pairs", SETUP + READ.replace("review {n}", "review {n}' + (' boom' if n == 5 else '') + '"))
+    wait_ended(page)
+    page.click(".nba-gtools >> text=Blind pairs")
+    page.wait_for_selector(".nba-gblind .nba-gcolumn >> nth=1")
+    assert "small" not in page.inner_text(".nba-gblind .nba-gcolumns")
+    shots(page, "grid-pairs-1")
+    page.keyboard.press("1")
+    page.wait_for_selector(".nba-gblind [role=status] >> text=/^1 of/")
+    assert "model = " in page.inner_text(".nba-gblind [role=status]")
+    page.keyboard.press("Escape")
+    page.click(".nba-gtools >> text=Retry failed")
+    page.wait_for_selector(".nba-gtools >> text=2 asked anew, 2 failed again")
+    page.click(".nba-gtools >> text=Keep as tests")
+    page.wait_for_selector(".nba-gtools >> text=/kept in .*suite.json/")
+    page.click(".nba-gtools >> text=Export")
+    page.wait_for_selector(".nba-gtools >> text=/written to .*runs.jsonl/")
+    page.click("td[data-n='1'] .nba-gsays")
+    page.click(".nba-gwhole >> text=Adopt")
+    page.wait_for_selector(".nba-gtools >> text=/run 1 is the thread's turn/")
+    assert list(lab.folder.glob("*.suite.json"))
+    assert list(lab.folder.glob("*.runs.jsonl"))
+
+
 def test_stop_keeps_what_is_done(lab: Any, open_lab: Any, page: Any) -> None:
     source = f"{SETUP}r = sweep(Model(0.01, gate='go-never'), rate, over=range(20), jobs=2)\nr"
     open_lab("grid-stop", source, "print(sum(run.ok for run in r), 'kept')")
-    page.wait_for_selector("td[data-n='6'][data-state=running]")
+    page.wait_for_selector("td[data-n='7'][data-state=running]")  # beside 6, so that all before them are done
     page.click(".nba-grid >> text=Stop")
     page.wait_for_selector("text=6 kept")
     wait_ended(page)
@@ -111,18 +183,19 @@ def test_only_rows_that_differ_are_shown_where_that_is_asked(open_lab: Any, page
     open_lab("grid-different", source)
     wait_ended(page)
     page.wait_for_selector("td[data-n='2']")
-    page.check(".nba-gonly input")
+    page.select_option(".nba-gselect >> nth=0", "different")
     page.wait_for_selector("td[data-n='2']", state="detached")
     page.wait_for_selector("td[data-n='8']")
-    page.uncheck(".nba-gonly input")
+    page.select_option(".nba-gselect >> nth=0", "")
     page.wait_for_selector("td[data-n='2']")
 
 
-def test_one_wait_for_all_is_said_with_its_seconds(open_lab: Any, page: Any, shots: Any) -> None:
-    open_lab("grid-busy", f"{SETUP}r = sweep(Model(busy=4.0), rate, over=range(6), jobs=1)\nr")
-    page.wait_for_selector(".nba-grid [role=status] >> text=/all wait [234] s: 429: slow down/")
+def test_one_wait_for_all_is_said_with_its_seconds(lab: Any, open_lab: Any, page: Any, shots: Any) -> None:
+    open_lab("grid-busy", f"{SETUP}r = sweep(Model(busy=12.0, gate='go'), rate, over=range(6), jobs=1)\nr")
+    page.wait_for_selector(".nba-grid [role=status] >> text=/all wait 1?\\d s: 429: slow down/")
     shots(page, "grid-busy")
     assert "2 of 6 done" in page.inner_text(".nba-grid [role=status]")
+    (lab.folder / "go").touch()
     wait_ended(page)
     assert page.inner_text(".nba-grid [role=status]").startswith("6 done")
 
@@ -136,19 +209,21 @@ def test_a_judge_says_how_far_it_is_and_its_reason_stands_in_the_run(
     (lab.folder / "go").touch()
     wait_ended(page)
     page.wait_for_selector("td[data-n='2'] >> text=judge 4")
-    page.click("td[data-n='2'] .nba-gopen")
+    page.click("td[data-n='2'] .nba-gsays")
     page.wait_for_selector(".nba-gwhole >> text=it says what it should")
     shots(page, "grid-judged")
 
 
-def test_in_a_narrow_page_the_labels_stay_and_the_columns_scroll(open_lab: Any, page: Any, shots: Any) -> None:
+def test_in_a_narrow_page_the_labels_stay_and_the_columns_scroll(
+    lab: Any, open_lab: Any, page: Any, shots: Any
+) -> None:
     page.set_viewport_size({"width": 560, "height": 900})
     open_lab("grid-narrow", f"{SETUP}r = sweep(Model(), rate, {VARY}, over=range(4), jobs=8)\nr")
     wait_ended(page)
     box = page.locator(".nba-gscroll").bounding_box()
     assert box["width"] < 560
     page.evaluate("document.querySelector('.nba-gscroll').scrollLeft = 1e4")
-    page.wait_for_timeout(200)
+    lab.settle(page, "tbody th")
     label, last = page.locator("tbody th").first.bounding_box(), page.locator("thead th").last.bounding_box()
     assert abs(label["x"] - box["x"]) < 3, "the label of the row is still there"
     assert last["x"] + last["width"] <= box["x"] + box["width"] + 20
@@ -164,7 +239,7 @@ def test_other_frontends_show_the_grid_and_keep_it_without_script(front: Any, la
     (lab.folder / "go").touch()
     page.wait_for_selector(".nba-grid [role=status] >> text=36 done")
     page.wait_for_selector(".nba-grid-static")
-    page.click(".nba-grid td[data-n='1'] .nba-gopen")
+    page.click(".nba-grid td[data-n='1'] .nba-gsays")
     page.wait_for_selector(".nba-gwhole .nba-footer")
     shots(page, f"grid-{kind}-2-open")
 

@@ -15,10 +15,10 @@ from typing_extensions import TypedDict
 
 from nbassist.context import Shape, attach_files, attach_images, fill, see
 from nbassist.context.formats import FORMATS
-from nbassist.context.questions import about_failure
-from nbassist.conversation import Conversation
+from nbassist.core.conversation import Conversation
+from nbassist.core.messages import File, Image, Text
 from nbassist.errors import UsageError
-from nbassist.messages import File, Image, Text
+from nbassist.magics.commands.questions import about_failure
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"0" * 20
 
@@ -97,6 +97,17 @@ def test_what_was_taken_back_is_shown_again() -> None:
     assert see(["x"], {"x": 1}, conversation) == ()
     conversation.undo()
     assert len(see(["x"], {"x": 1}, conversation)) == 1
+
+
+def test_a_change_is_told_once_and_not_with_every_prompt() -> None:
+    conversation = Conversation()
+    conversation.add_user(*see(["x"], {"x": 1}, conversation), Text("hi"))
+    (changed,) = see(["x"], {"x": 2}, conversation)
+    assert changed.text.startswith("Now the variable x")
+    conversation.add_user(changed, Text("and now?"))
+    assert see(["x"], {"x": 2}, conversation) == ()
+    (again,) = see(["x"], {"x": 3}, conversation)
+    assert again.text.startswith("Now the variable x")
 
 
 class Point(TypedDict):

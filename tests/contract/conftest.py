@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from nbassist import Assistant
-from nbassist.backends.assistants_decoder import AssistantsDecoder
-from nbassist.backends.chat_decoder import ChatDecoder
-from nbassist.backends.responses_decoder import ResponsesDecoder
+from nbassist.backends.assistants.decoder import AssistantsDecoder
+from nbassist.backends.chat.decoder import ChatDecoder
+from nbassist.backends.responses.decoder import ResponsesDecoder
 
 Call = tuple[str, str, str]
 
@@ -196,5 +196,5 @@ def protocol(request: pytest.FixtureRequest) -> Any:
 
 @pytest.fixture
 def speaker(protocol: Any, endpoint: Any, wire: Any, monkeypatch: pytest.MonkeyPatch) -> Speaker:
-    monkeypatch.setattr("nbassist.backends.assistants._POLL", 0.0)
+    monkeypatch.setattr("nbassist.backends.assistants.backend._POLL", 0.0)
     return Speaker(protocol, endpoint, wire)

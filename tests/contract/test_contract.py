@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from nbassist import Assistant
-from nbassist.backends.answer import EventStream
+from nbassist.backends.http.sse import EventStream
+from nbassist.core.event_order import EventOrder
+from nbassist.core.events import Event, RunStarted, TextDelta, ToolCallReady, ToolFinished, TurnEnded, TurnStarted
 from nbassist.errors import BackendError, StreamBrokenError
-from nbassist.events import Event, RunStarted, TextDelta, ToolCallReady, ToolFinished, TurnEnded, TurnStarted
-from nbassist.order import Order
 
 TEXTS = ("Größe ", "of 表: ", "😀 done")
 WHOLE = "".join(TEXTS)
@@ -40,7 +40,7 @@ def test_an_answer_comes_with_its_usage_in_order(speaker: Any, says: Any, ask: C
     reply = ask(speaker.assistant(), "go")
     assert (reply.text, reply.finish, reply.detail, reply.model) == (WHOLE, "completed", "", "m")
     assert (reply.usage.known, reply.usage.input_tokens, reply.usage.output_tokens) == (True, 5, 2)
-    order = Order()
+    order = EventOrder()
     for event in reply.events:
         order.check(event)
 
@@ -176,7 +176,7 @@ def test_two_streams_at_once_in_tasks(speaker: Any, says: Any) -> None:
 def decode(protocol: Any, pieces: list[bytes], *, lost: bool = False) -> list[Event]:
     """Read the bytes of one stream as the transport does, and hold the events to their order."""
     decoder = protocol.decoder()
-    stream, order, events = EventStream(decoder, 300), Order(), [RunStarted()]  # type: list[Event]
+    stream, order, events = EventStream(decoder, 300), EventOrder(), [RunStarted()]  # type: list[Event]
     order.check(events[0])
 
     def take(found: Any) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from nbassist.events import (
+from nbassist.core.events import (
     Event,
     ReasoningDelta,
     RunEnded,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from nbassist.display.ansi import BOLD, CYAN, DIM, END, MarkdownStyler
+from nbassist.display.terminal.markdown_styler import BOLD, CYAN, DIM, END, MarkdownStyler
 
 TEXT = st.text(st.sampled_from(list("a*`#~\n -")), max_size=40)
 

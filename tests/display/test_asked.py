@@ -14,18 +14,16 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from display_samples import HOSTILE
 
-from nbassist import events
-from nbassist.display.arguments import editable, laid_out, plain_sight, preview
-from nbassist.display.blockhtml import Cache
-from nbassist.display.calls import state_text
-from nbassist.display.footer import cost_text
-from nbassist.display.paint import Painter
-from nbassist.display.question import Question, question_html
-from nbassist.display.segments import Call, Image
-from nbassist.display.static import bundle
-from nbassist.display.status import status_of
-from nbassist.display.terminal import TerminalView
-from nbassist.display.transcript import Transcript
+from nbassist.core import events
+from nbassist.display.live.painter import Painter
+from nbassist.display.live.question import Question, question_html
+from nbassist.display.markdown.block_html import Cache
+from nbassist.display.segments import CallSegment, ImageSegment
+from nbassist.display.static.calls import editable, laid_out, plain_sight, preview, state_text
+from nbassist.display.static.panels import cost_text
+from nbassist.display.static.reply import bundle
+from nbassist.display.terminal.view import TerminalView
+from nbassist.display.transcript import Transcript, status_of
 
 ASKED = events.ApprovalAsked("1", "drop", '{"table": "orders"}')
 
@@ -44,8 +42,8 @@ def story(answer: events.ApprovalAnswered | None, *, asked: bool = True) -> list
     return [*begun, answer, *finished, events.RunEnded("completed", seconds=1)]
 
 
-def calls(run: Sequence[events.Event]) -> list[Call]:
-    return [segment for segment in Transcript.of(run).segments if isinstance(segment, Call)]
+def calls(run: Sequence[events.Event]) -> list[CallSegment]:
+    return [segment for segment in Transcript.of(run).segments if isinstance(segment, CallSegment)]
 
 
 def terminal(run: Sequence[events.Event], styled: bool | None = None) -> str:
@@ -130,7 +128,7 @@ def test_the_form_is_in_the_panel_while_it_is_asked_and_goes_with_the_answer() -
 
 @pytest.mark.parametrize("payload", HOSTILE)
 def test_a_hostile_call_is_text_in_the_form_that_asks_about_it(payload: str) -> None:
-    call = Call("1", payload)
+    call = CallSegment("1", payload)
     call.arguments.add(payload)
     call.arguments.close()
     html = question_html(Question(events.ApprovalAsked("1", payload, payload), 1), call)
@@ -224,7 +222,7 @@ def test_a_sketch_of_an_image_gives_way_to_the_next() -> None:
         painter.paint()
         assert painter.canvas.whole()[0].count("<img") == 1
     transcript.apply(events.ImageReady("image/png", b"9", image_id="j"))
-    assert [s.data for s in transcript.segments if isinstance(s, Image)] == [b"3", b"9"]
+    assert [s.data for s in transcript.segments if isinstance(s, ImageSegment)] == [b"3", b"9"]
 
 
 def test_images_that_the_model_got_are_shown_once() -> None:

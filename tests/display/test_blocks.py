@@ -11,14 +11,16 @@ from hypothesis import strategies as st
 sys.path.insert(0, str(Path(__file__).parent))
 from display_samples import DEFINED, HOSTILE, MATH, PLAIN
 
-from nbassist.display.blockhtml import markdown_html
-from nbassist.display.blocks import Block, Splitter
-from nbassist.display.markdown import Renderer, block_parser
+from nbassist.display.markdown.block_html import markdown_html
+from nbassist.display.markdown.blocks import Block, Splitter, _dedent
+from nbassist.display.markdown.renderer import Renderer, block_parser
 
 LINES = [
     "- a", "  - b", "* c", "1. d", "2) e", "   more", "      deep", "text", "# h", "> q", "```", "```py", "  ```",
     "~~~", "", "", "|a|b|", "|-|-|", "| x | y |", "---", "===", "    code", "$$", "x$$", "\\[", "[a]: /u", "\tt",
     "[^n]: note",
+    "<details>", "<details><summary>s</summary>", "<summary>s</summary>", "</details>", ": a", "  : b", "<b>x",
+    "a<br>b", "https://a.b/c_d.",
     "[a] [^n]", "- ```", "- > z", "-", "1.", "***", "`x", "**y",
 ]  # fmt: skip
 DOCUMENTS = st.lists(st.sampled_from(LINES), max_size=14).map("\n".join)
@@ -104,3 +106,11 @@ def test_the_parser_reads_each_character_a_bounded_number_of_times(line: str, mo
         splitter.feed(line)
     splitter.finish()
     assert read < 40 * 4000 * len(line)
+
+
+@pytest.mark.parametrize(
+    ("space", "indent", "left"),
+    [("    ", 3, " "), ("\t", 2, "  "), (" \t", 3, " "), (" \t", 4, ""), ("\t\t", 5, "   "), (" ", 3, ""), ("", 2, "")],
+)
+def test_an_indented_fence_takes_columns_off_and_a_tab_is_up_to_four(space: str, indent: int, left: str) -> None:
+    assert _dedent(space, indent) == left

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 sys.path.insert(0, str(Path(__file__).parent))
 from display_samples import HOSTILE, MATH
 
-from nbassist.display.blockhtml import markdown_html
-from nbassist.display.highlight import highlight_lines, language_of
-from nbassist.display.safe import sanitise_shown
+from nbassist.display.markdown.block_html import markdown_html
+from nbassist.display.markdown.highlight import highlight_lines, language_of
+from nbassist.display.markdown.sanitiser import sanitise_shown
 
 FORBIDDEN = {"script", "img", "iframe", "style", "link", "svg", "form", "base", "object", "embed", "input", "button"}
 
@@ -147,3 +147,92 @@ def test_html_that_a_tool_showed_keeps_its_table_and_loses_what_runs() -> None:
 )  # fmt: skip
 def test_extreme_texts_are_rendered(text: str) -> None:
     assert Auditor(markdown_html(text, "tex")).bad == []
+
+
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("H<sub>2</sub>O", "<p>H<sub>2</sub>O</p>"),
+        ("<kbd>Ctrl</kbd>+<KBD>C</KBD>", "<p><kbd>Ctrl</kbd>+<kbd>C</kbd></p>"),
+        ("<mark>a **b**</mark>", "<p><mark>a <strong>b</strong></mark></p>"),
+        ("one<br>two<br/>three", "<p>one<br>\ntwo<br>\nthree</p>"),
+        ("<sub>open", "<p>&lt;sub&gt;open</p>"),
+        ("</sub>", "<p>&lt;/sub&gt;</p>"),
+        ('<b class="x">a</b>', '<p>&lt;b class="x"&gt;a&lt;/b&gt;</p>'),
+        ("<u>a <i>b</i></u>", "<p><u>a <i>b</i></u></p>"),
+        ("`<sub>a</sub>`", "<p><code>&lt;sub&gt;a&lt;/sub&gt;</code></p>"),
+        ("Term\n: one\n: *two*", "<dl>\n<dt>Term</dt>\n<dd>one</dd>\n<dd><em>two</em></dd>\n</dl>"),
+    ],
+)
+def test_tags_that_models_write_are_kept_by_name_and_without_attributes(text: str, html: str) -> None:
+    assert re.sub(r' style="[^"]*"', "", markdown_html(text)).strip() == html
+
+
+def test_details_hold_blocks_and_are_open_until_they_end() -> None:
+    html = markdown_html("<details>\n<summary>More **now**</summary>\n\n- a\n\n```py\nx\n```\n</details>\n\nafter")
+    html = re.sub(r' style="[^"]*"', "", html)
+    assert html.startswith("<details>\n<summary>More <strong>now</strong></summary>\n<ul>")
+    assert html.index("</details>") > html.index("</pre>")
+    assert html.endswith("<p>after</p>\n")
+    assert markdown_html("<details><summary>s</summary>\ninside").startswith('<details open="" style=')
+    nested = markdown_html(
+        "<details>\n<summary>a</summary>\n<details>\n<summary>b</summary>\nx\n</details>\ny\n</details>"
+    )
+    assert nested.count("<details ") == nested.count("</details>") == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "address", "rest"),
+    [
+        ("see https://example.org/a_b?c=1.", "https://example.org/a_b?c=1", "."),
+        ("(https://example.org/x)", "https://example.org/x", ")"),
+        ("https://en.example.org/wiki/Tag_(a)", "https://en.example.org/wiki/Tag_(a)", ""),
+        ("**https://example.org**", "https://example.org", ""),
+    ],
+)
+def test_a_bare_address_is_a_link_without_the_marks_around_it(text: str, address: str, rest: str) -> None:
+    html = markdown_html(text)
+    assert f'<a href="{address}"' in html
+    assert f">{address}</a>{rest}" in html
+
+
+def test_an_address_in_code_or_in_a_link_is_left_as_it_is() -> None:
+    assert "<a" not in markdown_html("`https://example.org` and javascript://x and http:// alone")
+    assert markdown_html("[https://a.example](https://b.example)").count("<a") == 1
+
+
+def test_a_picture_in_the_text_itself_is_shown_and_anything_else_under_data_is_not() -> None:
+    picture = "data:image/png;base64,iVBORw0KGgo="
+    assert f'<img src="{picture}" alt="p">' in markdown_html(f"![p]({picture})")
+    for other in ("data:image/svg+xml;base64,AAAA", "data:text/html;base64,AAAA", "data:image/png,AAAA"):
+        assert "<img" not in markdown_html(f"![p]({other})")
+    assert "href" not in markdown_html(f"[p]({picture})")
+
+
+def test_lines_of_a_diff_are_coloured_where_no_theme_does() -> None:
+    html = markdown_html("```diff\n- a\n+ b\n```")
+    assert '<span class="gd" style="background:rgba(220, 60, 60, 0.2)">- a</span>' in html
+    assert '<span class="gi" style="background:rgba(40, 160, 80, 0.22)">+ b</span>' in html
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Done :white_check_mark: and :rocket:!", "Done ✅ and 🚀!"),
+        (":+1:", "👍"),
+        (":hot_pepper: :snowman:", "🌶 ☃"),
+        ("**:warning:** now", "<strong>⚠️</strong> now"),
+        ("a:b:c and x[1:x:2]", "a:b:c and x[1:x:2]"),
+        ("at 10:30:15, std::fire::x, :no_such_thing:, :latin_small_letter_a:", None),
+        ("`:rocket:`", "<code>:rocket:</code>"),
+        ("::rocket::", None),
+    ],
+)
+def test_codes_of_emoji_are_emoji_and_nothing_else_with_colons_is(text: str, shown: str | None) -> None:
+    assert markdown_html(text, "tex").strip() == f"<p>{shown or text}</p>"
+
+
+def test_a_code_in_a_block_of_code_or_an_address_is_left_alone() -> None:
+    html = markdown_html("```\n:rocket:\n```\n\n<https://a.b/:rocket:/c> and https://a.b/x:fire:", "tex")
+    assert "🚀" not in html
+    assert "🔥" not in html

@@ -14,11 +14,12 @@ from display_samples import DEFINED, HOSTILE, MATH, PLAIN
 from test_blocks import DOCUMENTS
 from test_markdown import Auditor
 
-from nbassist import events
-from nbassist.display.blockhtml import Cache, markdown_html
-from nbassist.display.canvas import Canvas, common_length
-from nbassist.display.mend import mend
-from nbassist.display.paint import Painter
+from nbassist.core import events
+from nbassist.display.live import text_painter
+from nbassist.display.live.canvas import Canvas, common_length
+from nbassist.display.live.painter import Painter
+from nbassist.display.markdown.block_html import Cache, markdown_html
+from nbassist.display.markdown.unfinished import mend
 from nbassist.display.transcript import Transcript
 
 Run = Callable[..., list[events.Event]]
@@ -152,3 +153,19 @@ def test_long_arguments_and_outputs_of_the_service_are_sent_once() -> None:
     html = painter.canvas.whole()[0]
     assert html.count("x" * 10_000) == 1
     assert html.rpartition("</summary>")[2].count("y" * 20) == 500
+
+
+@pytest.mark.parametrize(
+    "text", ["A line that ends", "```python\nlast_one", "- one\n- two", "| a |\n|---|\n| b |\n| last"]
+)
+def test_what_was_put_off_is_painted_when_nothing_more_comes(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text_painter._Pace, "begin", lambda self: False)  # it grows faster than it can be shown
+    transcript = Transcript()
+    painter = Painter(transcript, Cache())
+    for event in (events.RunStarted(), events.TurnStarted(), events.TextDelta(text)):
+        transcript.apply(event)
+    painter.paint()
+    last = text.split()[-1]
+    assert last not in str(painter.canvas.whole())
+    painter.settle()
+    assert last in str(painter.canvas.whole())

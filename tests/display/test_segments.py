@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from nbassist import events
+from nbassist.core import events
 from nbassist.display import segments
 from nbassist.display.transcript import Transcript
 
@@ -15,10 +15,10 @@ def kinds(transcript: Transcript) -> list[str]:
 
 def test_a_run_becomes_reasoning_text_call_and_text(run: Run) -> None:
     transcript = Transcript.of(run(reasoning="Hm."))
-    assert kinds(transcript) == ["Reasoning", "Text", "Call", "Text"]
+    assert kinds(transcript) == ["ReasoningSegment", "TextSegment", "CallSegment", "TextSegment"]
     assert transcript.text == "Let me see.\n\nThere are **1204**."
     call = transcript.segments[2]
-    assert isinstance(call, segments.Call)
+    assert isinstance(call, segments.CallSegment)
     assert (call.name, call.arguments.text, call.state, call.output) == (
         "row_count",
         '{"table": "orders"}',
@@ -53,12 +53,12 @@ def test_calls_of_one_turn_run_one_after_another() -> None:
     for name in "ab":
         transcript.apply(events.ToolCallReady(name, name, "{}"))
     transcript.apply(events.TurnEnded("tool_calls"))
-    assert [s.state for s in transcript.segments if isinstance(s, segments.Call)] == ["running", "ready"]
+    assert [s.state for s in transcript.segments if isinstance(s, segments.CallSegment)] == ["running", "ready"]
     transcript.apply(events.ToolFinished("a", "a", "", error="it failed"))
-    assert [s.state for s in transcript.segments if isinstance(s, segments.Call)] == ["failed", "running"]
+    assert [s.state for s in transcript.segments if isinstance(s, segments.CallSegment)] == ["failed", "running"]
     transcript.apply(events.ToolCallReady("c", "c", "{}"))
     transcript.apply(events.RunEnded("interrupted"))
-    assert [s.state for s in transcript.segments if isinstance(s, segments.Call)] == [
+    assert [s.state for s in transcript.segments if isinstance(s, segments.CallSegment)] == [
         "failed",
         "interrupted",
         "dropped",
@@ -75,7 +75,7 @@ def test_a_call_that_was_cut_is_marked_as_not_run() -> None:
         ]
     )
     call = transcript.segments[0]
-    assert isinstance(call, segments.Call)
+    assert isinstance(call, segments.CallSegment)
     assert (call.state, call.arguments.text) == ("dropped", '{"x": ')
 
 
@@ -88,7 +88,7 @@ def test_what_stands_ready_is_what_is_shown_whatever_came_in_pieces() -> None:
         ]
     )
     call = transcript.segments[0]
-    assert isinstance(call, segments.Call)
+    assert isinstance(call, segments.CallSegment)
     assert (call.name, call.arguments.text) == ("g", '{"x": 2}')
 
 
@@ -96,7 +96,7 @@ def test_a_warning_in_the_middle_does_not_break_the_text() -> None:
     transcript = Transcript.of(
         [events.TextDelta("**bo"), events.Warned("nearly full"), events.TextDelta("ld**"), events.RunEnded("completed")]
     )
-    assert kinds(transcript) == ["Text", "Notice"]
+    assert kinds(transcript) == ["TextSegment", "Notice"]
     assert transcript.text == "**bold**"
 
 
@@ -117,7 +117,7 @@ def test_everything_that_comes_in_is_clean() -> None:
         ]
     )
     call = transcript.segments[1]
-    assert isinstance(call, segments.Call)
+    assert isinstance(call, segments.CallSegment)
     texts = [transcript.model, transcript.text, call.name, call.arguments.text, call.output, call.error, call.traceback]
     texts += [transcript.citations[0].title, transcript.detail]
     assert texts == ["red"] * len(texts)

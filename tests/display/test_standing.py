@@ -15,12 +15,11 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "browser"))
 from display_samples import HOSTILE
 from scripted import conversation, hostile, services
 
-from nbassist import events
-from nbassist.display.blockhtml import Cache
-from nbassist.display.paint import Painter
-from nbassist.display.question import Question
-from nbassist.display.standing import Refreshes, shares_page, standing_bundle
-from nbassist.display.static import bundle
+from nbassist.core import events
+from nbassist.display.live.painter import Painter
+from nbassist.display.live.question import Question
+from nbassist.display.markdown.block_html import Cache
+from nbassist.display.static.reply import Refreshes, bundle, shares_page, standing_bundle
 from nbassist.display.transcript import Transcript
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from nbassist.display import gridlive
-from nbassist.display.grid import NOTE, ROWS, GridCell, Progress, State, grid_bundle, standing_grid
+from nbassist.display.grid import live as gridlive
+from nbassist.display.grid.grid import NOTE, ROWS, GridCell, Progress, State, grid_bundle, standing_grid
 
 
 class Grid:
@@ -30,6 +30,12 @@ class Grid:
     def summary(self) -> Sequence[tuple[str, Sequence[str]]]:
         return [("median time", ["1.2 s", "1.2 s"])]
 
+    def notes(self) -> list[str]:
+        return []
+
+    def sorts(self) -> list[str]:
+        return []
+
     def progress(self) -> Progress:
         return Progress(f"{2 * self.done} of {2 * len(self.labels)} done", 0.0, self.running)
 
@@ -48,7 +54,7 @@ def test_it_shows_the_rows_that_have_come_and_what_is_written() -> None:
     html, plain = form["text/html"], form["text/plain"]
     assert html.startswith('<div class="nbassist nba-grid-standing nba-place"')
     assert re.findall(r">(Review \d+)</th>", html) == ["Review 0", "Review 1", "Review 2", "Review 3"]
-    assert "It is **positive**." in html
+    assert "It is <strong>positive</strong>." in html
     assert "It is …" in html
     assert "the whole of" not in html
     assert "6 of 100 done · not finished" in html

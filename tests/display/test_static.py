@@ -4,6 +4,7 @@ import base64
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 from display_samples import HOSTILE
 from test_markdown import Auditor
 
-from nbassist import events
-from nbassist.display.static import bundle
+from nbassist.core import events
+from nbassist.display.static import panels
+from nbassist.display.static.reply import bundle
 
 Run = Callable[..., list[events.Event]]
 
@@ -58,18 +60,23 @@ def test_what_a_tool_displayed_stands_in_its_panel(run: Run) -> None:
     shown = (
         {"text/plain": "10%\r100%\x1b[0m"},
         {"image/png": png, "text/plain": "<Figure>"},
-        {"text/html": "<table><tr><td>7</td></tr></table><script>x</script>"},
+        {"text/html": "<table onclick='x()'><tr><td>7</td></tr></table>"},
+        {"text/html": "<p>8</p><script>x</script>", "text/plain": "<Chart>"},
         {"text/markdown": "**bold**"},
         {"image/svg+xml": "<svg onload='x()'/>"},
         {"application/x-unknown": "?"},
     )
     html = bundle(run(display=shown))["text/html"]
     assert ">100%</pre>" in html
-    assert f'<img alt="&lt;Figure&gt;" src="data:image/png;base64,{png}"' in html
+    assert re.search(r'<img [^>]*alt="(&lt;|<)Figure(&gt;|>)"', html)  # nh3 escapes these from 0.3.7 on
+    assert f'src="data:image/png;base64,{png}"' in html
     assert "<td>7</td>" in html
+    assert "HTML with scripts, shown below while it is live" in html
+    assert "<p>8</p>" not in html
     assert "<strong>bold</strong>" in html
     assert "<script" not in html
     assert "onload" not in html
+    assert "onclick" not in html
 
 
 def test_what_a_tool_displayed_stands_once_where_the_model_got_the_same_text(run: Run) -> None:
@@ -139,7 +146,7 @@ def test_markers_of_citations_become_references_to_the_sources() -> None:
 
 
 def test_a_text_that_the_parser_fails_on_is_shown_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    from nbassist.display import blockhtml
+    from nbassist.display.markdown import block_html as blockhtml
 
     def fail(*args: object) -> None:
         raise RecursionError
@@ -147,3 +154,42 @@ def test_a_text_that_the_parser_fails_on_is_shown_as_it_is(monkeypatch: pytest.M
     monkeypatch.setattr(blockhtml.Splitter, "finish", fail)
     html = bundle([events.TextDelta("**kept** <b>"), events.RunEnded("completed")])["text/html"]
     assert "**kept** &lt;b&gt;" in html
+
+
+def test_how_long_it_thought_and_how_fast_it_wrote_stand_in_the_reply_where_that_is_known(run: Run) -> None:
+    ended = events.RunEnded("completed", events.Usage(30, 84, known=True), writing=4.2, thoughts=(12.3,))
+    both = bundle([*run(reasoning="Let me think.")[:-1], ended])
+    assert "Thought for 12.3 s" in both["text/html"]
+    assert "84 out · 20 tokens/s" in both["text/plain"]
+    for unknown in (
+        replace(ended, writing=0.0, thoughts=()),
+        replace(ended, writing=0.1, thoughts=(0.0,), replayed=True),
+    ):
+        both = bundle([*run(reasoning="Let me think.")[:-1], unknown])
+        assert '<span style="flex:none">Reasoning</span>' in both["text/html"]
+        assert "tokens/s" not in both["text/plain"]
+
+
+@pytest.mark.parametrize("finish", ["incomplete", "interrupted", "failed", "stopped"])
+def test_a_reply_that_is_not_whole_says_so_at_its_last_line_and_in_its_footer_with_what_to_do(
+    run: Run, finish: events.Finish
+) -> None:
+    html = bundle([*run()[:-1], events.RunEnded(finish, detail="the stream was cut")])["text/html"]
+    text, trouble, footer = (html.index(part) for part in ("1204</strong>", "the stream was cut", "nba-footer"))
+    assert text < trouble < footer
+    assert html.index("Run the cell again, or go on from here with %%assistant --append.") < footer
+    tint = panels.BAD if finish == "failed" else panels.CARE
+    assert f'nba-ending" style="background:{tint};{panels._BADGE}">{finish.capitalize()}</strong>' in html[footer:]
+    whole = bundle([*run()[:-1], events.RunEnded("completed")])["text/html"]
+    assert "Run the cell again" not in whole
+    assert "nba-ending" not in whole
+    nothing = bundle([*run()[:2], events.RunEnded(finish, detail="the endpoint broke")])["text/plain"]
+    assert "Run the cell again." in nothing
+    left = bundle([*run()[:-1], events.RunEnded(finish, detail="left: %assistant resume reads it on")])["text/plain"]
+    assert "Run the cell again" not in left
+
+
+def test_no_text_of_ours_has_a_colour_of_its_own_in_what_is_saved(run: Run) -> None:
+    """One colour can't be read on white and on a dark page alike; a tint behind the page's own can."""
+    for story in (run(), run(error="KeyError: 'x'"), [*run()[:-1], events.RunEnded("failed", detail="broke")]):
+        assert set(re.findall(r"(?<![-\w])color:([^;\"]+)", bundle(story)["text/html"])) <= {"inherit"}

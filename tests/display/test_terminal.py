@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,8 +11,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from display_samples import HOSTILE
 
-from nbassist import events
-from nbassist.display.terminal import TerminalView
+from nbassist.core import events
+from nbassist.display.terminal.view import TerminalView
 
 Run = Callable[..., list[events.Event]]
 
@@ -62,7 +63,7 @@ def test_a_failed_call_and_a_failed_run_say_why(run: Run) -> None:
     text = shown([*run(error="KeyError: 'x'")[:-1], events.RunEnded("failed", detail="the endpoint broke")])
     assert "✕ row_count" in text
     assert "KeyError: 'x'" in text
-    assert "the endpoint broke\nFailed · " in text
+    assert "the endpoint broke\nRun the cell again, or go on from here with %%assistant --append.\nFailed · " in text
 
 
 def test_a_stream_that_ended_without_a_word_may_be_cut_and_says_so(run: Run) -> None:
@@ -85,3 +86,34 @@ def test_a_terminal_says_what_is_waited_for_until_it_comes() -> None:
     assert stream.getvalue().endswith("\r\x1b[KHello")
     view.apply(events.ToolCallStarted("1", "row_count"))
     assert stream.getvalue().endswith("Hello\x1b[0m\n\x1b[2m  Calling row_count…\x1b[0m")
+
+
+def test_what_a_running_tool_prints_is_on_the_screen_while_it_runs_and_once(run: Run) -> None:
+    stream, printed = io.StringIO(), ["one\n"]
+    view = TerminalView(stream)
+    story = run(output="3", display=({"text/plain": "one\ntwo\n  25% done\n"},), seconds=2.1)
+    end = next(n for n, event in enumerate(story) if isinstance(event, events.ToolFinished))
+    for event in story[:end]:
+        view.apply(event)
+    view.tool_running("1", lambda: ({"text/plain": "".join(printed)},))
+    until(lambda: "    one\n" in stream.getvalue())
+    assert '  ● row_count(table="orders")\n    one\n' in stream.getvalue()
+    printed.append("two\n  10%")
+    until(lambda: "    two\n" in stream.getvalue())
+    assert "10%" not in stream.getvalue(), "a bar that moves is written when it stands"
+    for event in story[end:]:
+        view.apply(event)
+    assert stream.getvalue().partition("●")[2] == (
+        ' row_count(table="orders")\n    one\n    two\n'
+        '  ✓ row_count(table="orders")  2.1 s\n      25% done\n'
+        "There are **1204**.\n"
+        "some-model · 1.5 s · 30 tokens in, 12 out · 2 turns\n"
+    )
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Wait until something is so, for a minute at most."""
+    deadline = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

@@ -84,11 +84,11 @@ def test_nothing_is_loaded_from_another_machine(site: Path, pages: dict[Path, Pa
 
 
 def test_each_command_flag_and_notebook_is_in_it(site: Path) -> None:
-    from nbassist.magics.commands import HOMES
-    from nbassist.magics.flags import parser
+    from nbassist.magics.commands import COMMANDS
+    from nbassist.magics.line.flags import parser
 
     magics = (site / "magics.html").read_text(encoding="utf-8")
-    assert [name for name in HOMES if f"%assistant {name}</code>" not in magics] == []
+    assert [name for name in COMMANDS if f"%assistant {name}</code>" not in magics] == []
     flags = [flag for action in parser()._actions for flag in action.option_strings]
     assert [flag for flag in flags if flag not in magics] == []
     tour = {path.stem for path in (site / "tour").glob("*.html")}
@@ -104,7 +104,7 @@ def test_the_drawing_shows_each_room_and_is_the_same_each_time() -> None:
     package = ROOT / "nbassist"
     first = drawing.svg(package)
     assert first == drawing.svg(package)
-    for room in ("magics", "assistant", "run", "backends", "display", "tools", "journal", "sweep", "local"):
+    for room in ("magics", "assistant", "run", "backends", "display", "tools", "journal", "sweep", "server"):
         assert f">{room}</text>" in first
     graph = drawing.imports(package)
     rows = drawing.layers(graph)

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from nbassist.conversation import Conversation
+from nbassist.core.conversation import Conversation
+from nbassist.core.event_order import EventOrder
+from nbassist.core.events import TextDelta, ToolCallReady, ToolCallStarted, ToolFinished, TurnEnded, TurnStarted
+from nbassist.core.messages import Text
 from nbassist.errors import UsageError
-from nbassist.events import TextDelta, ToolCallReady, ToolCallStarted, ToolFinished, TurnEnded, TurnStarted
 from nbassist.export import export
 from nbassist.export.turns import turns_of
-from nbassist.messages import Text
-from nbassist.order import Order
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)> ```` ``` "
 
@@ -41,7 +41,7 @@ def thread() -> Conversation:
 
 def test_the_events_of_a_turn_are_in_the_order_that_displays_expect(thread: Conversation) -> None:
     for turn in turns_of(thread):
-        order = Order()
+        order = EventOrder()
         for event in turn.events:
             order.check(event)
 

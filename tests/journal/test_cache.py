@@ -11,13 +11,21 @@ from typing import Any
 import pytest
 
 from nbassist import Assistant
+from nbassist.core.events import (
+    Event,
+    TextDelta,
+    ToolCallReady,
+    ToolCallStarted,
+    TurnEnded,
+    TurnReason,
+    TurnStarted,
+    Usage,
+)
+from nbassist.core.messages import Image, Message, OutputSchema, Request, Text, ToolCall, ToolOutput, ToolSpec
 from nbassist.errors import JournalError, UsageError
-from nbassist.events import Event, TextDelta, ToolCallReady, ToolCallStarted, TurnEnded, TurnReason, TurnStarted, Usage
 from nbassist.journal import Journal
-from nbassist.journal.cache import CachedBackend
-from nbassist.journal.key import key_of
+from nbassist.journal.cache import CachedBackend, key_of
 from nbassist.journal.replies import ReplyFile
-from nbassist.messages import Image, Message, OutputSchema, Request, Text, ToolCall, ToolOutput, ToolSpec
 
 
 class Model:
@@ -243,3 +251,35 @@ def test_the_key_holds_all_that_changes_the_answer(changed: Request) -> None:
 
 def test_the_key_holds_endpoint_and_repeat() -> None:
     assert len({key_of(ASKED), key_of(ASKED, endpoint="chat http://a"), key_of(ASKED, repeat=1)}) == 3
+
+
+def test_what_an_endpoint_wants_back_is_in_a_reply_that_is_given_again(endpoint: Any, wire: Any, tmp_path: Any) -> None:
+    """The second run is a replay of its first turn; what that turn left goes back with the one that is asked for."""
+    signed = {"google": {"thought_signature": "EpwC"}}
+    function = {"name": "f", "arguments": "{}"}
+    entry = {"index": 0, "id": "c1", "type": "function", "function": function, "extra_content": signed}
+    called = wire.stream(wire.delta(reasoning_content="hm"), wire.delta(tool_calls=[entry]), wire.delta("tool_calls"))
+    said = wire.stream(wire.delta(content="ok"), wire.delta("stop"))
+    endpoint.on("POST", "/chat/completions", wire.answer(called), wire.answer(said))
+
+    def f() -> str:
+        """Do it."""
+        return "done"
+
+    def ask(cache: str) -> Any:
+        kept = ReplyFile(tmp_path / "replies")
+        made = Assistant(
+            backend="chat", base_url=endpoint.url, model="m", tools=[f], replies=kept, cache=cache, instructions="x"
+        )
+        return made.ask("go")
+
+    ask("refresh")
+    lines = (tmp_path / "replies").read_text().splitlines()
+    (tmp_path / "replies").write_text(lines[0] + "\n")
+    reply = ask("auto")
+    assert reply.text == "ok"
+    bodies = endpoint.bodies("/chat/completions")
+    assert len(bodies) == 3
+    sent = bodies[-1]["messages"][2]
+    assert sent["reasoning_content"] == "hm"
+    assert sent["tool_calls"][0]["extra_content"] == signed

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 import stat
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbassist.errors import JournalError
-from nbassist.events import (
+from nbassist.core.events import (
     ImageData,
     ItemKept,
     RunEnded,
@@ -25,9 +27,11 @@ from nbassist.events import (
     TurnStarted,
     Usage,
 )
+from nbassist.errors import JournalError
 from nbassist.journal import Entry, Journal, Recording
-from nbassist.journal.codec import from_json, pack, to_json, unpack
 from nbassist.journal.diff import compare, diff_words
+from nbassist.journal.event_codec import from_json, pack, to_json, unpack
+from nbassist.journal.usage import totals
 
 EVENTS = (
     RunStarted("m"),
@@ -159,9 +163,9 @@ def test_a_place_that_can_not_be_is_said_once(tmp_path: Path, told: list[str]) -
 def test_a_full_disk_is_said_and_runs_that_fit_later_are_written(journal: Journal, told: list[str]) -> None:
     run(journal)
     journal.flush()
-    with journal._file.engine().begin() as connection:
-        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
-        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+    with journal._file.reading() as connection:
+        [pages] = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count = {pages}")
     run(journal, "x" * 100_000)
     journal.flush()
     assert ["full" in line for line in told] == [True]
@@ -172,8 +176,8 @@ def test_a_full_disk_is_said_and_runs_that_fit_later_are_written(journal: Journa
 def test_a_file_that_can_only_be_read_is_said_once_and_read_all_the_same(journal: Journal, told: list[str]) -> None:
     run(journal, "before")
     journal.flush()
-    with journal._file.engine().connect() as connection:
-        connection.exec_driver_sql("PRAGMA query_only = 1")  # as of a file of root's: with the words of SQLite for it
+    with journal._file.reading() as connection:
+        connection.execute("PRAGMA query_only = 1")  # as of a file of root's: with the words of SQLite for it
     run(journal, "after")
     run(journal, "after")
     journal.flush()
@@ -207,7 +211,7 @@ def test_two_processes_write_to_one_journal(journal: Journal) -> None:
 
     code = (
         "from pathlib import Path; from nbassist.journal import *; import sys\n"
-        "from nbassist.events import *\n"
+        "from nbassist.core.events import *\n"
         "j = Journal(Path(sys.argv[1]))\n"
         "for n in range(20):\n"
         "    r = Recording(j, Entry(f'other {n}')); r.take(RunEnded('completed'))\n"
@@ -245,3 +249,129 @@ def test_two_runs_are_compared_in_all_that_was_set() -> None:
     assert "a [-b-]{+c+}" in repr(difference)
     assert "</del> <ins" in difference._repr_html_(), "one can tell them apart without colours"
     assert "nothing differs" in repr(compare(Entry("a"), Entry("a")))
+
+
+def test_usage_counts_each_run_and_each_unknown_one(journal: Journal) -> None:
+    for number in range(3):
+        journal.add(Entry("hi", usage=Usage(5, 2, known=True), cost=0.5, model="a", thread="main", began=float(number)))
+    journal.add(Entry("hi", usage=Usage(), cost=None, model="a", thread="main", began=3.0))
+    journal.add(Entry("hi", usage=Usage(), cost=None, model="b", thread="other", began=4.0))
+    journal.flush()
+    first, second = totals(journal)
+    assert (first.runs, first.usage.input_tokens, first.usage.output_tokens, first.uncounted) == (4, 15, 6, 1)
+    assert (first.cost, first.unpriced) == (1.5, 1)
+    assert (second.runs, second.uncounted, second.unpriced, second.usage.known) == (1, 1, 1, False)
+
+
+def test_usage_is_summed_by_the_days_of_this_machines_clock(journal: Journal) -> None:
+    for day, hour in ((24, 23), (24, 1), (25, 0)):
+        began = datetime(2026, 11, day, hour, 30).timestamp()
+        for model in ("a", "b"):
+            journal.add(Entry("hi", usage=Usage(5, 2, known=True), cost=0.5, model=model, thread="main", began=began))
+    journal.flush()
+    found = [
+        (one.thread, one.model, one.runs, one.usage.input_tokens, one.cost) for one in totals(journal, by_day=True)
+    ]
+    assert found == [
+        ("2026-11-24", "a", 2, 10, 1.0),
+        ("2026-11-24", "b", 2, 10, 1.0),
+        ("2026-11-25", "a", 1, 5, 0.5),
+        ("2026-11-25", "b", 1, 5, 0.5),
+    ]
+
+
+def test_processes_that_begin_one_journal_at_once_all_write_to_it(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from nbassist.journal import Entry, Journal\n"
+        "sys.stdin.readline()\n"
+        "j = Journal(Path(sys.argv[1])); j.add(Entry('hello')); j.flush()"
+    )
+    for number in range(5):
+        path = tmp_path / f"{number}.db"
+        command = [sys.executable, "-W", "error", "-c", code, str(path)]
+        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        together = [subprocess.Popen(command, **pipes) for _ in range(4)]
+        said = [one.communicate("go\n", timeout=120)[1] for one in together]
+        assert said == [""] * 4
+        again = Journal(path)
+        assert len(again.entries()) == 4
+
+
+OLDER = """
+CREATE TABLE runs (
+    number INTEGER NOT NULL, began FLOAT NOT NULL, notebook TEXT DEFAULT '' NOT NULL, cell TEXT DEFAULT '' NOT NULL,
+    thread TEXT DEFAULT '' NOT NULL, backend TEXT DEFAULT '' NOT NULL, endpoint TEXT DEFAULT '' NOT NULL,
+    model TEXT DEFAULT '' NOT NULL, instructions TEXT DEFAULT '' NOT NULL, prompt TEXT DEFAULT '' NOT NULL,
+    text TEXT DEFAULT '' NOT NULL, finish TEXT DEFAULT '' NOT NULL, detail TEXT DEFAULT '' NOT NULL,
+    rating TEXT DEFAULT '' NOT NULL, parameters JSON NOT NULL, tools JSON NOT NULL, shown JSON NOT NULL,
+    variant JSON NOT NULL, usage JSON NOT NULL, seconds FLOAT DEFAULT '0' NOT NULL,
+    first_text FLOAT DEFAULT '0' NOT NULL, cost FLOAT, turns INTEGER DEFAULT '0' NOT NULL,
+    replayed BOOLEAN DEFAULT '0' NOT NULL, events BLOB NOT NULL, PRIMARY KEY (number)
+);
+CREATE TABLE replies ("key" TEXT NOT NULL, saved FLOAT NOT NULL, events BLOB NOT NULL, PRIMARY KEY ("key"));
+CREATE TABLE ratings ("key" TEXT NOT NULL, rating TEXT NOT NULL, saved FLOAT NOT NULL, PRIMARY KEY ("key"));
+INSERT INTO ratings VALUES ('k', 'good', 1.0);
+PRAGMA user_version = 1;
+"""
+"""A file as the journal wrote it when it did so through SQLAlchemy."""
+
+
+def test_a_file_of_before_is_read_and_written_on(journal: Journal) -> None:
+    usage = '{"input_tokens": 7, "output_tokens": 3, "cached_tokens": 0, "reasoning_tokens": 0, "known": true}'
+    timed = ((0.5, TextDelta("kept")),)
+    journal.path.parent.mkdir()
+    with sqlite3.connect(journal.path) as connection:
+        connection.executescript(OLDER)
+        connection.execute(
+            "INSERT INTO runs (began, model, prompt, text, finish, parameters, tools, shown, variant, usage, replayed,"
+            " events) VALUES (5.0, 'm', 'before', 'said', 'completed', '{\"t\": 1}', '[{\"name\": \"f\"}]', '[\"df\"]',"
+            ' \'{"run": "a", "wording": "w"}\', ?, 1, ?)',
+            (usage, pack(timed)),
+        )
+        connection.execute("INSERT INTO replies VALUES ('k', 1.0, ?)", (pack(timed),))
+    connection.close()
+    run(journal, "after")
+    first, second = journal.entries()
+    assert (first.prompt, first.parameters, first.tools, first.shown) == ("before", {"t": 1}, ({"name": "f"},), ("df",))
+    assert first.replayed is True
+    assert second.replayed is False
+    assert journal.entry(1).events == timed
+    assert journal.reply("k") == timed
+    assert journal.kept_ratings(["k", "l"]) == {"k": "good"}
+    assert journal.written_tokens("m") == 3
+    assert journal.wordings("") == {"w"}
+    assert [(one.runs, one.model) for one in totals(journal)] == [(1, "m-1")], "what was given again took nothing"
+    journal.rate_named("a", "bad")
+    assert journal.entry(1).rating == "bad"
+
+
+def test_a_file_on_another_machine_has_no_write_ahead_log(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    def mode() -> str:
+        with journal._file.reading() as connection:
+            return str(connection.execute("PRAGMA journal_mode").fetchone()[0])
+
+    run(journal)
+    assert len(journal.entries()) == 1
+    assert mode() == "wal"
+    journal.close()
+    monkeypatch.setattr("nbassist.journal.database.is_remote", lambda path: True)
+    run(journal)
+    assert len(journal.entries()) == 2
+    assert mode() == "delete"
+
+
+def test_connections_are_closed_with_the_journal(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from nbassist.journal import Entry, Journal\n"
+        "j = Journal(Path(sys.argv[1])); j.add(Entry('hello')); j.entries(); j.add(Entry('again'))"
+    )
+    command = [sys.executable, "-W", "error", "-X", "dev", "-c", code, str(tmp_path / "j.db")]
+    assert subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stderr == ""
+    made = Journal(tmp_path / "j.db")
+    assert [entry.prompt for entry in made.entries()] == ["hello", "again"]
+    made.close()
+
+
+def test_how_long_a_run_thought_and_wrote_is_read_as_it_was_written() -> None:
+    ended = RunEnded("completed", writing=2.5, thoughts=(1.5, 0.25))
+    assert unpack(pack([(1.0, ended)])) == ((1.0, ended),)

@@ -169,11 +169,11 @@ def test_an_interrupt_keeps_the_partial_text_and_the_cell_runs_again(kernel: Any
     from threading import Event
 
     shown, interrupted = Event(), Event()
-    half.before = lambda piece: (shown.wait(30), interrupted.wait(5)) if piece == 1 else None
+    half.before = lambda piece: (shown.wait(60), interrupted.wait(60)) if piece == 1 else None
 
     def watch(message: dict[str, Any]) -> None:
         if "Half an" in str(message["content"]) and not shown.is_set():
-            kernel.manager.interrupt_kernel()
+            kernel.interrupt()
             shown.set()
 
     ran = kernel.run("%%assistant\nhi", watch=watch)

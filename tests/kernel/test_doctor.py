@@ -9,9 +9,11 @@ import pytest
 pytestmark = pytest.mark.kernel
 
 
+@pytest.mark.since("ipykernel", "7.1")
 def test_it_says_what_works_where_a_person_is_and_no_browser(kernel: Any, endpoint: Any) -> None:
     endpoint.json("GET", "/models", {"object": "list", "data": [{"id": "m"}]})
-    ran = kernel.run("%assistant doctor")
+    patience = "from nbassist.display.live import frontend_check\nfrontend_check.answered.__defaults__ = (0.2,)\n"
+    ran = kernel.run(f"{patience}%assistant doctor")
     assert ran.error is None
     assert "reached; it speaks chat" in ran.result
     assert "works: a person can be asked" in ran.result

@@ -20,7 +20,7 @@ def answering(endpoint: Any, wire: Any) -> Any:
 
 
 def profile(name: str, url: str, **more: str) -> None:
-    from nbassist.profiles import Profile, save
+    from nbassist.config.profiles import Profile, save
 
     save(Profile(name, "chat", url, **more))
 
@@ -70,7 +70,7 @@ def test_profiles_lists_them_and_keeps_what_is_in_use_without_its_key(kernel: An
     assert all(name in shown for name in ("ollama", "lmstudio", "vllm", "llamacpp", "openai", "azure", "local"))
     saved = kernel.run("%assistant profiles save work")
     assert saved.error is None
-    from nbassist.profiles import own_file
+    from nbassist.config.profiles import own_file
 
     written = own_file().read_text()
     assert 'key_env = "NBASSIST_API_KEY"' in written

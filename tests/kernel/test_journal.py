@@ -41,12 +41,15 @@ def test_every_run_of_every_cell_is_in_the_log(notebook: Any) -> None:
 
 def test_the_versions_of_one_cells_prompt_are_listed_and_compared(notebook: Any) -> None:
     notebook.run("%%assistant\nBe brief.", cell="a")
+    assert "no two runs to compare yet" in notebook.run("%assistant diff").error["evalue"]
     notebook.run("%%assistant\nElse.", cell="b")
     notebook.run("%%assistant -p temperature=1\nBe kind.", cell="a")
     shown = notebook.run("%assistant log --cell a").result
     assert "Be brief." in shown
     assert "Be kind." in shown
     assert "Else." not in shown
+    last = notebook.run("%assistant diff").result
+    assert last == notebook.run("%assistant diff 2 3").result
     difference = notebook.run("%assistant diff 1 3").result
     assert "Be [-brief-]{+kind+}." in difference
     assert "temperature" in difference
@@ -135,7 +138,7 @@ def test_a_journal_that_can_not_be_written_costs_no_reply_and_is_said_once(
         assert ran.error is None
         assert "said" in ran.html
         outputs += ran.stdout
-    outputs += kernel.run("import time; time.sleep(0.5)").stdout
+    outputs += kernel.written()
     assert outputs.count("can't be made") == 1
 
 
@@ -173,3 +176,64 @@ def test_what_the_notebook_took_is_summed_by_thread_and_kind(notebook: Any, endp
     assert cells[2] == ["side", "m", "2", "100 (1 of the runs unknown)", "64", "20", "5", "unknown"]
     assert cells[3] == ["in all", "3", "200 (1 of the runs unknown)", "128", "40", "10", "unknown"]
     assert "200 tokens in (128 cached), 40 out (10 reasoning) · 3 runs" in notebook.run("%assistant").result
+
+
+def test_runs_have_the_numbers_of_their_notebook_whatever_other_notebooks_do(
+    start_kernel: Callable[..., Any], endpoint: Any, wire: Any, tmp_path: Path
+) -> None:
+    say(endpoint, wire, "a1", "a2", "b1", "b2", "b3")
+    first, second = (
+        start_kernel(NBASSIST_MODEL="m", JPY_SESSION_NAME=str(tmp_path / f"{name}.ipynb")) for name in ("one", "two")
+    )
+    for kernel, cell in ((first, "a"), (second, "a"), (first, "b"), (second, "b"), (second, "a")):
+        kernel.run("%%assistant\nSay one.", cell=cell)
+        kernel.written()
+    listed = second.run("%assistant log").result
+    assert [line.split()[0] for line in listed.splitlines()[1:4]] == ["1", "2", "3"]
+    assert second.run("%assistant diff").result.startswith("run 2 → run 3")
+    shown = second.run("%assistant log 1").result
+    assert shown.startswith("run 1,")
+    assert "a2" in shown
+    assert "a1" not in shown
+    assert "[-a2-] {+b3+}" in second.run("%assistant diff 1 3").result.replace("-][", "-] [").replace("-]{", "-] {")
+    assert second.run("%assistant diff #1 #5").result.startswith("run 1 → run 5")
+    assert "has no run 4: there are 3" in second.run("%assistant log 4").error["evalue"]
+    assert "#5" in second.run("%assistant log --all").result
+
+
+def later(kernel: Any, code: str) -> list[dict[str, Any]]:
+    """Run a cell; return what it put in the place of displays of earlier ones."""
+    ran = kernel.run(code)
+    assert ran.error is None, ran.error
+    return [m["content"]["data"] for m in ran.messages if m["msg_type"] == "update_display_data"]
+
+
+def test_a_rating_that_is_given_later_stands_in_the_saved_form_of_its_cell(notebook: Any) -> None:
+    first = notebook.run("%%assistant\nHow many?", cell="a")
+    second = notebook.run("%%assistant\nAnd now?", cell="b")
+    (update,) = later(notebook, "%assistant rate good")
+    assert "rated good" in update["text/html"]
+    assert "second" in update["text/plain"]
+    assert second.plain.rstrip("]") in update["text/plain"], "all else stays as it was"
+    (update,) = later(notebook, "%assistant rate 1 bad")
+    assert "first" in update["text/plain"]
+    assert update["text/plain"].endswith("· rated bad]")
+    assert "rated" not in first.plain
+    listed = notebook.run("%assistant log").result.splitlines()
+    assert [line.split()[-1] for line in listed[1:]] == ["bad", "good"]
+    (update,) = later(notebook, "%assistant rate 1 none")
+    assert "rated" not in update["text/plain"]
+    assert "has no run 9" in notebook.run("%assistant rate 9 good").error["evalue"]
+
+
+def test_what_is_said_of_a_sweep_later_stands_in_its_saved_grid_once_for_each_cell(notebook: Any) -> None:
+    grid = notebook.run("%%assistant --repeat 3 --to g\nSay one.", cell="a")
+    shown = [id for id, data in grid.displays.items() if "nba-grid-static" in data.get("text/html", "")]
+    ran = notebook.run("for n in range(3): g.rate(n, 'good' if n else 'bad')")
+    updates = [m["content"] for m in ran.messages if m["msg_type"] == "update_display_data"]
+    assert [u["transient"]["display_id"] for u in updates] == shown, "a loop is one change"
+    assert updates[0]["data"]["text/plain"].count("[good]") == 2
+    (update,) = later(notebook, "g.check(\"'first' in text\")")
+    assert update["text/html"].count("✓") == 1
+    assert update["text/html"].count("✗") == 2
+    assert update["text/plain"].count("[good]") == 2, "what was said before stays"

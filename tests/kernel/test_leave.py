@@ -54,12 +54,8 @@ def half(notebook: Any, endpoint: Any, wire: Any) -> Any:
             if not stopped and "Let me look." in json.dumps(message["content"]):
                 stopped.append(1)
                 stop()
-                again.start()
 
-        # A signal that comes between Python's last look and the system call that waits is not seen: press again.
-        again = threading.Timer(10, stop)
         ran = notebook.run(f"%%assistant {flags}\nHow many orders?", cell="a", watch=watch)
-        again.cancel()
         go.set()
         return ran
 
@@ -75,7 +71,7 @@ def asked(endpoint: Any) -> list[str]:
 def test_an_interrupted_reply_is_left_and_read_on_with_its_tools_after_a_restart(
     notebook: Any, half: Any, endpoint: Any
 ) -> None:
-    ran = half(notebook.manager.interrupt_kernel)
+    ran = half(notebook.interrupt)
     assert ran.error is not None
     assert ran.error["traceback"] == ["Left: the reply goes on at the endpoint: %assistant resume reads it from there"]
     assert "%assistant resume" in ran.html
@@ -108,7 +104,7 @@ def test_a_reply_is_read_on_after_its_kernel_died(notebook: Any, half: Any, endp
 
 
 def test_the_thread_is_named_in_what_the_cell_says(notebook: Any, half: Any) -> None:
-    ran = half(notebook.manager.interrupt_kernel, "--leave -t ideas")
+    ran = half(notebook.interrupt, "--leave -t ideas")
     assert "%assistant resume -t ideas" in ran.error["traceback"][0]
     assert "no reply was left in the thread 'main'" in notebook.run("%assistant resume").error["traceback"][0]
 

@@ -10,7 +10,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from nbassist.local.model import locate
+from nbassist.server.engine.model import locate
 
 pytestmark = pytest.mark.model
 QUICKSTART = Path(__file__).parent.parent.parent / "notebooks" / "quickstart.ipynb"

@@ -69,12 +69,12 @@ def test_an_interrupt_keeps_what_is_done_and_running_again_does_the_rest(kernel:
             count += 1
         if count == 3 and not go.is_set():
             third.set()
-            go.wait(30)
+            go.wait(60)
 
     endpoint.on("POST", CHAT, wire.answer(wire.stream(wire.delta(content="said"), wire.delta("stop")), before=hold))
     asked = kernel.send("%%assistant --over orders[:6] --jobs 1\nSay {{ item }}")
     assert third.wait(60)
-    kernel.manager.interrupt_kernel()
+    kernel.interrupt()
     ran = kernel.wait(asked)
     go.set()
     assert ran.error is None, "what is done is handed over"
@@ -132,7 +132,7 @@ def test_checks_and_a_judge_on_the_first_line(kernel: Any, endpoint: Any, wire: 
 def test_the_winner_becomes_the_turn_of_the_thread(kernel: Any, echo: Any) -> None:
     ask(kernel, "%%assistant --vary temperature=0,1 --over orders[:1]\nSay {{ item }}")
     ran = kernel.run("runs = _\nruns.rate(1, 'good')\nprint(runs.best())\nruns.adopt()")
-    assert "temperature = 1 (run 1): mean rating 1" in ran.stdout
+    assert "not told apart: rating: temperature = 1 100 %; 1 other, not measured yet" in ran.stdout
     assert "%%assistant -p temperature=1\nSay 0" in ran.stdout
     assert "Say 0" in kernel.run("%assistant history").result
 
@@ -150,3 +150,64 @@ def test_where_a_sweep_is_to_run_is_one_line_when_it_can_not(kernel: Any, echo: 
         ran = kernel.run(f"%%assistant {flags} --over orders[:2]\nSay {{{{ item }}}}")
         assert words in ran.error["evalue"]
     assert echo.bodies(CHAT) == []
+
+
+def test_wordings_from_variables_and_files_named_checks_and_what_is_kept_of_them(
+    kernel: Any, echo: Any, tmp_path: Any
+) -> None:
+    (tmp_path / "kind.md").write_text("Be kind, and say {{ row.text }}.")
+    kernel.run("brief = 'Be brief: {{ row.text }}.'\nrows = [{'text': f'mail {n}', 'label': 'said'} for n in range(6)]")
+    ran = ask(
+        kernel, f"%%assistant --vary prompt=brief,{tmp_path}/kind.md --over rows --check 'right: text == row.label'\n"
+    )
+    assert "2×6 = 12 calls" in ran.stdout
+    sent = {body["messages"][-1]["content"] for body in echo.bodies(CHAT)}
+    assert "Be brief: mail 0." in sent
+    assert "Be kind, and say mail 5." in sent
+    assert "check right" in ran.html
+    assert "not told apart" in ran.html
+    kernel.run("runs = _")
+    tree = kernel.run("%assistant prompts").result
+    assert "brief (" in tree
+    assert "kind (" in tree
+    assert "checks passed 100 %" in tree
+    kept = kernel.run(f"import os; os.chdir({str(tmp_path)!r})\n%assistant keep runs")
+    assert ".suite.json" in kept.stdout
+    assert list(tmp_path.glob("*.suite.json"))
+
+
+def test_turns_of_a_thread_are_kept_as_tests(kernel: Any, echo: Any, tmp_path: Any) -> None:
+    ask(kernel, "%%assistant\nSay it")
+    kept = kernel.run(f"import os; os.chdir({str(tmp_path)!r})\n%assistant keep 1")
+    assert "1 kept in" in kept.stdout
+    assert "1 cases, version 1" in kept.stdout
+    assert "the thread has no turn 9" in kernel.run("%assistant keep 9").error["evalue"]
+    assert "name the runs of a sweep" in kernel.run("%assistant keep nothing").error["evalue"]
+
+
+def test_half_of_the_requests_choose_among_many(kernel: Any, endpoint: Any, wire: Any) -> None:
+    endpoint.on("POST", CHAT, wire.answer(wire.stream(wire.delta(content="yes"), wire.delta("stop"))))
+    line = "%%assistant --over range(16) --best-of --check \"'A' in run.task.prompt\" --yes\n"
+    ran = ask(kernel, line + "{{ alt: 'A' | 'B' | 'C' | 'D' }} {{ item }}")
+    assert len(endpoint.bodies(CHAT)) == 48
+    assert "2 of 4 columns are asked no more" in ran.html
+    assert kernel.run("_.best().variant").result == "{'alt': 'A'}"
+    wrong = kernel.run("%%assistant --over range(4) --best-of\nSay {{ item }}")
+    assert "--best-of needs something to go by" in wrong.error["evalue"]
+
+
+def test_a_judge_of_its_own_is_in_the_plan_and_named(kernel: Any, endpoint: Any, wire: Any) -> None:
+    def stream(text: str) -> Any:
+        return wire.answer(wire.stream(wire.delta(content=text), wire.delta("stop")))
+
+    endpoint.on("POST", CHAT, stream("yes"), stream('{"reason": "so", "score": 4}'))
+    line = "%%assistant --over ['x'] --judge 'tone: kind to {{ item }}' --judge 'fact: true' --judge-model strict"
+    ran = ask(kernel, line.replace("['x']", "orders[:1]") + "\nSay {{ item }}")
+    assert "up to 2 verdicts of a judge" in ran.stdout
+    asked = [body["model"] for body in endpoint.bodies(CHAT)]
+    assert asked[1:] == ["strict", "strict"]
+    assert kernel.run("_[0].scores").result == "{'tone': 4.0, 'fact': 4.0}"
+    wrong = kernel.run("%%assistant --over orders[:1] --judge-model strict\nSay {{ item }}")
+    assert "say with --judge by what rubric" in wrong.error["evalue"]
+    unknown = kernel.run("%%assistant --vary temp=0,1\nSay")
+    assert "no parameter 'temp' is known" in unknown.error["evalue"]

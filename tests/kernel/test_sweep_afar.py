@@ -136,7 +136,7 @@ def test_an_interrupt_leaves_the_batch_to_the_endpoint(start_kernel: Callable[..
     cell = "%%assistant --batch --over people --to runs\nSay {{ item }}"
     asked = kernel.send(cell)
     seen(service, 1)
-    kernel.manager.interrupt_kernel()
+    kernel.interrupt()
     ran = kernel.wait(asked)
     assert "run this cell again to collect it" in ran.error["evalue"]
     assert len(ran.error["traceback"]) == 1

@@ -116,6 +116,7 @@ def test_approval_is_asked_in_words_and_what_is_hidden_is_escaped(terminal: Any,
     assert endpoint.bodies(CHAT)[1]["messages"][-1]["content"] == "This call was not allowed: not this one"
 
 
+@pytest.mark.since("ipython", "8")  # before it IPython writes the title of the window
 def test_piped_output_has_no_control_codes(endpoint: Any, wire: Any, tmp_path: Path) -> None:
     answer = wire.stream(wire.delta(content="# Title\n\n**bold** text"), wire.delta("stop"))
     endpoint.on("POST", CHAT, wire.answer(answer))
@@ -132,3 +133,26 @@ def test_piped_output_has_no_control_codes(endpoint: Any, wire: Any, tmp_path: P
     )
     assert "bold" in done.stdout, done.stderr
     assert "\x1b" not in done.stdout
+
+
+def test_what_a_tool_prints_stands_in_the_terminal_while_it_runs(
+    terminal: Any, endpoint: Any, wire: Any, tmp_path: Path
+) -> None:
+    call = wire.stream(wire.call("a", "work", "{}"), wire.delta("tool_calls"))
+    endpoint.on(
+        "POST", CHAT, wire.answer(call), wire.answer(wire.stream(wire.delta(content="Done."), wire.delta("stop")))
+    )
+    sign = tmp_path / "seen"
+    terminal.sendline("from nbassist import tool; import pathlib, time")
+    terminal.expect(PROMPT)
+    wait = f"    while not pathlib.Path({str(sign)!r}).exists(): time.sleep(0.02)"
+    cell(terminal, "@tool", "def work() -> int:", "    'Work.'", "    print('half', 'way')", wait, "    return 3")
+    terminal.expect(PROMPT)
+    cell(terminal, "%%assistant", "Work.")
+    terminal.expect(r"● work\(\)")
+    terminal.expect("half way")
+    sign.touch()
+    terminal.expect(r"✓ work\(\)")
+    terminal.expect(r"Done\.")
+    terminal.expect(PROMPT)
+    assert "half way" not in terminal.before

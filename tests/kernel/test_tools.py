@@ -4,46 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 pytestmark = pytest.mark.kernel
+MCP = pytest.mark.skipif(find_spec("mcp") is None, reason="the extra mcp is not installed")
 CHAT = "/chat/completions"
-
-
-@pytest.fixture
-def model(endpoint: Any, wire: Any) -> Callable[..., None]:
-    """Script the model: each argument is a turn, a text or a list of calls (name, arguments)."""
-
-    def script(*turns: Any) -> None:
-        answers = []
-        for number, turn in enumerate(turns):
-            if isinstance(turn, str):
-                chunks = [wire.delta(content=turn), wire.delta("stop")]
-            else:
-                chunks = [
-                    wire.call(f"c{number}_{i}", name, a if isinstance(a, str) else json.dumps(a), i)
-                    for i, (name, a) in enumerate(turn)
-                ]
-                chunks.append(wire.delta("tool_calls"))
-            answers.append(wire.answer(wire.stream(*chunks)))
-        endpoint.on("POST", CHAT, *answers)
-
-    return script
-
-
-@pytest.fixture
-def told(endpoint: Any) -> Callable[[], list[str]]:
-    """Return what the model was told by the tools since its last prompt."""
-
-    def outputs() -> list[str]:
-        messages = endpoint.bodies(CHAT)[-1]["messages"]
-        return [message["content"] for message in messages if message["role"] == "tool"]
-
-    return outputs
 
 
 def folder(kernel: Any) -> Path:
@@ -118,8 +87,12 @@ def test_an_added_function_that_is_redefined_is_called_anew(kernel: Any, model: 
         ("%assistant tools add", "add what?"),
         ("%assistant tools ad x", "did you mean add?"),
         ("%assistant tools remove x", "there is no tool 'x'"),
-        ("%assistant tools add mcp:no-such-command", "there is no command 'no-such-command'"),
-        ("%assistant tools add --key NO_SUCH_KEY mcp:no-such-command", "NO_SUCH_KEY is not set in the environment"),
+        pytest.param("%assistant tools add mcp:no-such-command", "there is no command 'no-such-command'", marks=MCP),
+        pytest.param(
+            "%assistant tools add --key NO_SUCH_KEY mcp:no-such-command",
+            "NO_SUCH_KEY is not set in the environment",
+            marks=MCP,
+        ),
         ("%assistant tools add --key NO_SUCH_KEY row_count", "--key is for a server"),
         ("%assistant tools add --key", "--key names a variable of the environment"),
         ("tool(lambda x: x)", "a lambda has no name"),
@@ -375,7 +348,9 @@ def test_a_tool_that_takes_the_conversation_back_ends_the_run_in_one_line(kernel
 
 # --- approval
 
-REMOVE = "@tool(approve=True)\ndef remove(path: str) -> str:\n    'Remove.'\n    return f'removed {path}'"
+# No browser will say here that it shows the question, so it is waited for as good as not at all.
+ALONE = "import nbassist.display.live.view as _view\n_view._PATIENCE = 0.1\n"
+REMOVE = f"{ALONE}@tool(approve=True)\ndef remove(path: str) -> str:\n    'Remove.'\n    return f'removed {{path}}'"
 
 
 def test_the_person_is_asked_with_the_real_arguments_and_says_yes(kernel: Any, model: Any, told: Any) -> None:
@@ -408,7 +383,7 @@ def test_no_always_and_edit(kernel: Any, model: Any, told: Any, typed: list[str]
 
 def test_a_function_of_the_arguments_says_which_calls_are_asked_about(kernel: Any, model: Any, told: Any) -> None:
     kernel.run(
-        "@tool(approve=lambda path: path.startswith('/'))\n"
+        f"{ALONE}@tool(approve=lambda path: path.startswith('/'))\n"
         "def remove(path: str) -> str:\n    'Remove.'\n    return f'removed {path}'"
     )
     model([("remove", {"path": "a"}), ("remove", {"path": "/b"})], "ok")
@@ -459,7 +434,7 @@ def test_an_interrupt_while_the_person_is_asked_ends_the_run(kernel: Any, model:
     ran = kernel.run("%%assistant\ngo", interrupt_when=kernel.client.stdin_channel.msg_ready)
     assert ran.error is not None
     assert ran.error["ename"] == "CellInterrupted"
-    kernel.client.get_stdin_msg(timeout=1)
+    kernel.client.get_stdin_msg(timeout=30)
     model("fine")
     assert "fine" in kernel.run("%%assistant\nagain").html
 
@@ -528,7 +503,7 @@ def test_python_refuses_to_ask_the_assistant_and_to_await(kernel: Any, model: An
 
 
 def test_python_asks_by_default_and_shows_the_code(kernel: Any, model: Any, told: Any) -> None:
-    kernel.run("%assistant tools add python")
+    kernel.run(f"{ALONE}%assistant tools add python")
     model([("python", {"code": "a = 1\na"})], "ok")
     ran = kernel.run("%%assistant\ngo", typed=["y"])
     assert "  code = \n         a = 1\n         a\n" in ran.prompts[0]
@@ -561,6 +536,7 @@ def test_variables_shows_what_is_defined_and_no_secrets(kernel: Any, model: Any,
     assert none == "no variable matches 'nope'"
 
 
+@pytest.mark.since("ipython", "9.1")
 def test_cells_reads_earlier_cells_with_their_results_and_errors(kernel: Any, model: Any, told: Any) -> None:
     kernel.run("total = 40 + 2\ntotal")
     kernel.run("1 / 0")
@@ -591,10 +567,11 @@ def test_new_cell_puts_code_below_for_the_person(kernel: Any, model: Any, told: 
 SERVER = str(Path(__file__).parent.parent / "tools" / "mcp_server.py")
 
 
+@MCP
 def test_the_tools_of_an_mcp_server_are_called_and_removed_with_it(
     kernel: Any, endpoint: Any, model: Any, told: Any
 ) -> None:
-    shown = kernel.run(f"%assistant tools add mcp:{sys.executable} {SERVER}").result
+    shown = kernel.run(f"{ALONE}%assistant tools add mcp:{sys.executable} {SERVER}").result
     assert "price(item: str, count: int = 1)" in shown
     model([("price", {"item": "pen"}), ("order", {"item": "pen"})], "ok")
     ran = kernel.run("%%assistant\ngo", typed=["n"])
@@ -603,7 +580,7 @@ def test_the_tools_of_an_mcp_server_are_called_and_removed_with_it(
     assert "<data-from-outside>\n1.5\n</data-from-outside>" in told()[0]
     assert told()[1].startswith("This call was not allowed")
     kernel.run("%assistant tools remove price order a_picture catalogue slow die")
-    assert kernel.run("import nbassist.tools.mcp as m\nlen(m._servers)").result == "0"
+    assert kernel.run("import nbassist.tools.mcp.client as m\nlen(m._servers)").result == "0"
 
 
 def test_data_from_outside_is_marked_for_tools_of_the_notebook_too(kernel: Any, model: Any, told: Any) -> None:
@@ -675,3 +652,11 @@ def test_a_doubled_finish_chunk_runs_the_call_once(kernel: Any, endpoint: Any, w
     endpoint.on("POST", "/chat/completions", wire.answer(call), wire.answer(said))
     assert kernel.run("%%assistant\nNote x.").error is None
     assert kernel.run("ran").result == "['x']"
+
+
+def test_the_code_interpreter_is_the_notebooks_where_the_service_has_none(kernel: Any, model: Any, told: Any) -> None:
+    kernel.run("%assistant tools add code_interpreter\n%config NbAssist.approval = 'allow'\nsix = 6")
+    model([("code_interpreter", {"code": "six * 7"})], "It is 42.")
+    kernel.run("%%assistant\nSix times seven?")
+    assert "42" in told()[0]
+    kernel.run("%assistant tools remove code_interpreter\n%config NbAssist.approval = 'ask'")

@@ -8,35 +8,37 @@ from importlib import import_module
 import pytest
 
 import nbassist
-from nbassist.asking import Asking
-from nbassist.magics.commands import HOMES, find
-from nbassist.magics.flags import parser
+from nbassist.magics.commands import COMMANDS, find
+from nbassist.magics.line.flags import parser
+from nbassist.run.options import DEFAULTS
 from nbassist.sweep import Sweep
 
 # What a flag is called in the API, where it is not the same word; an empty one is about the notebook alone.
 FLAGS = {
     "model": "model",
     "profile": "Assistant(profile=)",
-    "param": "parameters",
+    "raw": "template",
+    "show_prompt": "show",
     "append": "cell",  # an append is a prompt that names no cell
-    "system": "instructions",
     "no_tools": "tools",
-    "shape": "as_",
     "to": "",
     "code": "Reply.code",
     "dry_run": "Sweep.estimate",
     "checks": "Runs.check",
-    "judge": "Runs.judge",
+    "judges": "Runs.judge",
+    "judge_model": "Runs.judge",
+    "only": "Runs.retry_errors",
+    "best_of": "Sweep.run_best_of",
     "on": "Sweep.run",  # on a client of Dask
     "batch": "Sweep.run",  # by the service's batches
     "yes": "",
 }
-COMMANDS = {
-    "status": "nbassist.settings:resolve",
+EQUALS = {
+    "status": "nbassist.config.settings:resolve",
     "help": "",
-    "use": "nbassist.profiles:find",
+    "use": "nbassist.config.profiles:find",
     "models": "nbassist.backends:connect",
-    "profiles": "nbassist.profiles:profiles",
+    "profiles": "nbassist.config.profiles:profiles",
     "threads": "nbassist.threads:Threads.names",
     "new": "nbassist.threads:Threads.new",
     "fork": "nbassist.threads:Threads.fork",
@@ -45,15 +47,19 @@ COMMANDS = {
     "delete": "nbassist.threads:Threads.delete",
     "history": "nbassist.threads:History.of",
     "edit": "nbassist.threads:place",
-    "save": "nbassist.conversation:Conversation.save",
+    "save": "nbassist.core.conversation:Conversation.save",
     "load": "nbassist.threads:Threads.load",
     "open": "nbassist.assistant:Assistant.open",
     "export": "nbassist.export:export",
+    "keep": "nbassist.sweep:Runs.keep",
+    "prompts": "nbassist.journal:Journal.prompts",
     "log": "nbassist.journal:Journal.entries",
     "diff": "nbassist.journal.diff:compare",
-    "fix": "nbassist.context.questions:about_failure",
-    "explain": "nbassist.context.questions:about_name",
+    "rate": "nbassist.journal:Journal.rate",
+    "fix": "nbassist.magics.commands.questions:about_failure",
+    "explain": "nbassist.magics.commands.questions:about_name",
     "tools": "nbassist.tools:Toolbox",
+    "files": "nbassist.documents.file_index:FileIndex.add",
 }
 
 
@@ -64,21 +70,21 @@ def dests() -> list[str]:
 @pytest.mark.parametrize("dest", dests())
 def test_each_flag_has_its_equal(dest: str) -> None:
     name = FLAGS.get(dest, dest)
-    known = {*Asking.__dataclass_fields__, *inspect.signature(Sweep).parameters}
+    known = {*DEFAULTS, *inspect.signature(Sweep).parameters}
     if name and "." not in name and "(" not in name:
         assert name in known, f"--{dest} has no equal in the API"
 
 
-@pytest.mark.parametrize("name", sorted(COMMANDS))
+@pytest.mark.parametrize("name", sorted(EQUALS))
 def test_each_command_has_its_equal(name: str) -> None:
-    assert name in HOMES
-    module, _, path = COMMANDS[name].partition(":")
+    assert name in COMMANDS
+    module, _, path = EQUALS[name].partition(":")
     found = import_module(module) if module else None
     for part in path.split(".") if path else ():
         found = getattr(found, part)
 
 
-@pytest.mark.parametrize("name", sorted(HOMES))
+@pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_each_command_is_there_and_says_in_one_line_what_it_does(name: str) -> None:
     doc = inspect.getdoc(find(name))
     assert doc

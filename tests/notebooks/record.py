@@ -25,10 +25,10 @@ from typing import Any
 import nbformat
 from nbclient import NotebookClient
 
-from nbassist.local.config import ServerConfig
-from nbassist.local.engine import Engine
-from nbassist.local.serve import serve
-from nbassist.local.upstream import UrlUpstream
+from nbassist.server.config import ServerConfig
+from nbassist.server.engine.llama_cpp import Engine
+from nbassist.server.runs.upstream import UrlUpstream
+from nbassist.server.serve import serve
 
 HERE = Path(__file__).parent
 NOTEBOOKS = HERE.parent.parent / "notebooks"
@@ -83,6 +83,7 @@ def run(path: Path, upstream: UrlUpstream, folder: Path) -> nbformat.NotebookNod
         NBASSIST_BASE_URL=urls[0],
         NBASSIST_API_KEY=KEY,
         NBASSIST_DISPLAY="static",
+        NBASSIST_EMBEDDINGS="none",  # whether the model for them is here must make no difference
         NBASSIST_BACKEND="assistants",
         NBASSIST_CONFIG_DIR=str(folder / path.stem / "config"),
         NBASSIST_DATA_DIR=str(folder / path.stem / "data"),

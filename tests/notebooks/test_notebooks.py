@@ -33,7 +33,13 @@ def nbval(path: Path, rules: Path, folder: Path, **environ: str) -> subprocess.C
     command = f"-m pytest -q -p no:cacheprovider -c {os.devnull} --rootdir {folder} --nbval".split()
     return subprocess.run(
         [sys.executable, *command, str(path), "--nbval-sanitize-with", str(rules)],
-        env={**os.environ, "NBASSIST_DISPLAY": "static", "IPYTHONDIR": str(folder), **environ},
+        env={
+            **os.environ,
+            "NBASSIST_DISPLAY": "static",
+            "NBASSIST_EMBEDDINGS": "none",
+            "IPYTHONDIR": str(folder),
+            **environ,
+        },
         capture_output=True,
         text=True,
         timeout=300,

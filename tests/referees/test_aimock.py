@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nbassist.events import ReasoningDelta, TurnEnded
+from nbassist.core.events import ReasoningDelta, TurnEnded
 
 both = pytest.mark.parametrize("backend", ["chat", "responses"])
 ORDERS, PEOPLE = ({"name": "row_count", "arguments": {"table": table}} for table in ("orders", "people"))

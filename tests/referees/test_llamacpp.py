@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from nbassist import Assistant
-from nbassist.backends.responses import ResponsesBackend
-from nbassist.events import TextDelta, TurnEnded, Warned
-from nbassist.local.engine import Engine
-from nbassist.local.model import locate
+from nbassist import Assistant, Conversation
+from nbassist.backends.responses.backend import ResponsesBackend
+from nbassist.core.events import TextDelta, TurnEnded, Warned
+from nbassist.core.messages import Message, Text, ToolCall, ToolOutput
+from nbassist.server.engine.llama_cpp import Engine
+from nbassist.server.engine.model import locate
 
 pytestmark = pytest.mark.model
 both = pytest.mark.parametrize("backend", ["chat", "responses"])
@@ -71,6 +72,20 @@ def test_the_conversation_goes_on(engine: tuple[str, str], backend: str) -> None
     assistant = make(engine, backend)
     assistant.ask("Remember the word zebra. Answer with OK.")
     assert "zebra" in assistant.ask("Which word was it? Answer with the word alone.").text.lower()
+
+
+@both
+@pytest.mark.parametrize("wrote", ['{"table": "or"ders"}', '{"table": ', "[1]", "not JSON", '{"a": NaN}'])
+def test_a_malformed_call_in_the_history_does_not_end_the_thread(
+    engine: tuple[str, str], backend: str, wrote: str
+) -> None:
+    """The engine parses each call of a history again, and answers 500 to half an object."""
+    call = Message("assistant", (ToolCall("call_1", "row_count", wrote),))
+    output = Message("tool", (ToolOutput("call_1", "row_count", "not valid JSON"),))
+    thread = Conversation("t", (Message("user", (Text("Count the rows."),)), call, output))
+    reply = make(engine, backend, row_count, limit=8).ask("Say OK.", conversation=thread)
+    assert reply.finish in ("completed", "incomplete")
+    assert reply.text or reply.tool_calls
 
 
 def test_a_response_by_its_id_is_refused_and_the_history_sent_again(engine: tuple[str, str]) -> None:

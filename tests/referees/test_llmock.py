@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from nbassist.backends.chat import ChatBackend
-from nbassist.backends.responses import ResponsesBackend
+from nbassist.backends.chat.backend import ChatBackend
+from nbassist.backends.responses.backend import ResponsesBackend
+from nbassist.core.events import Retrying
 from nbassist.errors import AuthenticationError, BackendError, RateLimitError, RequestRefusedError
-from nbassist.events import Retrying
 
 both = pytest.mark.parametrize("backend", ["chat", "responses"])
 

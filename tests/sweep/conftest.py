@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from nbassist import Assistant
-from nbassist.events import Event, TextDelta, TurnEnded, TurnStarted, Usage
+from nbassist.core.events import Event, TextDelta, TurnEnded, TurnStarted, Usage
+from nbassist.core.messages import Request
 from nbassist.journal import Journal
-from nbassist.messages import Request
 from nbassist.sweep import Sweep
 
 sys.path.insert(0, str(Path(__file__).parent))

@@ -11,11 +11,11 @@ from batch_service import Service
 
 from nbassist import Assistant
 from nbassist.backends.batches import BatchState
+from nbassist.config.prices import dollars
 from nbassist.errors import BackendError, UsageError
 from nbassist.journal import Journal
-from nbassist.prices import dollars
 from nbassist.sweep import Sweep
-from nbassist.sweep.batch import run_batch
+from nbassist.sweep.remote.batch import run_batch
 
 
 @pytest.fixture

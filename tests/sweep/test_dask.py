@@ -13,7 +13,7 @@ from nbassist import Assistant
 from nbassist.errors import UsageError
 from nbassist.journal import Journal
 from nbassist.sweep import Sweep
-from nbassist.sweep.dask import client_of
+from nbassist.sweep.remote.dask import client_of
 
 distributed = pytest.importorskip("distributed")
 pytestmark = pytest.mark.filterwarnings("default")

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
+from nbassist.config.prices import dollars
+from nbassist.core.events import Usage
 from nbassist.errors import UsageError
-from nbassist.events import Usage
 from nbassist.journal import Journal
-from nbassist.prices import dollars
 from nbassist.sweep import Runs, Sweep
-from nbassist.sweep.grid import RunsGrid
 from nbassist.sweep.plan import make_plan
-from nbassist.sweep.updates import Update
+from nbassist.sweep.run_grid import RunsGrid
+from nbassist.sweep.run_list import Update
 
 VARY = {"model": ["short", "long"]}
 
@@ -58,7 +58,9 @@ def test_a_check_is_a_function_of_what_it_names_or_an_expression(runs: Runs) -> 
 def test_a_check_that_raises_on_one_has_not_passed_and_on_all_is_a_mistake(runs: Runs) -> None:
     runs.check(lambda text: 1 / ("brief" in text), name="picky")
     assert [run.checks["picky"] for run in runs] == [True, False, True, False]
-    with pytest.raises(UsageError, match=r"failed on every run: .*'txet' is not defined"):
+    with pytest.raises(UsageError, match=r"failed on every run: .*division by zero"):
+        runs.check(lambda text: 1 / 0, name="hopeless")
+    with pytest.raises(UsageError, match=r"'txet' is not defined in this notebook; did you mean text\?"):
         runs.check("txet > 1")
     assert runs.check_names == ["picky"]
 
@@ -110,22 +112,24 @@ def test_a_judge_that_gives_no_grade_is_told(swept: Callable[..., Sweep]) -> Non
     assert runs[0].score is None
 
 
-def test_the_best_is_by_ratings_then_the_judge_then_checks(runs: Runs) -> None:
+def test_the_best_is_by_ratings_then_the_judge_then_checks(swept: Callable[..., Sweep]) -> None:
+    runs = swept(say, "say {{ item }}", vary=VARY, over=list("uvwxyz")).run()
     with pytest.raises(UsageError, match="rate, check or judge"):
         runs.best()
     runs.check("'brief' in text")
-    assert (runs.best().number, str(runs.best())) == (
-        0,
-        "model = short (run 0): mean share of checks passed 1, the next has 0",
-    )
-    runs.judge("long is good")
+    assert (runs.best().number, runs.best().told) == (0, True)
+    assert str(runs.best()).startswith("model = short (run 0): checks passed: model = short 100 %")
+    runs.judge("long is good", model="judge")
     assert runs.best().variant == {"model": "long"}
     assert "judge's score" in runs.best().why
-    runs.rate(0, "good")
-    runs.rate(1, "bad")
+    for number in range(12):
+        runs.rate(number, "bad" if number % 2 else "good")
     assert runs.best().number == 0
-    runs.rate(1, "good")
-    assert "as 1 other has" in runs.best().why
+    assert runs.best("judge").number == 1
+    for number in range(12):
+        runs.rate(number, "good")
+    assert str(runs.best()).startswith("not told apart: rating: ")
+    assert runs.best().tied == ("model = short", "model = long")
 
 
 def test_the_winner_becomes_a_turn_and_its_cell_is_printed(
@@ -137,7 +141,9 @@ def test_the_winner_becomes_a_turn_and_its_cell_is_printed(
     runs = made.run()
     runs.rate(1, 1.0)
     runs.adopt()
-    assert capsys.readouterr().out == "%%assistant -m long -s 'Be kind.' -p temperature=0.5\nsay x\n"
+    printed = capsys.readouterr()
+    assert printed.out == "%%assistant -m long -s 'Be kind.' -p temperature=0.5\nsay x\n"
+    assert printed.err.startswith("run 1 leads, and is no winner: not told apart")
     assert [(m.role, m.text) for m in made.assistant.conversation.messages] == [
         ("user", "say x"),
         ("assistant", "say x, at length"),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbassist.context.alternatives import choose, find_alternatives
+from nbassist.context.template import choose, find_alternatives
 from nbassist.errors import UsageError
 from nbassist.sweep.plan import make_plan
 

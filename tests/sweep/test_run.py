@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from nbassist import Assistant, tool
-from nbassist.errors import ConnectionFailedError, UsageError
-from nbassist.events import (
+from nbassist.core.events import (
     Event,
     Retrying,
     TextDelta,
@@ -21,11 +20,12 @@ from nbassist.events import (
     TurnStarted,
     Usage,
 )
+from nbassist.core.messages import Request
+from nbassist.errors import ConnectionFailedError, UsageError
 from nbassist.journal import Journal
-from nbassist.messages import Request
-from nbassist.sweep import Run, Runs, Sweep
-from nbassist.sweep.pace import Pace
-from nbassist.sweep.updates import Update
+from nbassist.sweep import Runs, Sweep, SweepRun
+from nbassist.sweep.rate_limiter import Pace
+from nbassist.sweep.run_list import Update
 from nbassist.sweep.view import make_sweep_view, run_and_judge
 
 
@@ -91,7 +91,7 @@ def test_each_run_goes_on_from_the_thread_on_a_fork_of_its_own() -> None:
     model = Model()
     assistant = Assistant(backend=model)  # type: ignore[arg-type]
     asyncio.run(assistant.aask("before"))
-    Sweep(assistant, "say {{ item }}", over=["x", "y"]).run()
+    Sweep(assistant, "say {{ item }}", over=["x", "y"], conversation=assistant.conversation).run()
     for request in model.asked[1:]:
         assert next(m.text for m in request.messages if m.role == "user") == "before"
         assert len(request.messages) == 3
@@ -207,7 +207,7 @@ def test_requests_and_tokens_a_minute_are_kept() -> None:
 
 def test_a_retry_of_one_run_is_told_and_holds_the_others() -> None:
     async def slow_down(prompt: str) -> list[Event]:
-        return [Retrying(0.05, 1, "429")] if "0" in prompt else []
+        return [Retrying(0.05, 1, "429", everyone=True)] if "0" in prompt else []
 
     told: list[Update] = []
 
@@ -271,14 +271,14 @@ def test_without_pyarrow_parquet_is_one_line(tmp_path: Path, monkeypatch: pytest
         raise ImportError("Unable to find a usable engine; tried using: 'pyarrow', 'fastparquet'.")
 
     monkeypatch.setattr(pd.DataFrame, "to_parquet", missing)
-    with pytest.raises(UsageError, match=r"pip install 'nbassist\[parquet\]'"):
+    with pytest.raises(UsageError, match=r'pip install .*\[parquet\]"'):
         sweep(Model(), over=["x"]).run().to_parquet(tmp_path / "runs.parquet")
 
 
 def test_an_empty_run_is_a_row_too() -> None:
     made = sweep(Model(), over=["x"])
     assert made.runs[0].row()["finish"] == "not run"
-    assert isinstance(made.runs[0], Run)
+    assert isinstance(made.runs[0], SweepRun)
 
 
 def test_a_display_without_a_grid_of_its_own_shows_the_static_one(

@@ -9,12 +9,12 @@ import pytest
 
 from nbassist.errors import UsageError
 from nbassist.sweep import Sweep
-from nbassist.sweep.grid import RunsGrid
-from nbassist.sweep.updates import Update
+from nbassist.sweep.run_grid import RunsGrid
+from nbassist.sweep.run_list import Update
 
 
 def say(prompt: str, model: str) -> str:
-    return "no" if "y" in prompt else f"yes, $5 <b>by</b> {model}"
+    return "no" if "y" in prompt else f"yes, $5 <em>by</em> {model}"
 
 
 def grid(swept: Callable[..., Sweep], **options: object) -> Sweep:
@@ -27,7 +27,7 @@ def test_the_grid_is_a_table_without_script_and_the_rest_is_counted(swept: Calla
     assert shown["text/html"].count("<tr>") == 20 + 3  # names, time, tokens
     assert "10 more rows: .df has all" in shown["text/html"]
     assert "<script" not in shown["text/html"]
-    assert "<b>by" not in shown["text/html"]
+    assert "<em" not in shown["text/html"]
     assert "model = a" in shown["text/plain"]
     assert "60 done" in shown["text/plain"]
 
@@ -50,7 +50,7 @@ def test_only_rows_that_differ(swept: Callable[..., Sweep]) -> None:
     runs = grid(swept, over=["x", "y"]).run()
     assert runs.different_rows() == [0]
     shown = repr(runs.different())
-    assert "by</b> a" in shown
+    assert "by</em> a" in shown
     assert "no" not in shown.split("median")[0].split()
 
 
@@ -69,7 +69,7 @@ def test_differences_are_word_by_word_in_replies_and_what_is_set(swept: Callable
     found = runs.diff(base=0)
     assert (len(found), found.compared) == (1, 2)
     assert 'model = "[-a-]{+b+}"' in repr(found)
-    assert "by</b> [-a-]{+b+}" in repr(found)
+    assert "by</em> [-a-]{+b+}" in repr(found)
     assert "<del" in found._repr_html_()
     assert len(runs.diff(base=1, row=1)) == 0
     with pytest.raises(UsageError, match="there is no variant 2"):

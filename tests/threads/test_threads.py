@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from nbassist import Assistant
-from nbassist.conversation import Conversation
+from nbassist.core.conversation import Conversation
+from nbassist.core.events import Event, TextDelta, TurnEnded, TurnStarted
+from nbassist.core.messages import Text
 from nbassist.errors import ConversationError
-from nbassist.events import Event, TextDelta, TurnEnded, TurnStarted
-from nbassist.messages import Text
 from nbassist.testing import Say, ScriptedBackend
-from nbassist.threads import History, Shelf, Threads, keeping, place
+from nbassist.threads import History, Threads, ThreadStorage, place
+from nbassist.threads import kept_run as keeping
 
 
 def turn(conversation: Conversation, prompt: str, cell: str = "") -> None:
@@ -25,7 +26,7 @@ def turn(conversation: Conversation, prompt: str, cell: str = "") -> None:
 
 @pytest.fixture(params=["in memory", "on disk"])
 def threads(request: pytest.FixtureRequest, tmp_path: Path) -> Threads:
-    return Threads(Shelf(tmp_path, "/notebooks/a.ipynb") if request.param == "on disk" else None)
+    return Threads(ThreadStorage(tmp_path, "/notebooks/a.ipynb") if request.param == "on disk" else None)
 
 
 @pytest.fixture
@@ -121,13 +122,13 @@ def test_where_nothing_came_the_turns_that_were_to_be_replaced_are_there_again(t
 
 
 def test_threads_survive_a_restart_and_are_seen_from_another_notebook(tmp_path: Path) -> None:
-    mine = Threads(Shelf(tmp_path, "/notebooks/a.ipynb"))
+    mine = Threads(ThreadStorage(tmp_path, "/notebooks/a.ipynb"))
     turn(mine["späße/1"], "hello", cell="c")
     mine.save("späße/1")
-    again = Threads(Shelf(tmp_path, "/notebooks/a.ipynb"))
+    again = Threads(ThreadStorage(tmp_path, "/notebooks/a.ipynb"))
     assert again.names() == ["späße/1"]
     assert again["späße/1"].messages[0].cell == "c"
-    other = Threads(Shelf(tmp_path, "/notebooks/b.ipynb"))
+    other = Threads(ThreadStorage(tmp_path, "/notebooks/b.ipynb"))
     assert other.names() == []
     assert prompts(other["a.ipynb:späße/1"]) == ["hello"]
     turn(other["a.ipynb:späße/1"], "from b")
@@ -140,7 +141,7 @@ def test_threads_survive_a_restart_and_are_seen_from_another_notebook(tmp_path: 
 
 
 def test_a_damaged_file_is_put_aside_and_said(tmp_path: Path) -> None:
-    shelf = Shelf(tmp_path, "/a.ipynb")
+    shelf = ThreadStorage(tmp_path, "/a.ipynb")
     threads = Threads(shelf)
     turn(threads["main"], "hello")
     threads.save("main")
@@ -153,21 +154,21 @@ def test_a_damaged_file_is_put_aside_and_said(tmp_path: Path) -> None:
 
 
 def test_a_run_that_was_left_in_the_middle_is_mended_when_it_is_read(tmp_path: Path) -> None:
-    from nbassist.events import ToolCallReady, ToolCallStarted
+    from nbassist.core.events import ToolCallReady, ToolCallStarted
 
-    threads = Threads(Shelf(tmp_path, "/a.ipynb"))
+    threads = Threads(ThreadStorage(tmp_path, "/a.ipynb"))
     conversation = threads["main"]
     conversation.add_user(Text("count"))
     for event in (TurnStarted(), ToolCallStarted("c", "f"), ToolCallReady("c", "f", "{}"), TurnEnded("tool_calls")):
         conversation.fold(event)
     threads.save("main")
-    again = Threads(Shelf(tmp_path, "/a.ipynb"))["main"]
+    again = Threads(ThreadStorage(tmp_path, "/a.ipynb"))["main"]
     assert again.open_calls == ()
     assert again.messages[-1].parts[0].error == "not run: the session ended first"  # type: ignore[union-attr]
 
 
 def _append(root: str, number: int) -> None:
-    threads = Threads(Shelf(Path(root), "/shared.ipynb"))
+    threads = Threads(ThreadStorage(Path(root), "/shared.ipynb"))
     for index in range(5):
         hold = threads.hold("main")
         while not hold.take(0.05):
@@ -186,7 +187,7 @@ def test_two_processes_on_one_thread_lose_no_message(tmp_path: Path) -> None:
     for worker in workers:
         worker.join(60)
         assert worker.exitcode == 0
-    kept = Threads(Shelf(tmp_path, "/shared.ipynb"))["main"]
+    kept = Threads(ThreadStorage(tmp_path, "/shared.ipynb"))["main"]
     assert sorted(prompts(kept)) == [f"{number}.{index}" for number in range(2) for index in range(5)]
 
 
@@ -194,10 +195,10 @@ def test_a_disk_that_can_not_be_written_to_is_said_once(tmp_path: Path, monkeypa
     def full(*_: object) -> None:
         raise OSError("No space left on device")
 
-    threads = Threads(Shelf(tmp_path, "/a.ipynb"))
+    threads = Threads(ThreadStorage(tmp_path, "/a.ipynb"))
     hold = threads.hold("main")
     turn(hold.begin()[0], "hello")
-    monkeypatch.setattr(Shelf, "write", full)
+    monkeypatch.setattr(ThreadStorage, "write", full)
     assert hold.keep() == "the thread can't be kept on disk: No space left on device"
     assert hold.keep() == ""
     assert prompts(threads["main"]) == ["hello"]
@@ -221,7 +222,7 @@ def test_a_history_has_numbers_and_is_escaped(threads: Threads) -> None:
 
 
 def test_the_shelf_says_which_notebook_it_is(tmp_path: Path) -> None:
-    shelf = Shelf(tmp_path, "/notebooks/My Notebook.ipynb")
+    shelf = ThreadStorage(tmp_path, "/notebooks/My Notebook.ipynb")
     shelf.write("main", Conversation("main"))
     assert shelf.folder.name.startswith("My-Notebook-")
     assert json.loads((shelf.folder / "notebook.json").read_text())["notebook"] == "/notebooks/My Notebook.ipynb"
@@ -231,7 +232,7 @@ def test_what_is_being_written_is_kept_on_the_way_and_found_after_the_process_di
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(keeping, "_OFTEN", 0.0)
-    shelf = Shelf(tmp_path, "/notebooks/a.ipynb")
+    shelf = ThreadStorage(tmp_path, "/notebooks/a.ipynb")
     backend = ScriptedBackend(Say("the first half and the second"))
     seen = []
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from nbassist.events import ToolFinished
-from nbassist.messages import ToolCall
+from nbassist.core.events import ToolFinished
+from nbassist.core.messages import ToolCall
 from nbassist.tools import Toolbox, registry
 
 

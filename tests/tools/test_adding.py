@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from nbassist.errors import ToolError
+from nbassist.magics.commands.tools import marks, signature, summary
 from nbassist.tools import current, registry, tool
-from nbassist.tools.adding import tools_named
-from nbassist.tools.listing import marks, signature, summary
+from nbassist.tools.lookup import tools_named
 
 SOURCE = '''
 from os.path import join

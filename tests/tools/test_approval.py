@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
+from nbassist.core.events import ApprovalAnswered, ApprovalAsked, ToolFinished
+from nbassist.core.messages import ToolCall
 from nbassist.errors import ToolError
-from nbassist.events import ApprovalAnswered, ApprovalAsked, ToolFinished
-from nbassist.messages import ToolCall
 from nbassist.tools import Approvals, Tool, Toolbox, asker, capture
-from nbassist.tools.dialogue import described, in_words
+from nbassist.tools.approval import described, in_words
 
 
 def risky(path: str, times: int = 1) -> str:

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
+from nbassist.core.events import ToolFinished
+from nbassist.core.messages import ToolCall
 from nbassist.errors import ToolError
-from nbassist.events import ToolFinished
-from nbassist.messages import ToolCall
 from nbassist.tools import Approvals, Tool, Toolbox
-from nbassist.tools.capture import _Stream
+from nbassist.tools.stand_ins import _Stream
 
 
 def calls(*pairs: tuple[str, dict[str, Any] | str]) -> list[ToolCall]:
@@ -90,9 +90,9 @@ def test_arguments_of_all_calls_are_read_before_the_first_runs(monkeypatch: pyte
     box = Toolbox([tool])
     prepare = box._prepare
 
-    def noted(call: ToolCall, approvals: Approvals) -> Any:
+    def noted(call: ToolCall, *more: Any) -> Any:
         order.append(f"read {call.id}")
-        return prepare(call, approvals)
+        return prepare(call, *more)
 
     monkeypatch.setattr(box, "_prepare", noted)
     answers(box, ("f", {"a": "1"}), ("f", {"a": "2"}))
@@ -111,7 +111,7 @@ def test_an_unknown_tool_is_answered_with_the_known_ones():
     [
         (ValueError("no such table"), "ValueError: no such table"),
         (KeyError("orders"), "KeyError: 'orders'"),
-        (SystemExit(3), "SystemExit: 3"),
+        (SystemExit(3), "SystemExit: 3; the tool tried to end the kernel, which goes on"),
         (GeneratorExit(), "GeneratorExit"),
         (asyncio.CancelledError(), "CancelledError"),
     ],
@@ -301,7 +301,10 @@ def test_async_tools_that_raise_anything_leave_the_loop_alive():
 
     box = Toolbox([leave, interrupt, fine])
     found = answers(box, ("leave", ""), ("interrupt", ""))
-    assert [f.output for f in found] == ["SystemExit: 1", "KeyboardInterrupt"]
+    assert [f.output for f in found] == [
+        "SystemExit: 1; the tool tried to end the kernel, which goes on",
+        "KeyboardInterrupt",
+    ]
     assert answers(box, ("fine", ""))[0].output == "fine"
 
 
@@ -460,24 +463,25 @@ def test_answers_that_stand_when_the_interrupt_comes_are_given_before_it():
 
 
 def test_leaving_arun_early_cancels_what_runs():
-    cancelled = []
+    started, cancelled = threading.Event(), threading.Event()
 
     async def waits() -> None:
+        started.set()
         try:
             await asyncio.sleep(600)
         finally:
-            cancelled.append(True)
+            cancelled.set()
 
     async def main() -> None:
         task = asyncio.ensure_future(aanswers(Toolbox([waits]), ("waits", "")))
-        await asyncio.sleep(0.01)
+        while not started.is_set():
+            await asyncio.sleep(0.01)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        await asyncio.sleep(0.01)
 
     asyncio.run(main())
-    assert cancelled == [True]
+    assert cancelled.wait(60)
 
 
 # --- the box
@@ -502,7 +506,7 @@ def test_specs_in_the_order_of_the_tools():
 
 
 def test_threads_are_used_again_and_there_is_one_for_each_call_that_runs() -> None:
-    ready = threading.Barrier(4, timeout=10)
+    ready = threading.Barrier(4, timeout=60)
     seen: set[int] = set()
 
     def meet() -> str:
@@ -516,3 +520,37 @@ def test_threads_are_used_again_and_there_is_one_for_each_call_that_runs() -> No
         calls = [ToolCall(str(number), "meet", "{}") for number in range(4)]
         assert [finished.output for finished in box.run(calls)] == ["met"] * 4
     assert len(seen) <= 8, "a thread that is done takes the next call"
+
+
+def test_on_a_running_loop_too_a_tool_that_cancels_itself_has_failed_and_the_others_answer():
+    async def gives_up() -> None:
+        asyncio.current_task().cancel()
+        await asyncio.sleep(60)
+
+    async def fine() -> str:
+        await asyncio.sleep(0)
+        return "fine"
+
+    async def ask():
+        box = Toolbox([gives_up, fine])
+        calls = [ToolCall("call_0", "gives_up", ""), ToolCall("call_1", "fine", "")]
+        return [event async for event in box.arun(calls)]
+
+    first, second = asyncio.run(ask())
+    assert first.output == "CancelledError: gives_up was cancelled from within"
+    assert second.output == "fine"
+
+
+def test_who_waits_for_tools_may_still_cancel_them():
+    async def endless() -> None:
+        await asyncio.sleep(60)
+
+    async def ask():
+        events = Toolbox([endless]).arun([ToolCall("call_0", "endless", "")])
+        task = asyncio.ensure_future(anext(events))
+        await asyncio.sleep(0.01)
+        task.cancel()
+        await task
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(ask())

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from nbassist.messages import ToolCall
+from nbassist.core.messages import ToolCall
 from nbassist.tools import Tool, Toolbox, ToolResult
 from nbassist.tools.capture import capturing
 
@@ -239,7 +239,7 @@ def test_in_a_real_kernel_displays_stand_in_their_place_and_outside_nothing_chan
     source = """
 import json, asyncio
 from nbassist.tools import Toolbox
-from nbassist.messages import ToolCall
+from nbassist.core.messages import ToolCall
 from IPython.display import display, HTML, clear_output
 
 class Chart:

@@ -50,7 +50,7 @@ def test_a_toolbox_keeps_its_tools_while_one_of_them_registers_another():
 
     box = Toolbox(registry().values())
     assert [spec.name for spec in box.specs] == ["more"]
-    from nbassist.messages import ToolCall
+    from nbassist.core.messages import ToolCall
 
     assert next(box.run([ToolCall("1", "more", "")])).output == "registered"
     assert list(registry()) == ["more", "add"]

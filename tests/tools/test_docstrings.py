@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from nbassist.tools.docstrings import read
+from nbassist.tools.schema.docstrings import read
 
 NUMPY = """Count rows.
 
@@ -97,7 +97,7 @@ def test_a_broken_section_is_no_error():
 
 def test_griffe_is_not_imported_for_prose():
     code = (
-        "import sys\nfrom nbassist.tools.docstrings import read\ndef f():\n    'Just this.'\nread(f)\n"
+        "import sys\nfrom nbassist.tools.schema.docstrings import read\ndef f():\n    'Just this.'\nread(f)\n"
         "print('griffe' in sys.modules)"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

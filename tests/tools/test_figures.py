@@ -6,7 +6,7 @@ from importlib import import_module
 
 import pytest
 
-from nbassist.tools.figures import is_figure, open_figures, take_new
+from nbassist.tools.results.figures import is_figure, open_figures, take_new
 
 
 def test_without_matplotlib_nothing_is_imported_for_it(monkeypatch):
@@ -36,7 +36,7 @@ def test_figures_that_a_tool_drew_stand_in_its_panel_once_and_others_stay_open(p
 
     found = call(plots)
     assert [base64.b64decode(bundle["image/png"])[:4] for bundle in found.display] == [b"\x89PNG"] * 2
-    assert found.output == "a matplotlib Figure, shown to the person"
+    assert found.output == "a matplotlib Figure"
     assert pyplot.get_fignums() == [before.number]
 
 

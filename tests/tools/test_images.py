@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from nbassist.events import ToolFinished
+from nbassist.core.events import ToolFinished
 from nbassist.tools import ToolResult
-from nbassist.tools.images import image_type
+from nbassist.tools.results.result import image_type
 
 
 def png(size: int = 2) -> bytes:
@@ -28,7 +28,7 @@ def test_the_bytes_of_an_image_are_an_image(call: Callable[..., ToolFinished]) -
     finished = call(png)
     assert types(finished) == ["image/png"]
     assert finished.images[0].data == png()
-    assert finished.output.startswith("an image/png of")
+    assert finished.output.startswith("an image (image/png) of")
     assert "image/png" in finished.display[0]
 
 
@@ -38,7 +38,7 @@ def test_an_image_of_pil_is_sent_as_png(call: Callable[..., ToolFinished]) -> No
 
     finished = call(draw)
     assert types(finished) == ["image/png"]
-    assert finished.output == "a PIL Image, shown to the person"
+    assert finished.output == "a PIL Image"
 
 
 def test_a_figure_is_sent_as_png(call: Callable[..., ToolFinished]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -17,12 +18,15 @@ from typing import Any
 
 import pytest
 
+pytest.importorskip("mcp", reason="the extra mcp is not installed")
+
+from nbassist.core.events import ToolFinished
+from nbassist.core.messages import ToolCall
 from nbassist.errors import ToolError
-from nbassist.events import ToolFinished
-from nbassist.messages import ToolCall
-from nbassist.tools import Approvals, Toolbox, mcp, registry
-from nbassist.tools.listing import marks, signature
-from nbassist.tools.mcp import connect
+from nbassist.magics.commands.tools import marks, signature
+from nbassist.tools import Approvals, Toolbox, registry
+from nbassist.tools.mcp import client as mcp
+from nbassist.tools.mcp.client import connect
 
 SERVER = str(Path(__file__).parent / "mcp_server.py")
 
@@ -120,6 +124,22 @@ def test_a_call_that_is_interrupted_leaves_the_server_usable() -> None:
     assert call(box, "price", item="pen").error is None
 
 
+def test_a_call_that_the_package_cancels_has_failed_and_the_server_stays_usable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    words = [sys.executable, SERVER]
+    box = Toolbox(connect(words))
+    client = mcp._servers[tuple(words)]._client
+
+    async def cancelled(name: str, arguments: dict[str, Any]) -> None:
+        raise asyncio.CancelledError("by its scope")  # as a scope of anyio does where its task group has failed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(client, "call_tool", cancelled)
+        assert (call(box, "price", item="pen").error or "").startswith("CancelledError")
+    assert call(box, "price", item="pen").error is None
+
+
 def test_a_server_that_dies_is_one_line_and_added_again_it_works() -> None:
     words = [sys.executable, SERVER]
     box = Toolbox(connect(words))
@@ -205,6 +225,6 @@ def test_a_key_that_is_not_set_or_one_too_many_is_one_line(monkeypatch: pytest.M
 
 
 def test_python_ends_although_a_server_is_connected() -> None:
-    code = f"from nbassist.tools.mcp import connect; print(len(connect([{sys.executable!r}, {SERVER!r}])))"
+    code = f"from nbassist.tools.mcp.client import connect; print(len(connect([{sys.executable!r}, {SERVER!r}])))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "6\n", "")

@@ -12,7 +12,7 @@ import pytest
 from pydantic import BaseModel, Field
 
 from nbassist.errors import ToolError
-from nbassist.tools.schema import UnresolvedError, describe
+from nbassist.tools.schema.signature import UnresolvedError, describe
 
 
 class Colour(enum.Enum):

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import AfterValidator, Field
 
-from nbassist.tools.mistakes import Mistakes
-from nbassist.tools.schema import describe
-from nbassist.tools.validate import read_arguments
+from nbassist.tools.schema.mistakes import Mistakes
+from nbassist.tools.schema.signature import describe
+from nbassist.tools.schema.validate import read_arguments
 
 
 class Colour(enum.Enum):

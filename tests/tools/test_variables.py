@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from pydantic import PlainValidator
 
-from nbassist.messages import ToolCall
+from nbassist.core.messages import ToolCall
 from nbassist.tools import Tool, Toolbox
 
 

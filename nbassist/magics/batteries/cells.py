@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...tools import Tool
-from ...tools.reprs import clean, cut
+from ...tools.results.reprs import clean, cut
 
 _CODE = 2_000  # characters of one cell
 _OUTPUT = 500
@@ -34,6 +34,7 @@ def listing(shell: Any, last: int, containing: str = "") -> str:
     history = shell.history_manager
     if history is None:
         return "this session keeps no history"
+    # The history begins with an empty entry, so that its places are the numbers of the cells.
     inputs = list(enumerate(history.input_hist_raw))[1:]
     ran = [(number, code) for number, code in inputs if number != _running(shell) and containing in code]
     entries = [_entry(history, number, code) for number, code in ran[-max(last, 1) :]]
@@ -47,9 +48,11 @@ def _running(shell: Any) -> int:
 
 def _entry(history: Any, number: int, code: str) -> str:
     lines = [f"In [{number}]:", cut(clean(code), _CODE)]
+    # IPython keeps the errors of cells from 9.1 on.
     error = getattr(history, "exceptions", {}).get(number)
     if error:
         lines.append(f"Error: {error.get('ename', '')}: {cut(clean(str(error.get('evalue', ''))), _OUTPUT)}")
+    # The repr that was shown then: the value may have changed since, and a repr made now may be slow.
     elif shown := history.output_hist_reprs.get(number):
         lines.append(f"Out [{number}]: {cut(clean(shown), _OUTPUT)}")
     return "\n".join(lines)

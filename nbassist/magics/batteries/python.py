@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import sys
 import traceback
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from IPython.display import display
 
+from ...context.introspection import look
 from ...errors import ToolError
 from ...tools import Tool, ToolResult
 from ...tools.capture import captured
-from ...tools.results import to_text
-from ..guard import model_code
+from ...tools.results.result import one_line
+from ..nesting import model_code
 
 _FRAMES = 3  # of the code itself that the model is told
 _LONGEST = 8_000  # characters of one value
 
 
-def make(shell: Any, approve: bool = True) -> Tool:
-    """Return the tool for one shell."""
+def make(shell: Any, approve: bool = True, **options: Any) -> Tool:
+    """Return the tool for one shell; `options` are further ones of `Tool.from_function`, such as another name."""
 
     def python(code: str) -> ToolResult:
         """Run Python code in the user's notebook, with its variables, and return what it prints and its last value.
@@ -33,7 +35,7 @@ def make(shell: Any, approve: bool = True) -> Tool:
         """
         return run(shell, code)
 
-    return Tool.from_function(python, approve=approve)
+    return Tool.from_function(python, approve=approve, **options)
 
 
 def run(shell: Any, code: str) -> ToolResult:
@@ -50,9 +52,12 @@ def run(shell: Any, code: str) -> ToolResult:
         raise ToolError("await does not work at the top level here: write a function, and asyncio.run it in a thread")
     said: dict[int, str] = {}
     before = len(captured())
-    with _shown_in_panel(shell, said), model_code():
+    with _shown_in_panel(shell, said), model_code(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "To exit: use", UserWarning)
+        # Not in the history: `In` and `Out` are the person's.
         result = shell.run_cell(code, store_history=False)
     error = result.error_before_exec or result.error_in_exec
+    # `run_cell` swallows it, and the run has to hear that it was interrupted.
     if isinstance(error, KeyboardInterrupt):
         raise error
     shown = list(enumerate(captured()))[before:]
@@ -76,7 +81,7 @@ def _shown_in_panel(shell: Any, said: dict[int, str]) -> Iterator[None]:
 
     def show(value: Any) -> None:
         if value is not None:
-            said[len(captured())] = to_text(value, _LONGEST)
+            said[len(captured())] = look(value, _LONGEST)
             display(value)  # type: ignore[no-untyped-call]
 
     def show_error(etype: Any, value: Any, lines: list[str]) -> None:
@@ -84,8 +89,11 @@ def _shown_in_panel(shell: Any, said: dict[int, str]) -> Iterator[None]:
         shell.display_pub.publish({"text/plain": "\n".join(lines)})
 
     trap = shell.display_trap
+    # The cell that asks is in `run_cell` itself. A trap within a trap sets no hook, so they are exchanged by hand; and
+    # the inner `run_cell` leaves `exec_result` at None, without which the outer cell would have no result.
     before = sys.displayhook, trap.hook, shell.displayhook.exec_result
     sys.displayhook = trap.hook = show
+    # On the instance, in front of the class's: a kernel's own sends an error of the cell, past the panel.
     shell._showtraceback = show_error
     try:
         yield
@@ -97,6 +105,8 @@ def _shown_in_panel(shell: Any, said: dict[int, str]) -> Iterator[None]:
 def _in_brief(error: BaseException) -> str:
     """The error and the lines of the code that led to it, without the frames of libraries."""
     said = "".join(traceback.format_exception_only(error)).strip()
+    if isinstance(error, SystemExit):
+        said = one_line(error)
     if isinstance(error, SyntaxError):  # Python 3.13 has a private kind of it for code that is not finished
         said = said.replace("_IncompleteInputError:", "SyntaxError:")
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_cell(frame.filename)]

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from types import FunctionType, ModuleType
 from typing import Any
 
-from ...redact import is_secret
+from ...context.introspection import SECONDS, look
+from ...core.redaction import is_secret
 from ...tools import Tool
-from ...tools.results import to_text
 
 _MOST = 50
 _ONE = 300  # characters of one of many
 _ALONE = 3_000  # characters where one alone is asked for
+_SECONDS = 5.0  # for all; what comes after that is named alone
+# What IPython puts into each namespace.
 _NOISE = ("In", "Out", "exit", "quit", "get_ipython", "open")
 
 
@@ -42,23 +45,26 @@ def listing(namespace: Mapping[str, Any], pattern: str = "*", hidden: Mapping[st
     if not found:
         return f"no variable matches {pattern!r}"
     limit = _ALONE if len(found) == 1 else _ONE
-    lines = [_entry(name, value, limit) for name, value in found[:_MOST]]
+    until = time.monotonic() + _SECONDS
+    lines = [_entry(name, value, limit, until) for name, value in found[:_MOST]]
     if len(found) > _MOST:
         lines.append(f"… {len(found) - _MOST} more: {', '.join(name for name, _ in found[_MOST:][:_MOST])}")
     return "\n".join(lines)
 
 
 def _shown(namespace: Mapping[str, Any], pattern: str, hidden: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    # A copy: another thread of the notebook may define a name meanwhile.
     for name, value in list(namespace.items()):
         if name.startswith("_") or name in _NOISE or isinstance(value, ModuleType):
             continue
+        # A name of the shell's that the person bound anew is theirs.
         if name in hidden and hidden[name] is value:
             continue
         if fnmatchcase(name, pattern):
             yield name, value
 
 
-def _entry(name: str, value: Any, limit: int) -> str:
+def _entry(name: str, value: Any, limit: int, until: float) -> str:
     kind = type(value).__name__
     if is_secret(name):
         return f"{name}: {kind}, not shown"
@@ -66,4 +72,6 @@ def _entry(name: str, value: Any, limit: int) -> str:
         summary = (getattr(value, "__doc__", None) or "").strip().split("\n")[0]
         return f"{name}: {kind}{', ' + summary if summary else ''}"
     size = f" of {len(value):,}" if isinstance(value, list | tuple | dict | set | str | bytes) else ""
-    return f"{name}: {kind}{size}\n  " + to_text(value, limit).replace("\n", "\n  ")
+    if (left := until - time.monotonic()) <= 0:
+        return f"{name}: {kind}{size}"
+    return f"{name}: {kind}{size}\n  " + look(value, limit, min(left, SECONDS)).replace("\n", "\n  ")

@@ -1,14 +1,19 @@
-"""`%assistant NAME …`: each command is a function in a module of its own, imported when it is used."""
+"""`%assistant NAME …`: each command is a function in the module of its subject, imported when it is used.
+
+Begin with `COMMANDS`, the list of all; `run` finds and calls one.
+"""
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable
 from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from ...config.plugins import load_plugin, plugin_names
 from ...errors import UsageError
+from ..line.help import ASKS, asked_for, show_help, show_version
+from ..line.tokenizer import expand, split
 
 if TYPE_CHECKING:
     from ..config import Config
@@ -16,16 +21,17 @@ if TYPE_CHECKING:
 Command: TypeAlias = Callable[["Config", list[str]], Any]
 """Takes the magics and the words after the command's name; what it returns is the cell's result."""
 
-HOMES: dict[str, str] = {
+COMMANDS: dict[str, str] = {
     "status": "status:status",
     "help": "status:help_",
     "doctor": "doctor:doctor",
     "tools": "tools:tools",
+    "files": "files:files",
     "use": "endpoint:use",
     "models": "endpoint:models",
     "profiles": "endpoint:list_profiles",
     "threads": "threads:list_threads",
-    "resume": "resume:resume",
+    "resume": "threads:resume",
     "new": "threads:new",
     "fork": "threads:fork",
     "undo": "threads:undo",
@@ -37,9 +43,12 @@ HOMES: dict[str, str] = {
     "load": "threads:load",
     "open": "threads:open_",
     "export": "threads:export",
+    "keep": "prompts:keep",
+    "prompts": "prompts:prompts",
     "log": "log:log",
     "diff": "log:diff",
-    "usage": "usage:usage",
+    "rate": "log:rate",
+    "usage": "status:usage",
     "fix": "questions:fix",
     "explain": "questions:explain",
 }
@@ -54,11 +63,16 @@ def run(magics: Config, line: str) -> Any:
     UsageError
         Where there is no such command, with the nearest that there is.
     """
-    try:
-        words = shlex.split(line)
-    except ValueError as error:
-        raise UsageError(f"the line has a quote that is not closed: {line.strip()}") from error
+    words = expand(split(line), magics.notebook_shell.user_ns)
     name, *rest = words or ["status"]
+    if name == "tools" and any(word.startswith("mcp:") for word in rest):
+        return find(name)(magics, rest)  # the flags after it are those of the server's command
+    if asked_for(words) == "version":
+        return print(show_version())  # noqa: T201
+    if asked_for(words) == "help":
+        return show_help([word for word in words if word not in ASKS][:1], magics)
+    if name.startswith("-"):
+        raise UsageError(f"{name} stands without a command: flags of a prompt go into %%assistant, with two %")
     return find(name)(magics, rest)
 
 
@@ -70,10 +84,16 @@ def find(name: str) -> Command:
     UsageError
         Where there is none.
     """
-    home = HOMES.get(name)
+    # Ours first: a package that is installed can't take the place of a command.
+    home = COMMANDS.get(name)
     if home is None:
-        near = get_close_matches(name, HOMES, n=1)
-        hint = f"did you mean %assistant {near[0]}?" if near else f"known are {', '.join(HOMES)}"
+        added = plugin_names("nbassist.commands")
+        if name in added:
+            plugin: Command = load_plugin("nbassist.commands", name)
+            return plugin
+        known = (*COMMANDS, *added)
+        near = get_close_matches(name, known, n=1)
+        hint = f"did you mean %assistant {near[0]}?" if near else f"known are {', '.join(known)}"
         raise UsageError(f"%assistant has no command {name!r}; {hint} (a prompt goes into %%assistant)")
     module, _, function = home.partition(":")
     command: Command = getattr(import_module(f".{module}", __name__), function)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ...doctor import Finding, examine
-from ...doctor.cli import report
+from ...doctor.checks import report
 from ...doctor.installed import fits
 from ...errors import SettingsError
 from ..table import Table
@@ -52,14 +52,22 @@ def in_frontend(shell: Any) -> Iterator[Finding]:
     if not there:
         yield Finding("widgets", "not needed: replies are shown once they are whole, as plain HTML")
         return
-    from ...display.echo import answered
+    from ...display.live.frontend_check import answered
+    from ...display.output_place import note_echo, place_of
 
+    # Asked before the answer: an answer makes it known.
+    known = place_of(shell) != "whole"
+    # None where the tap on the shell channel can't be installed: then nothing is heard until the cell has ended.
     heard = answered(kernel)
-    if heard is None:
-        yield Finding("clicks", "not heard while a cell runs", "note", _NO_BUTTONS)
-    elif heard:
+    if heard:
+        note_echo(shell)
         yield Finding("widgets", "work")
         yield Finding("clicks", "are heard while a cell runs")
+    elif not known:
+        text = "this frontend is not known to show what is live: each reply comes once, when it is whole"
+        yield Finding("widgets", text, "note", "NBASSIST_DISPLAY=live where it does")
+    elif heard is None:
+        yield Finding("clicks", "not heard while a cell runs", "note", _NO_BUTTONS)
     else:
         mend = "in JupyterLab: pip install ipywidgets anywidget, then reload the page; or NBASSIST_DISPLAY=static"
         yield Finding("widgets", "no browser answered: replies may not be seen while they stream", "wrong", mend)

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+from ...config.profiles import Profile, find, own_file, profiles, save
+from ...config.settings import BACKENDS, Settings
 from ...errors import BackendError, LocalUnavailableError, UsageError
-from ...profiles import Profile, find, own_file, profiles, save
-from ...settings import BACKENDS, Settings
-from ..flags import Parser
+from ..line.flags import Parser
 from ..table import Table
 from . import nothing_more
 
@@ -36,6 +36,7 @@ def use(magics: Config, words: list[str]) -> Table:
         state, models = _reach(magics, settings)
         if found.model and models and found.model not in models:
             raise UsageError(f"{found.name} has no model {found.model!r}; {_nearest(found.model, models)}")
+    # Whatever went wrong, prompts go on to where they went before.
     except Exception:
         session.chosen = before
         raise
@@ -59,7 +60,7 @@ def models(magics: Config, words: list[str]) -> Table:
     chosen = [name for name in names if part.lower() in name.lower()]
     if not chosen:
         raise UsageError(f"no model has {part!r} in its name; {_nearest(part, names)}")
-    from ...prices import price_of
+    from ...config.prices import price_of
 
     rows = []
     for name in chosen:
@@ -95,10 +96,23 @@ def _save(magics: Config, words: list[str]) -> Table:
     settings = magics.session.settings(magics.choices())
     held = settings.sources.get("api_key", "")
     key_env = find(settings.profile).key_env if held.startswith("profile ") else held
+    # A file never holds a key, only the name of the variable, which is not known of one that was given as an argument.
     if held and not key_env.isidentifier():
         raise UsageError("the key in use comes from an argument: put it into an environment variable first")
     backend = "" if settings.backend == "auto" else settings.backend
-    made = Profile(words[0], backend, settings.base_url, settings.model, key_env, free=settings.free)
+    before = find(settings.profile) if settings.profile else Profile("")
+    kept = before if before.base_url == settings.base_url else Profile("")
+    made = Profile(
+        words[0],
+        backend,
+        settings.base_url,
+        settings.model,
+        key_env,
+        free=settings.free,
+        headers=kept.headers,
+        query=kept.query,
+        habits=kept.habits,
+    )
     return Table(("", ""), (("saved", made.name), ("file", str(save(made)))))
 
 
@@ -117,7 +131,7 @@ def _reach(magics: Config, settings: Settings) -> tuple[str, list[str]]:
     from ...backends import connect
 
     try:
-        known = connect("chat", settings.base_url, settings.api_key).models()
+        known = connect("chat", settings.base_url, settings.api_key, settings.access).models()
     except (BackendError, LocalUnavailableError) as error:
         start = find(settings.profile).start if settings.profile else ""
         then = " If not, start it with" if str(error).endswith("?") else "; start it with"

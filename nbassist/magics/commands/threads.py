@@ -1,13 +1,16 @@
-"""`%assistant threads|new|fork|undo|rename|delete|history|edit|save|load`: the conversations of the notebook."""
+"""`%assistant threads|new|fork|undo|rename|delete|history|edit|save|load|resume`: the conversations of the notebook."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-from ...conversation import Conversation
+from ...core.conversation import Conversation
 from ...errors import UsageError
 from ...threads import History, place
-from ..cells import put_below
+from ..line.parsed_options import parse_words
+from ..notebook import put_below
+from ..run_cell import run_prompt
 from ..table import Table
 from . import nothing_more
 
@@ -72,9 +75,8 @@ def history(magics: Config, words: list[str]) -> History:
     """Show a thread, the current one by default, with the numbers of its turns: `history [NAME]`."""
     threads = magics.session.threads
     name = _one("history [NAME]", words) or threads.current
-    conversation = threads.known(name)
-    conversation.name = name
-    return History.of(conversation)
+    history = History.of(threads.known(name))
+    return replace(history, name=name)  # a thread of another notebook is called there by its short name
 
 
 def edit(magics: Config, words: list[str]) -> None:
@@ -149,3 +151,13 @@ def _number(usage: str, words: list[str]) -> int:
     if len(words) != 1 or not words[0].isdigit():
         raise UsageError(f"write it as %assistant {usage}, N a number of turns")
     return int(words[0])
+
+
+def resume(magics: Config, words: list[str]) -> Any:
+    """Read on the reply that a cell with --leave left to the endpoint: `resume [-t THREAD]`."""
+    options, more = parse_words(words, "%assistant resume")
+    if more:
+        raise UsageError(f"%assistant resume takes no prompt, and got {more!r}; -t names the thread")
+    if options.is_sweep:
+        raise UsageError("%assistant resume reads on one reply: it can't be used with many variants")
+    return run_prompt(magics, "", options, resume=True)

@@ -1,0 +1,166 @@
+"""What text costs the kernel: python benchmarks/budget.py [--quick] [--only PART ...]
+
+More than a hundred texts that are short to write and long to show, at 10, 20 and 40 KB, beside prose of the same
+length, on each way that text takes: rendered whole, painted while it streams, printed in a terminal, read from a
+stream of events, searched for secrets. Measured is the processor time of the thread, in milliseconds for each KB; the
+budget is 20 while it streams and 5 for a whole text, on a quiet machine.
+
+Fails where the cost of a text grows faster than the text, or is over its budget. A machine that is slower than the one
+on which the budget was set is allowed for by what prose costs on it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+from pathological import TEXTS, prose
+
+SIZES = (10_000, 20_000, 40_000)
+PIECE = 64  # characters between two paints: 1.6 KB a second, painted 25 times a second
+BUDGET = {"whole": 5.0, "stream": 20.0, "terminal": 5.0, "events": 5.0, "secrets": 5.0}
+USUAL = {"whole": 2.5, "stream": 15.0, "terminal": 1.0, "events": 1.0, "secrets": 1.0}
+"""What prose cost on the machine on which the budget was set, milliseconds for each KB."""
+GROWTH = 1.6  # how much dearer a KB of 40 may be than a KB of 10, where it is over a tenth of its budget
+
+
+def _events(pieces: Iterator[str]) -> Iterator[object]:
+    from nbassist.core.events import RunEnded, RunStarted, TextDelta, TurnEnded, TurnStarted
+
+    yield RunStarted("m", "chat")
+    yield TurnStarted()
+    for piece in pieces:
+        yield TextDelta(piece)
+    yield TurnEnded("stop")
+    yield RunEnded("completed")
+
+
+def _pieces(text: str) -> Iterator[str]:
+    return (text[at : at + PIECE] for at in range(0, len(text), PIECE))
+
+
+def whole(text: str) -> None:
+    """Render the finished reply."""
+    from nbassist.display.static.reply import bundle
+
+    bundle(_events(iter([text])))  # type: ignore[arg-type]
+
+
+def stream(text: str) -> None:
+    """Paint the reply while it comes, as the live view does."""
+    from nbassist.display.live.painter import Painter
+    from nbassist.display.markdown.block_html import Cache
+    from nbassist.display.transcript import Transcript
+
+    transcript = Transcript()
+    painter = Painter(transcript, Cache())
+    for event in _events(_pieces(text)):
+        transcript.apply(event)  # type: ignore[arg-type]
+        painter.paint()
+        painter.canvas.take()
+
+
+def terminal(text: str) -> None:
+    """Print the reply in a terminal while it comes."""
+    import io
+
+    from nbassist.display.terminal.view import TerminalView
+
+    view = TerminalView(io.StringIO())
+    for event in _events(_pieces(text)):
+        view.apply(event)  # type: ignore[arg-type]
+
+
+def events(text: str) -> None:
+    """Read the text as one server-sent event that comes in small pieces, and then as many events."""
+    import json
+
+    from nbassist.backends.http.sse import EventReader, chunk_of
+
+    one = b"data: " + json.dumps(text).encode() + b"\n\n"
+    many = b"".join(b"data: " + json.dumps(piece).encode() + b"\n\n" for piece in _pieces(text))
+    for body in (one, many):
+        reader = EventReader()
+        for at in range(0, len(body), 1000):
+            for event in reader.feed(body[at : at + 1000]):
+                chunk_of(event)
+
+
+def secrets(text: str) -> None:
+    """Look through the text for twenty secrets."""
+    from nbassist.core.redaction import Redactor
+
+    Redactor({f"KEY_{n}_TOKEN": f"{n}-abcdefghijklmnopqrstuvwxyz" for n in range(20)}).text(text)
+
+
+WAYS: dict[str, Callable[[str], None]] = {
+    "whole": whole,
+    "stream": stream,
+    "terminal": terminal,
+    "events": events,
+    "secrets": secrets,
+}
+
+
+def cost(way: Callable[[str], None], text: str, most: float = 60.0) -> float:
+    """Return milliseconds of this thread for each KB of `text`; the better of two, where the first was quick."""
+    best = float("inf")
+    for _ in range(2):
+        began = time.thread_time()
+        way(text)
+        best = min(best, time.thread_time() - began)
+        if best > 0.5:
+            break
+    return 1e6 * best / max(1, len(text))
+
+
+def verdict(way: str, costs: list[float], scale: float) -> str:
+    """Return what is wrong with the costs of one text at each size; empty where nothing is."""
+    budget = BUDGET[way] * scale
+    if costs[-1] > budget:
+        return f"over {budget:.1f} ms for each KB"
+    if costs[-1] > budget / 10 and costs[-1] > GROWTH * max(costs[0], budget / 20):
+        return f"grows {costs[-1] / costs[0]:.1f} times faster than the text"
+    return ""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="10 and 20 KB only")
+    parser.add_argument("--only", nargs="*", default=[], help="texts or ways with any of these in the name")
+    parser.add_argument("--ways", nargs="*", default=list(WAYS))
+    options = parser.parse_args()
+    sizes = SIZES[:2] if options.quick else SIZES
+    failed = 0
+    for way in options.ways:
+        WAYS[way](prose(2000))  # what is imported and compiled once
+        usual = [cost(WAYS[way], prose(size)) for size in sizes]
+        scale = max(1.0, min(usual) / USUAL[way])
+        print(
+            f"{way}: prose {' '.join(f'{one:.2f}' for one in usual)} ms for each KB; budget {BUDGET[way] * scale:.1f}"
+        )
+        dearest: list[tuple[float, str]] = []
+        for name, make in TEXTS.items():
+            if options.only and not any(word in name for word in options.only):
+                continue
+            costs: list[float] = []
+            for size in sizes:
+                costs.append(cost(WAYS[way], make(size)))
+                if costs[-1] > 20 * BUDGET[way]:
+                    break
+            dearest.append((max(costs), name))
+            if wrong := verdict(way, costs, scale):
+                failed += 1
+                print(f"  {name}: {' '.join(f'{one:.2f}' for one in costs)}: {wrong}", flush=True)
+        top = ", ".join(f"{name} {one:.1f}" for one, name in sorted(dearest, reverse=True)[:5])
+        print(f"  dearest: {top}")
+    print(f"{failed} over their budget" if failed else "all within their budget")
+    return int(failed > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,307 @@
+"""One answer of an endpoint: whether it is a stream at all, and from its bytes to server-sent events and their chunks.
+
+Own, since the `openai` package passes over what real servers say: an `error:` field, the name of an event whose data
+has no type; and since keep-alive comments must not hold off a deadline.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from ...core.events import Event
+from ...errors import NotAnEndpointError, StreamBrokenError
+from .. import loose_json
+from ..error_bodies import error_message
+from .requests import Decoder
+
+_LINE_END = re.compile(rb"\r\n|\n|\r")
+_LONGEST = 64 * 1024 * 1024
+"""Bytes of one event; a picture comes in one, a reply of text in many."""
+DONE = "[DONE]"
+_SHOWN = 200
+"""Characters of what is no stream that are shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSentEvent:
+    """One event: its name, empty where it has none, and its data."""
+
+    name: str
+    data: str
+
+
+class EventReader:
+    """Take the bytes of a stream, cut anywhere, and give its events; one reader for each stream.
+
+    Comments, empty data and unknown fields are no events. An event that the stream's end cuts off is none either, as
+    the standard has it, unless its data is whole JSON: some servers leave out the last empty line.
+    """
+
+    def __init__(self) -> None:
+        self._held: list[bytes] = []  # pieces of a line that has no end yet, joined once, when it has
+        self._waiting = 0  # bytes of them
+        self._size = 0
+        self._name = ""
+        self._data: list[str] = []
+        self._json = ""
+        self._first = True
+        self.stray = ""
+        """The beginning of what came and is neither an event nor JSON, to be shown; empty as a rule."""
+
+    def feed(self, piece: bytes | memoryview) -> Iterator[ServerSentEvent]:
+        """Take the next bytes; yield the events that end in them.
+
+        Raises
+        ------
+        ValueError
+            Where a line is no UTF-8, or an event is longer than any reply.
+        """
+        piece = bytes(piece)  # in a browser it is a view of the page's memory, in which nothing can be found
+        self._held.append(piece)
+        self._waiting += len(piece)
+        if self._waiting + self._size > _LONGEST:
+            raise ValueError("an event without an end")
+        # Three bytes are a byte order mark, which may stand in front of the first line.
+        if self._first and self._waiting < 3:
+            return
+        # No line ends here: joining at each piece would make a long line of many pieces quadratic.
+        if not (b"\n" in piece or b"\r" in piece or self._first):
+            return
+        text = b"".join(self._held)
+        if self._first:
+            text = text.removeprefix(b"\xef\xbb\xbf")
+            self._first = False
+        position = 0
+        for end in _LINE_END.finditer(text):
+            if end.group() == b"\r" and end.end() == len(text):
+                break  # its line feed may be in the next piece
+            yield from self._line(text[position : end.start()])
+            position = end.end()
+        rest = text[position:]
+        self._held, self._waiting = [rest] if rest else [], len(rest)
+
+    def finish(self) -> Iterator[ServerSentEvent]:
+        """Take the end of the stream; yield the event that lacks no more than its empty line."""
+        if self._held:
+            yield from self._line(
+                b"".join(self._held).removeprefix(b"\xef\xbb\xbf" if self._first else b"").rstrip(b"\r")
+            )
+            self._held = []
+        data = "\n".join(self._data)
+        if data == DONE or _is_json(data):
+            yield from self._line(b"")
+        if self._json:
+            yield ServerSentEvent("", self._json)
+            self._json = ""
+
+    def _line(self, line: bytes) -> Iterator[ServerSentEvent]:
+        if not line and not self._json:
+            data = "\n".join(self._data)
+            if data.strip():
+                yield ServerSentEvent(self._name, data)
+            self._name, self._data, self._size = "", [], 0
+            return
+        # A field's name never begins with a bracket: a server that does not stream, or streams lines of JSON.
+        if self._json or (line[:1] in (b"{", b"[") and not self._data):
+            yield from self._json_line(line)
+            return
+        name, _, value = line.decode("utf-8").partition(":")
+        value = value.removeprefix(" ")
+        if name == "event":
+            self._name = value
+        elif name in ("data", "error"):
+            # llama.cpp once wrote `error: {...}` in place of `data: {...}`.
+            self._name = "error" if name == "error" else self._name
+            self._data.append(value)
+            self._size += len(value)
+        elif name not in ("", "id", "retry") and len(self.stray) < _SHOWN:
+            self.stray = f"{self.stray} {line.decode()}".strip()[:_SHOWN]
+
+    def _json_line(self, line: bytes) -> Iterator[ServerSentEvent]:
+        """Take a line of JSON that stands there bare: one of many (NDJSON), or of a whole answer over many lines."""
+        first = not self._json
+        self._json += line.decode("utf-8") + "\n"
+        self._size += len(line)
+        # Tried where an end is likely, not at each line: parsing all of it again and again would be quadratic.
+        if (first or line[:1] in (b"}", b"]")) and _is_json(self._json):
+            yield ServerSentEvent("", self._json)
+            self._json, self._size = "", 0
+
+
+def _is_json(data: str) -> bool:
+    try:
+        json.loads(data)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def chunk_of(event: ServerSentEvent) -> Any:
+    """Return what a decoder is fed: the JSON of the data, and the event's name where only it tells what that is.
+
+    `thread.*` events, whose data has no type, become `{"event": name, "data": data}`; an event named `error` becomes
+    `{"error": ...}`; data of a `response.*` event without a type gets one.
+
+    Raises
+    ------
+    ValueError
+        Where the data is no JSON.
+    """
+    try:
+        data = json.loads(event.data)
+    except (ValueError, RecursionError) as error:
+        if event.name == "error":
+            # A bare text is what some say as their error.
+            return {"error": event.data}
+        raise ValueError("an event that is no JSON") from error
+    # The data of these is the object itself, which says nothing about what happened to it.
+    if event.name.startswith("thread.") or event.name == "done":
+        return {"event": event.name, "data": data}
+    if event.name == "error":
+        inner = data.get("error") if isinstance(data, dict) else None
+        return {"error": inner or data}
+    if event.name.startswith("response.") and isinstance(data, dict):
+        return {"type": event.name, **data}
+    return data
+
+
+class ChunkHalves:
+    """Joins the halves of a character that a server cut in two: ``\\ud83d`` in one chunk, ``\\ude00`` in the next.
+
+    Servers that cut a text by UTF-16 units do so. The first half waits for the second in the same place of a later
+    chunk.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: dict[_Place, str] = {}
+
+    def mend(self, chunk: Any, source: str) -> Any:
+        """Return `chunk`, which was parsed from `source`, with first halves at the ends of its texts left for later."""
+        if not self._waiting and not _HALF.search(source):
+            return chunk
+        return self._mended(chunk, ())
+
+    def _mended(self, value: Any, place: _Place) -> Any:
+        if isinstance(value, dict):
+            return {name: self._mended(inner, (*place, name)) for name, inner in value.items()}
+        if isinstance(value, list):
+            return [self._mended(inner, (*place, number)) for number, inner in enumerate(value)]
+        if not isinstance(value, str) or not value:
+            return value
+        if first := self._waiting.pop(place, ""):
+            value = (first + value).encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
+        if "\ud800" <= value[-1] <= "\udbff":
+            self._waiting[place] = value[-1]
+            value = value[:-1]
+        return value
+
+
+_Place: TypeAlias = tuple[str | int, ...]
+_HALF = re.compile(r"\\u[dD][89abAB]")  # as JSON writes the first half
+
+
+class EventStream:
+    """From the bytes of one answer to events: reads them, decodes them, and watches that something comes at all.
+
+    What the answer says it is does not count: streams come as `text/plain`, with no type and as HTML, and single JSON
+    objects as streams. So the bytes tell.
+
+    Parameters
+    ----------
+    decoder : Decoder
+        Of this one stream.
+    stall : float
+        Seconds without an event that says something, after which it is taken for cut: neither keep-alive comments nor
+        deltas without text, call or reasoning do.
+    kind : str
+        The content type, to name it where this is no stream at all; may be empty.
+    """
+
+    def __init__(self, decoder: Decoder, stall: float, kind: str = "") -> None:
+        self._decoder = decoder
+        self._reader = EventReader()
+        self._stall = stall
+        self._halves = ChunkHalves()
+        self._kind = kind.partition(";")[0].strip() or "no content type"
+        self._heard = time.monotonic()
+        self._named = ""
+        self._closed = False
+        self._head: bytes | None = b""
+
+    @property
+    def done(self) -> bool:
+        """Whether the rest can be left unread."""
+        return self._closed or self._decoder.done
+
+    @property
+    def until(self) -> float | None:
+        """When to read no further, by the monotonic clock: a while after the finish reason; None before it came."""
+        grace = self._decoder.grace
+        return None if grace is None else self._heard + grace
+
+    def feed(self, piece: bytes | memoryview) -> Iterator[Event]:
+        """Take the next bytes, cut anywhere.
+
+        Raises
+        ------
+        BackendError
+            For an error that the endpoint tells, for a page of HTML, and for a stall.
+        ValueError
+            For what is no UTF-8, or no JSON.
+        """
+        piece = bytes(piece)
+        self._look_at_head(piece)
+        for event in self._reader.feed(piece):
+            yield from self._take(event)
+            if self.done:
+                return
+        if time.monotonic() - self._heard > self._stall:
+            raise StreamBrokenError(
+                f"the stream was cut: for {self._stall:g} seconds nothing came but what says nothing"
+            )
+
+    def finish(self) -> Iterator[Event]:
+        """Take the end of the answer."""
+        if not self.done:
+            for event in self._reader.finish():
+                yield from self._take(event)
+        if self._reader.stray and not self._decoder.started:
+            raise NotAnEndpointError(f"{_NO_STREAM.format(kind=self._kind)}: {self._reader.stray}")
+        yield from self._decoder.finish(marked=self._closed)
+
+    def _take(self, event: ServerSentEvent) -> Iterator[Event]:
+        # The same event over and over, with nothing in it, is no sign of life; one of another name is.
+        if self._decoder.grace is None and event.name != self._named:
+            self._heard = time.monotonic()
+        self._named = event.name
+        if event.data.startswith(DONE):
+            self._closed = True
+            return
+        chunk = self._halves.mend(chunk_of(event), event.data)
+        for one in chunk if isinstance(chunk, list) else [chunk]:
+            told = self._decoder.feed(one)
+            if told:
+                self._heard = time.monotonic()
+            yield from told
+            if self._decoder.done:
+                return
+
+    def _look_at_head(self, piece: bytes) -> None:
+        if self._head is None:
+            return
+        self._head += piece[:_HEAD]
+        head = self._head.lstrip(b"\xef\xbb\xbf \t\r\n")
+        if head.startswith(b"<"):
+            title = loose_json.text(error_message(head.decode(errors="replace")))
+            raise NotAnEndpointError(_NO_STREAM.format(kind=self._kind) + (f": {title}" if title else ""))
+        if head:
+            self._head = None
+
+
+_HEAD = 4_096
+_NO_STREAM = "the endpoint answered with {kind} in place of a stream of events"

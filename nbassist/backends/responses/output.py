@@ -1,0 +1,308 @@
+"""The output items of one response while they are written: text, reasoning, calls, and work of the service.
+
+Each part of an item is told once, from a piece or from the whole, whichever comes first.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...core.events import (
+    CallKind,
+    CitationAdded,
+    Event,
+    ReasoningDelta,
+    RefusalDelta,
+    TextDelta,
+    ToolArgumentsDelta,
+    ToolCallReady,
+    ToolCallStarted,
+)
+from .. import loose_json
+from ..chat.calls import one_object
+from .hosted_tools import HostedTool, is_hosted_item, mcp_name
+
+_CALLS: Mapping[str, CallKind] = {
+    "function_call": "function",
+    "custom_tool_call": "custom",
+    "mcp_approval_request": "approval",
+}
+_OWNERS = {
+    "output_text": "message",
+    "refusal": "message",
+    "content_part": "message",
+    "reasoning_text": "reasoning",
+    "reasoning_summary_text": "reasoning",
+    "reasoning_summary_part": "reasoning",
+    "function_call_arguments": "function_call",
+    "custom_tool_call_input": "custom_tool_call",
+    "mcp_call_arguments": "mcp_call",
+    "code_interpreter_call_code": "code_interpreter_call",
+}
+"""The type of the item that an event is about, by the first word of its name."""
+
+
+class OutputItem:
+    """One output item; takes its beginning, its pieces and its end, in whatever share the server sends them."""
+
+    def __init__(self, kind: str, call_id: Callable[[str, OutputItem], str], *, follows_text: bool) -> None:
+        self.kind = kind
+        self.ids: set[str] = set()
+        self.index: int | None = None
+        self.hosted: HostedTool | None = None
+        self.call_id = ""
+        self._unique = call_id
+        self.ended = False
+        self.parts = Parts()
+        self._name = ""
+        self._arguments = ""
+        self._started = False
+        self._follows_text = follows_text
+        # A character that is cut between two pieces; where the whole comes as well, that tells it.
+        self._halves: defaultdict[tuple[str, int], loose_json.Halves] = defaultdict(loose_json.Halves)
+
+    def name_call(self, item: Mapping[str, Any]) -> None:
+        """Settle the id of the call as soon as the item tells it; what was told under another id keeps that."""
+        # An id that comes after the call was told is too late: what the screen and the journal have is what goes back.
+        if not self._started:
+            wire_id = loose_json.text(item.get("call_id")) or loose_json.text(item.get("id"))
+            self.call_id = self._unique(wire_id, self) if wire_id or not self.call_id else self.call_id
+        if self.hosted is None and is_hosted_item(self.kind):
+            self.hosted = HostedTool(self.call_id, self.kind)
+
+    def begin(self, item: Mapping[str, Any]) -> list[Event]:
+        """Take the item as it begins."""
+        if self.hosted:
+            return self.hosted.begin(item)
+        return self._call(item) if self.kind in _CALLS else []
+
+    def progress(self, name: str, data: Mapping[str, Any]) -> list[Event]:
+        """Take an event on the way, by its name behind `response.`."""
+        if self.ended:
+            return []
+        if self.hosted:
+            return self.hosted.progress(name, data)
+        owner, _, step = name.partition(".")
+        if self.kind in _CALLS:
+            piece, whole = self._halves["call", 0].feed(data.get("delta")), data.get("arguments") or data.get("input")
+            return self._add(piece) if step == "delta" else self._whole(loose_json.text(whole))
+        if owner in ("content_part", "reasoning_summary_part"):
+            return []
+        if step == "annotation.added":
+            return self.parts.cite(
+                loose_json.count(data.get("content_index")), loose_json.mapping(data.get("annotation"))
+            )
+        kind, field_name = {
+            "output_text": ("text", "text"),
+            "refusal": ("refusal", "refusal"),
+            "reasoning_summary_text": ("summary", "text"),
+        }.get(owner, ("reasoning", "text"))
+        key = (kind, loose_json.count(data.get("summary_index" if kind == "summary" else "content_index")))
+        if step == "delta":
+            return self._spaced(self.parts.delta(key, self._halves[key].feed(data.get("delta"))))
+        return self._spaced(self.parts.whole(key, loose_json.text(data.get(field_name))))
+
+    def end(self, item: Mapping[str, Any]) -> list[Event]:
+        """Take the item whole."""
+        self.ended = True
+        if self.hosted:
+            for result in map(loose_json.mapping, loose_json.listing(item.get("results"))):
+                self.parts.found.setdefault(loose_json.text(result.get("file_id")), loose_json.text(result.get("text")))
+            return self.hosted.end(item)
+        if self.kind in _CALLS:
+            return [*self._call(item), *self._whole(loose_json.text(item.get("arguments") or item.get("input")))]
+        events: list[Event] = []
+        if self.kind == "reasoning":
+            for index, part in enumerate(loose_json.listing(item.get("summary"))):
+                events += self.parts.whole(("summary", index), loose_json.text(loose_json.mapping(part).get("text")))
+        for index, part in enumerate(loose_json.listing(item.get("content"))):
+            events += self._content(index, loose_json.mapping(part))
+        return self._spaced(events)
+
+    def ready(self) -> ToolCallReady | None:
+        """Return the call where this is one that stands whole."""
+        if self.kind not in _CALLS or not self._started:
+            return None
+        kind = _CALLS[self.kind]
+        arguments = self._arguments if kind == "custom" else self._arguments or "{}"
+        return ToolCallReady(self.call_id, self._name, arguments if kind == "custom" else one_object(arguments), kind)
+
+    def _content(self, index: int, part: Mapping[str, Any]) -> list[Event]:
+        if self.kind == "reasoning":
+            return self.parts.whole(("reasoning", index), loose_json.text(part.get("text")))
+        if part.get("type") == "refusal":
+            return self.parts.whole(("refusal", index), loose_json.text(part.get("refusal")))
+        events = self.parts.whole(("text", index), loose_json.text(part.get("text")))
+        for annotation in loose_json.listing(part.get("annotations")):
+            events += self.parts.cite(index, loose_json.mapping(annotation))
+        return events
+
+    def _spaced(self, events: list[Event]) -> list[Event]:
+        """Set a further message apart from the text before it."""
+        if self._follows_text and any(isinstance(event, TextDelta) for event in events):
+            self._follows_text = False
+            return [TextDelta("\n\n"), *events]
+        return events
+
+    def _call(self, item: Mapping[str, Any]) -> list[Event]:
+        name = mcp_name(item) if self.kind == "mcp_approval_request" else loose_json.text(item.get("name"))
+        self._name = self._name or name
+        self.name_call(item)
+        if self._started or not self._name:
+            return []
+        self._started = True
+        events: list[Event] = [ToolCallStarted(self.call_id, self._name, _CALLS[self.kind])]
+        return [*events, ToolArgumentsDelta(self.call_id, self._arguments)] if self._arguments else events
+
+    def _add(self, piece: str) -> list[Event]:
+        self._arguments += piece
+        return [ToolArgumentsDelta(self.call_id, piece)] if piece and self._started else []
+
+    def _whole(self, arguments: str) -> list[Event]:
+        if arguments.startswith(self._arguments):
+            return self._add(arguments[len(self._arguments) :])
+        self._arguments = arguments or self._arguments  # the whole counts, whatever its pieces were
+        return []
+
+
+class Output:
+    """All items of one response, in order; finds the one that an event is about, however the server names it."""
+
+    def __init__(self) -> None:
+        self._items: list[OutputItem] = []
+        self._found: dict[str, str] = {}
+
+    def find(self, item: Mapping[str, Any], index: Any) -> OutputItem | None:
+        """Return the item that `item` is a later state of."""
+        ids = {loose_json.text(item.get("id")), loose_json.text(item.get("call_id"))} - {""}
+        kind = loose_json.text(item.get("type"))
+        for known in self._items:
+            if known.kind == kind and known.ids & ids:
+                return known
+        # The latest first: without an id, a further state is of the item that is open, not of one long done.
+        for known in reversed(self._items):
+            same_place = isinstance(index, int) and known.index == index
+            # Two ids that differ are two items, wherever they stand.
+            if known.kind == kind and not (ids and known.ids) and (same_place or not known.ended):
+                known.ids |= ids
+                return known
+        return None
+
+    def open(self, item: Mapping[str, Any], index: Any) -> OutputItem:
+        """Begin an item."""
+        kind = loose_json.text(item.get("type"))
+        before = [known for known in self._items if known.kind == "message" and known.parts.told]
+        made = OutputItem(kind, self._call_id, follows_text=kind == "message" and bool(before))
+        made.name_call(item)
+        made.parts.found = self._found
+        made.ids = {loose_json.text(item.get("id")), loose_json.text(item.get("call_id"))} - {""}
+        made.index = index if isinstance(index, int) else None
+        self._items.append(made)
+        return made
+
+    def progress(self, name: str, data: Mapping[str, Any]) -> list[Event]:
+        """Take an event about an item, by its name behind `response.`; one without its item begins it."""
+        first, _, rest = name.partition(".")
+        kind = _OWNERS.get(first) or (first if first.endswith("_call") or first == "mcp_list_tools" else "")
+        if not kind or not rest:
+            return []
+        item_id, index = loose_json.text(data.get("item_id")), data.get("output_index")
+        found = self._about(kind, item_id, index)
+        if found is None:
+            found = self.open({"type": kind, "id": item_id}, index)
+        return found.progress(name, data)
+
+    def match(self, output: list[Any]) -> Iterator[tuple[OutputItem, Mapping[str, Any]]]:
+        """Yield each item of a whole response beside its state so far, begun now where it was not streamed."""
+        left = list(self._items)
+        for index, value in enumerate(output):
+            item = loose_json.mapping(value)
+            ids = {loose_json.text(item.get("id")), loose_json.text(item.get("call_id"))} - {""}
+            same = [known for known in left if known.kind == item.get("type")]
+            # Some servers give other ids in the end: then the order counts.
+            found = next((known for known in same if known.ids & ids), None) or (same[0] if same else None)
+            if found is None:
+                found = self.open(item, index)
+            else:
+                left.remove(found)
+            yield found, item
+
+    @property
+    def has_calls(self) -> bool:
+        """Whether a call is among them."""
+        return any(known.kind in _CALLS for known in self._items)
+
+    def ready_calls(self) -> list[ToolCallReady]:
+        """Return the calls that stand whole, in order."""
+        return [call for call in (item.ready() for item in self._items) if call is not None]
+
+    def _call_id(self, wire_id: str, item: OutputItem) -> str:
+        """Return `wire_id`, or another where it is empty or another call has it."""
+        taken = {known.call_id for known in self._items if known is not item}
+        return wire_id if wire_id and wire_id not in taken else f"call_{secrets.token_hex(12)}"
+
+    def _about(self, kind: str, item_id: str, index: Any) -> OutputItem | None:
+        same = [known for known in self._items if known.kind == kind]
+        if item_id:
+            for known in same:
+                if item_id in known.ids:
+                    return known
+        if isinstance(index, int):
+            for known in same:
+                if known.index == index:
+                    return known
+        open_ones = [known for known in same if not known.ended]
+        return open_ones[-1] if open_ones else None
+
+
+@dataclass(slots=True)
+class Parts:
+    """What was told of an item's text, by the kind and the index of its part."""
+
+    told: dict[tuple[str, int], str] = field(default_factory=dict)
+    cited: set[tuple[str, str, int]] = field(default_factory=set)
+    found: dict[str, str] = field(default_factory=dict)
+    """The best passage of each file that was searched, by the file's id."""
+
+    def delta(self, key: tuple[str, int], piece: str) -> list[Event]:
+        """Take a piece of a part."""
+        if not piece:
+            return []
+        events: list[Event] = []
+        make = _MAKERS[key[0]]
+        if key not in self.told and self.told and make is not RefusalDelta:
+            events.append(make("\n\n"))  # a further part is a paragraph of its own
+        self.told[key] = self.told.get(key, "") + piece
+        return [*events, make(piece)]
+
+    def whole(self, key: tuple[str, int], text: str) -> list[Event]:
+        """Take a whole part; only what was not told of it is."""
+        told = self.told.get(key, "")
+        return self.delta(key, text[len(told) :]) if text.startswith(told) else []
+
+    def cite(self, index: int, annotation: Mapping[str, Any]) -> list[Event]:
+        """Take a citation in the text of part `index`."""
+        kind, url = loose_json.text(annotation.get("type")), loose_json.text(annotation.get("url"))
+        file_id = loose_json.text(annotation.get("file_id"))
+        title = (
+            loose_json.text(annotation.get("title")) or loose_json.text(annotation.get("filename")) or url or file_id
+        )
+        start, end = loose_json.count(annotation.get("start_index")), loose_json.count(annotation.get("end_index"))
+        key = (kind, url or file_id, start or loose_json.count(annotation.get("index")))
+        if not title or key in self.cited:
+            return []
+        self.cited.add(key)
+        passage = self.found.get(file_id, "") if kind == "file_citation" else ""
+        return [CitationAdded(title, url, self.told.get(("text", index), "")[start:end], passage)]
+
+
+_MAKERS: Mapping[str, Any] = {
+    "text": TextDelta,
+    "refusal": RefusalDelta,
+    "summary": ReasoningDelta,
+    "reasoning": ReasoningDelta,
+}

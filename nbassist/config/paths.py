@@ -1,0 +1,68 @@
+"""Where the person's own files lie; nothing is read or made here."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+_REMOTE = (
+    "nfs",
+    "cifs",
+    "smb",
+    "afs",
+    "9p",
+    "ceph",
+    "lustre",
+    "gpfs",
+    "beegfs",
+    "glusterfs",
+    "fuse.sshfs",
+    "fuse.glusterfs",
+)
+"""File systems of other machines, by the names that Linux has for them."""
+
+
+def config_file(name: str) -> Path:
+    """Return the path of a file of the person's settings: in `NBASSIST_CONFIG_DIR`, else where the system has them."""
+    if folder := os.environ.get("NBASSIST_CONFIG_DIR"):
+        return Path(folder) / name
+    from platformdirs import user_config_path
+
+    return _absolute(user_config_path("nbassist")) / name
+
+
+def data_file(name: str) -> Path:
+    """Return the path of a file that the program keeps: in `NBASSIST_DATA_DIR`, else where the system has them."""
+    if folder := os.environ.get("NBASSIST_DATA_DIR"):
+        return Path(folder) / name
+    from platformdirs import user_data_path
+
+    return _absolute(user_data_path("nbassist")) / name
+
+
+def is_remote(path: Path, mounts: Path = Path("/proc/self/mounts")) -> bool:
+    """Whether a file lies on another machine, as far as that can be told; what is not known to is taken for near.
+
+    Parameters
+    ----------
+    path : Path
+        Need not exist.
+    mounts : Path
+        What Linux tells of its mounts: lines of a device, a folder and a file system's name. Elsewhere there is none.
+    """
+    if str(path).startswith("\\\\"):  # a share, as Windows writes it
+        return True
+    try:
+        lines = [line.split() for line in mounts.read_text(encoding="utf-8", errors="replace").splitlines()]
+    except OSError:
+        return False
+    # Blanks in the name of a folder are written in octal; a later mount lies over an earlier one.
+    held = {line[1].replace("\\040", " "): line[2] for line in lines if len(line) > 2}
+    here = path.absolute()
+    kind = next((held[str(one)] for one in (here, *here.parents) if str(one) in held), "")
+    return kind.startswith(_REMOTE)
+
+
+def _absolute(folder: Path) -> Path:
+    """Return the folder, or one that can't be, where there is no home: the working directory is none."""
+    return folder if folder.is_absolute() else Path(os.devnull) / "nbassist"

@@ -1,0 +1,260 @@
+"""Secrets are not shown: they are replaced before the model, a display or a file gets them, in every form."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import aclosing
+from dataclasses import replace
+from functools import lru_cache
+from html import escape
+from typing import Any, TypeVar
+from urllib.parse import quote, quote_plus, unquote
+
+from .events import (
+    ApprovalAnswered,
+    ApprovalAsked,
+    CitationAdded,
+    Event,
+    MimeBundle,
+    ReasoningDelta,
+    RefusalDelta,
+    ServerToolEvent,
+    TextDelta,
+    ToolArgumentsDelta,
+    ToolCallReady,
+    ToolFinished,
+)
+from .messages import ToolCall
+
+__all__ = ["Redactor", "is_secret"]
+
+E = TypeVar("E", bound=Event)
+_Delta = TextDelta | ReasoningDelta | RefusalDelta | ToolArgumentsDelta
+
+
+class Redactor:
+    """Replaces the secrets of the environment, in each form in which they may be written.
+
+    Parameters
+    ----------
+    environ : mapping of str to str, optional
+        The environment of the process, as it is now, by default.
+    """
+
+    def __init__(self, environ: Mapping[str, str] | None = None) -> None:
+        found = dict(secrets_of(os.environ if environ is None else environ))
+        # The longest first: one secret may be the beginning of another.
+        self._found = sorted(found.items(), key=lambda item: -len(item[0]))
+        self._longest = len(self._found[0][0]) if self._found else 0
+        self._begin: dict[str, list[str]] = {}
+        for form, _ in self._found:
+            self._begin.setdefault(form[0], []).append(form)
+        self._written: dict[str, str] = {}  # arguments of calls as the model wrote them, by the call's id
+
+    def text(self, text: str) -> str:
+        """Return `text` with each secret replaced by the name of its variable in brackets."""
+        for value, name in self._found:
+            if value in text:
+                text = text.replace(value, f"[{name}]")
+        return text
+
+    def restored(self, text: str, original: str) -> str:
+        """Return `text`, which a person edited, with the secrets that stood in the original in their places again."""
+        for value, name in self._found:
+            # Only what stood there: a person who writes `[OPENAI_API_KEY]` by hand does not get the key into the call.
+            if value in original:
+                text = text.replace(f"[{name}]", value)
+        return text
+
+    def event(self, event: E) -> E:
+        """Return `event` with the secrets in all that is said in it replaced."""
+        if not self._found:
+            return event
+        changed: Any = event
+        match event:
+            case ToolFinished():
+                changed = self._tool_finished(event)
+            case ApprovalAsked():
+                changed = replace(event, arguments=self.text(event.arguments), problem=self.text(event.problem))
+            case ApprovalAnswered():
+                changed = replace(event, arguments=self.text(event.arguments), comment=self.text(event.comment))
+            case ToolCallReady():
+                arguments = self.text(event.arguments)
+                if arguments != event.arguments:
+                    self._written[event.call_id] = event.arguments
+                    changed = replace(event, arguments=arguments)
+            case ServerToolEvent():
+                changed = replace(event, text=self.text(event.text), output=self.text(event.output))
+            case CitationAdded():
+                changed = replace(event, title=self.text(event.title), url=self.text(event.url))
+        return changed  # type: ignore[no-any-return]
+
+    def calls(self, calls: Iterable[ToolCall]) -> tuple[ToolCall, ...]:
+        """Return calls as the model wrote them, so that they run as it meant; only what is kept of them is marked."""
+        written = self._written
+        return tuple(replace(call, arguments=written.get(call.id, call.arguments)) for call in calls)
+
+    def turn(self, events: Iterator[Event]) -> Iterator[Event]:
+        """Pass on what a model writes, with its secrets replaced wherever the pieces of its text are cut."""
+        if not self._found:
+            yield from events
+            return
+        held = _Held(self)
+        try:
+            for event in events:
+                yield from held.feed(event)
+        # A generator that is being closed must not yield.
+        except GeneratorExit:
+            raise
+        except BaseException:
+            yield from held.flush()  # what came before a break is kept
+            raise
+        yield from held.flush()
+
+    async def aturn(self, events: AsyncIterator[Event]) -> AsyncIterator[Event]:
+        """As `turn`, on an event loop."""
+        held = _Held(self)
+        async with aclosing(events) as going:  # type: ignore[type-var]  # it is a generator
+            try:
+                async for event in going:
+                    for one in held.feed(event):
+                        yield one
+            except Exception:
+                for one in held.flush():
+                    yield one
+                raise
+        for one in held.flush():
+            yield one
+
+    def unfinished(self, text: str) -> int:
+        """Return from where on `text` may be the beginning of a secret; its length where nothing may."""
+        # Nothing further from the end than the longest secret can still become one.
+        for at in range(max(0, len(text) - self._longest + 1), len(text)):
+            forms = self._begin.get(text[at])
+            if forms and (end := text[at:]) and any(form.startswith(end) for form in forms):
+                return at
+        return len(text)
+
+    def _tool_finished(self, event: ToolFinished) -> ToolFinished:
+        return replace(
+            event,
+            output=self.text(event.output),
+            error=None if event.error is None else self.text(event.error),
+            traceback=self.text(event.traceback),
+            display=tuple(map(self.bundle, event.display)),
+        )
+
+    def bundle(self, bundle: MimeBundle) -> MimeBundle:
+        """Return a display with the secrets in it replaced."""
+        return {mime: self._content(data) for mime, data in bundle.items()} if self._found else bundle
+
+    def _content(self, data: Any) -> Any:
+        if isinstance(data, str):
+            return self.text(data)
+        if isinstance(data, Mapping):
+            return {key: self._content(value) for key, value in data.items()}
+        return [self._content(value) for value in data] if isinstance(data, list) else data
+
+
+class _Held:
+    """The end of a text that may be the beginning of a secret, kept back until more of it comes."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor = redactor
+        self._last: _Delta | None = None
+
+    def feed(self, event: Event) -> Iterator[Event]:
+        if not isinstance(event, _Delta):
+            yield from self.flush()
+            yield self._redactor.event(event)
+            return
+        # Of another kind, or of another call: a secret does not run from one text into another.
+        if self._last is not None and replace(self._last, text="") != replace(event, text=""):
+            yield from self.flush()
+        text = self._redactor.text((self._last.text if self._last else "") + event.text)
+        cut = self._redactor.unfinished(text)
+        self._last = replace(event, text=text[cut:]) if cut < len(text) else None
+        if cut:
+            yield replace(event, text=text[:cut])
+
+    def flush(self) -> Iterator[Event]:
+        last, self._last = self._last, None
+        if last is not None:
+            yield last
+
+
+SHORTEST = 8
+"""Characters; a shorter value would be found in ordinary text."""
+_LINE = 16  # characters of one line of a secret that is secret by itself
+# The exceptions are words that only look so: TOKENIZERS_PARALLELISM, AUTHOR, and the shell's own PWD and OLDPWD.
+_NAMES = re.compile(
+    r"SECRET|TOKEN(?!I[ZS])|PASSWORD|PASSWD|PASSPHRASE|CREDENTIALS?(?:_|$)|WEBHOOK|BEARER|(?:^|_)JWT(?:_|$)"
+    r"|(?:API|ACCESS|PRIVATE|SECRET|SIGNING|ENCRYPTION|MASTER|ACCOUNT)_?KEY|_KEY$|PASS$|(?:^|_)PAT(?:_|$)|COOKIE"
+    r"|(?<!^OLD)(?<!^)PWD$|AUTH(?!OR(?!I[ZS]))",
+    re.IGNORECASE,
+)
+_PLACES = re.compile(r"_(?:SOCK|FILE|PATH|DIR|HOME|PID|TTY)$", re.IGNORECASE)  # of something, not the thing itself
+_IN_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(?P<user>[^\s:/?#@]*):(?P<password>[^\s/?#@]+)@")
+_IN_PAIRS = re.compile(
+    r"(?:^|[?&;\s])(?:password|passwd|pwd|secret|token|(?:api|access|account|shared_?access)_?key|sig)=([^\s;&]+)",
+    re.IGNORECASE,
+)
+
+
+@lru_cache(maxsize=4096)
+def is_secret(name: str) -> bool:
+    """Return whether a variable's name says that its value is secret."""
+    return _NAMES.search(name) is not None and _PLACES.search(name) is None
+
+
+def secrets_of(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Give each form of each secret in `environ`, with the name of its variable; a form may come twice."""
+    for name, value in environ.items():
+        found = set(_inside(value))
+        # Of an address with a password in it the password is the secret, and no more.
+        if is_secret(name) and not found:
+            found = {value, *(line for line in value.splitlines() if len(line) >= _LINE and "-----" not in line)}
+        for secret in found:
+            if len(secret.strip()) >= SHORTEST:
+                yield from ((form, name) for form in forms_of(secret))
+        for match in _IN_URL.finditer(value):
+            user, password = unquote(match["user"]), unquote(match["password"])
+            yield base64.b64encode(f"{user}:{password}".encode()).decode(), name
+            if len(password) < SHORTEST:  # by itself it would be found in ordinary text
+                yield f"{match['user']}:{match['password']}@", name
+
+
+def _inside(value: str) -> Iterator[str]:
+    for match in _IN_URL.finditer(value):
+        yield from (match["password"], unquote(match["password"]))
+    for match in _IN_PAIRS.finditer(value):
+        yield from (match[1], unquote(match[1]))
+
+
+def forms_of(secret: str) -> set[str]:
+    """Return the forms in which a secret may be written."""
+    escaped = json.dumps(secret)[1:-1]
+    forms = {
+        secret,
+        escaped,
+        json.dumps(escaped)[1:-1],
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+        repr(secret)[1:-1],
+        quote(secret, safe="", errors="replace"),
+        quote(secret, errors="replace"),
+        quote_plus(secret, errors="replace"),
+        escape(secret),
+        escape(secret, quote=False),
+        secret.replace("\n", "\r\n"),
+    }
+    raw = secret.encode("utf-8", "replace")
+    for before in range(3):  # where in its groups of three bytes the secret begins
+        coded = base64.b64encode(b"\0" * before + raw).decode().rstrip("=")
+        # Six bits a letter: those that hold bits of what stands before or behind are not the secret's own.
+        whole = coded[(before * 8 + 5) // 6 : (before + len(raw)) * 8 // 6]
+        forms |= {whole, whole.replace("+", "-").replace("/", "_")}
+    return {form for form in forms if len(form) >= SHORTEST}

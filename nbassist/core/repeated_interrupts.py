@@ -1,0 +1,79 @@
+"""Interrupts that come close together are one: the second finds the first being answered, and must not break that.
+
+Python raises `KeyboardInterrupt` wherever the main thread is, so between the first one and the line that the person
+sees there would be many places where a second one leaves things half done.
+
+What an interrupt means for a run and its conversation stands in `nbassist.run.endings`.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from types import FrameType, TracebackType
+from typing import Any
+
+_TOGETHER = 1.0  # seconds in which further interrupts are the same one
+_ENDING = 5.0  # seconds that the end of a run may take, before an interrupt breaks off that, too
+_open: list[Interrupts] = []
+
+
+class Interrupts:
+    """While it is entered on the main thread, SIGINT raises `KeyboardInterrupt` once, and not again at once."""
+
+    def __init__(self) -> None:
+        self._before: Any = None
+        self._raised = float("-inf")
+        self._together = _TOGETHER
+        self._left = False
+
+    def __enter__(self) -> Interrupts:
+        if threading.current_thread() is not threading.main_thread():
+            return self
+        heard = signal.getsignal(signal.SIGINT)
+        # What one before left behind for its last moments is not to swallow the first of this one.
+        while isinstance(owner := getattr(heard, "__self__", None), Interrupts) and owner._left:
+            heard = owner._before
+        # Not callable where SIGINT is ignored, or handled by C; bound methods are made anew at each look, and equal all
+        # the same.
+        if callable(heard) and not (_open and heard == _open[-1]._hear):  # of two, the outer one does for both
+            self._before = heard
+            signal.signal(signal.SIGINT, self._hear)
+            _open.append(self)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._before is None:
+            return
+        self._left = True
+        _open.remove(self)
+        # Who raised the interrupt has yet to show it, so the handler goes when its time is over.
+        if time.monotonic() - self._raised >= self._together:
+            self._give_back()
+
+    def _hear(self, number: int, frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if now - self._raised < self._together:
+            return
+        # This interrupt is of the cell that runs now, and none of ours: the handler goes as it is answered.
+        if self._left:
+            self._give_back()
+        self._raised = now
+        self._before(number, frame)
+
+    def _give_back(self) -> None:
+        if signal.getsignal(signal.SIGINT) == self._hear:  # the kernel sets its own for each cell
+            signal.signal(signal.SIGINT, self._before)
+
+    def ending(self) -> None:
+        """Say that the interrupt has been heard, and that what it ends is being put in order."""
+        self._together = _ENDING
+
+
+def ending() -> None:
+    """Say of the innermost that its interrupt has been heard; nothing where there is none, as on another thread."""
+    if _open and threading.current_thread() is threading.main_thread():
+        _open[-1].ending()

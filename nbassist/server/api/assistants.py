@@ -1,0 +1,89 @@
+"""`/assistants`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from .. import objects
+from ..hosted.stores.resources import resolved
+from ..state import now, path_id, server_of, store_of, taking_of
+from ..store import assistants
+from .bodies import AssistantCreate, AssistantModify
+from .checks import check_page
+from .request_body import read_model
+
+
+def fields(body: AssistantModify) -> dict[str, Any]:
+    """Return the columns that a client gave."""
+    given = body.given
+    if body.tools is not None:
+        given["tools"] = [tool.to_wire() for tool in body.tools]
+    # Null can't unset a model, as an assistant has one always, and it is no id.
+    for name in ("id", "model"):
+        if given.get(name, "") is None:
+            del given[name]
+    return given
+
+
+async def create(request: Request) -> Response:
+    body = await read_model(request, AssistantCreate)
+    return await _write(request, fields(body), lambda connection, given: assistants.create(connection, given, now()))
+
+
+async def listing(request: Request) -> Response:
+    query = check_page(request.query_params)
+    rows, more = await store_of(request).read(assistants.listing, query)
+    return JSONResponse(objects.page([objects.assistant(row) for row in rows], more))
+
+
+async def read(request: Request) -> Response:
+    assistant_id = path_id(request, "assistant_id", "assistant")
+    return JSONResponse(objects.assistant(await store_of(request).read(assistants.read, assistant_id)))
+
+
+async def modify(request: Request) -> Response:
+    assistant_id = path_id(request, "assistant_id", "assistant")
+    body = await read_model(request, AssistantModify)
+
+    def change(connection: Connection, given: dict[str, Any]) -> RowMapping:
+        return assistants.modify(connection, assistant_id, given)
+
+    return await _write(request, fields(body), change)
+
+
+async def _write(
+    request: Request, given: dict[str, Any], work: Callable[[Connection, dict[str, Any]], RowMapping]
+) -> Response:
+    """Write an assistant, and before it the vector stores that are described with it."""
+    taking = taking_of(request)
+
+    def whole(connection: Connection) -> RowMapping:
+        if "tool_resources" in given:
+            given["tool_resources"] = resolved(connection, given["tool_resources"], now(), taking)
+        return work(connection, given)
+
+    row = await store_of(request).write(whole)
+    if given.get("tool_resources"):
+        server_of(request).search.wake()
+    return JSONResponse(objects.assistant(row))
+
+
+async def delete(request: Request) -> Response:
+    assistant_id = path_id(request, "assistant_id", "assistant")
+    await store_of(request).write(assistants.delete, assistant_id)
+    return JSONResponse(objects.deleted("assistant", assistant_id))
+
+
+routes = [
+    Route("/assistants", create, methods=["POST"]),
+    Route("/assistants", listing, methods=["GET"]),
+    Route("/assistants/{assistant_id}", read, methods=["GET"]),
+    Route("/assistants/{assistant_id}", modify, methods=["POST"]),
+    Route("/assistants/{assistant_id}", delete, methods=["DELETE"]),
+]

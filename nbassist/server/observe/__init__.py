@@ -1,0 +1,1 @@
+"""What an operator sees of the server: request ids, logs, metrics, traces. Begin with `middleware`."""

@@ -1,0 +1,159 @@
+"""What a server writes while it works on a run. Each write asks for its lease: one that lost it writes nothing more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, Update, bindparam, insert, select, update
+
+from . import files, messages
+from .schema import assistants, runs, steps, threads
+
+# Each statement of a run is built once: to build it anew takes SQLAlchemy longer than SQLite to do what it says.
+_ADD = insert(steps).returning(steps)
+_STEPS = select(steps).where(steps.c.run_id == bindparam("run")).order_by(steps.c.seq)
+# A run that is to be cancelled is its server's until that one has ended it.
+_HELD = select(runs.c.seq).where(
+    runs.c.id == bindparam("run"),
+    runs.c.lease_owner == bindparam("owner"),
+    runs.c.status.in_(("in_progress", "cancelling")),
+)
+
+
+class LeaseLostError(Exception):
+    """The run is no longer this server's: another one took it or ended it, or its thread was deleted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What a turn starts from: the run, its thread's messages and its own steps, oldest first, and images by id.
+
+    `resources` are the tool resources of its assistant and of its thread; `own` the types of tools that the server
+    runs in this turn, each with what is added to its description.
+    """
+
+    run: RowMapping
+    messages: Sequence[RowMapping]
+    steps: Sequence[RowMapping]
+    images: Mapping[str, bytes]
+    resources: Sequence[Mapping[str, Any]] = ()
+    own: Mapping[str, str] = field(default_factory=dict)
+
+
+def begin(connection: Connection, run_id: str, owner: str, now: int) -> Material:
+    """Set a queued run that `owner` holds to `in_progress`, and return what its turn starts from.
+
+    Raises
+    ------
+    LeaseLostError
+        Where it is not queued, or not `owner`'s.
+    """
+    # The change is the check: of two servers that begin at once, one finds no row to change.
+    return _material(
+        connection, change_run(connection, run_id, owner, ("queued",), status="in_progress", started_at=now)
+    )
+
+
+def again(connection: Connection, run_id: str, owner: str) -> Material:
+    """Return what the next turn of a run starts from that goes on without its client.
+
+    Raises
+    ------
+    LeaseLostError
+        Where it is no longer `owner`'s, or is to be cancelled.
+    """
+    return _material(connection, change_run(connection, run_id, owner, ("in_progress",), status="in_progress"))
+
+
+def _material(connection: Connection, run: RowMapping) -> Material:
+    history = messages.history(connection, run["thread_id"])
+    wanted = {
+        part["image_file"]["file_id"]
+        for message in history
+        if message["role"] == "user"
+        for part in message["content"]
+        if part["type"] == "image_file"
+    }
+    done = connection.execute(_STEPS, {"run": run["id"]}).mappings().all()
+    images = files.contents(connection, wanted) if wanted else {}
+    return Material(run, history, done, images, _resources(connection, run))
+
+
+def _resources(connection: Connection, run: RowMapping) -> list[Mapping[str, Any]]:
+    # Read for each turn anew: a client may add files to a thread while a run waits for it.
+    if all(tool["type"] == "function" for tool in run["tools"]):
+        return []
+    found = [
+        connection.execute(select(table.c.tool_resources).where(table.c.id == run[f"{name}_id"])).scalar()
+        for name, table in (("assistant", assistants), ("thread", threads))
+    ]
+    return [resources for resources in found if resources]
+
+
+def change_run(
+    connection: Connection, run_id: str, owner: str | None, states: Sequence[str], **fields: Any
+) -> RowMapping:
+    """Change columns of a run that is in one of `states` and whose lease `owner` holds (None: whoever holds it).
+
+    Raises
+    ------
+    LeaseLostError
+        Where there is no such run.
+    """
+    given = {f"new_{name}": value for name, value in fields.items()}
+    statement = _change_run(tuple(fields), tuple(states), owner is not None)
+    row = connection.execute(statement, {"run": run_id, "owner": owner, **given}).mappings().one_or_none()
+    if row is None:
+        raise LeaseLostError(run_id)
+    return row
+
+
+@cache
+def _change_run(names: tuple[str, ...], states: tuple[str, ...], owned: bool) -> Update:
+    statement = update(runs).where(runs.c.id == bindparam("run"), runs.c.status.in_(states))
+    if owned:
+        statement = statement.where(runs.c.lease_owner == bindparam("owner"))
+    return statement.values({name: bindparam(f"new_{name}") for name in names}).returning(runs)
+
+
+def check_lease(connection: Connection, run_id: str, owner: str) -> None:
+    """Make sure that `owner` works on the run.
+
+    Raises
+    ------
+    LeaseLostError
+        Where it does not.
+    """
+    if connection.execute(_HELD, {"run": run_id, "owner": owner}).scalar() is None:
+        raise LeaseLostError(run_id)
+
+
+def begin_step(connection: Connection, run: Mapping[Any, Any], step_id: str, details: Any, now: int) -> RowMapping:
+    """Add a step of the kind that `details` says."""
+    values = {
+        "id": step_id,
+        "created_at": now,
+        "run_id": run["id"],
+        "assistant_id": run["assistant_id"],
+        "thread_id": run["thread_id"],
+        "type": details["type"],
+        "status": "in_progress",
+        "expires_at": run["expires_at"],
+        "step_details": details,
+    }
+    return connection.execute(_ADD, values).mappings().one()
+
+
+def change_step(connection: Connection, step_id: str, **fields: Any) -> RowMapping:
+    """Change columns of a step."""
+    given = {f"new_{name}": value for name, value in fields.items()}
+    return connection.execute(_change_step(tuple(fields)), {"step": step_id, **given}).mappings().one()
+
+
+@cache
+def _change_step(names: tuple[str, ...]) -> Update:
+    fields: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
+    return update(steps).where(steps.c.id == bindparam("step")).values(fields).returning(steps)

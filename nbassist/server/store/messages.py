@@ -1,0 +1,151 @@
+"""Messages of a thread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, Update, bindparam, insert, select, update
+
+from ..api.errors import ApiError, not_found, thread_is_locked
+from . import files, threads
+from .queries import PageQuery, read_page
+from .schema import messages, new_id
+
+_ADD = insert(messages).returning(messages)
+_BY_ID = select(messages).where(messages.c.id == bindparam("message"))
+_HISTORY = (
+    select(messages).where(messages.c.thread_id == bindparam("thread"), ~messages.c.deleted).order_by(messages.c.seq)
+)
+
+
+def create(connection: Connection, thread_id: str, message: Mapping[str, Any], now: int) -> RowMapping:
+    """Add a client's message to a thread that no run works on; one that is there under its `id` is given as it is.
+
+    Raises
+    ------
+    ApiError
+        Where there is no such thread, a run is active on it, or an image's file is not there.
+    """
+    # Locked, so that no run begins between the look and the message.
+    threads.read(connection, thread_id, lock=True)
+    if (sent := message.get("id")) and (there := connection.execute(_BY_ID, {"message": sent}).mappings().first()):
+        return there
+    if run_id := threads.active_run(connection, thread_id):
+        raise thread_is_locked(thread_id, run_id)
+    return add(connection, thread_id, message, now)
+
+
+def add(connection: Connection, thread_id: str, message: Mapping[str, Any], now: int) -> RowMapping:
+    """Add a client's message, with `role`, `content` as the wire shows it, and `metadata`, and ask nothing."""
+    for index, part in enumerate(message["content"]):
+        if part["type"] == "image_file" and not files.exists(connection, part["image_file"]["file_id"]):
+            raise ApiError(
+                f"No file found with id '{part['image_file']['file_id']}'.",
+                param=f"content[{index}].image_file.file_id",
+            )
+    values = {
+        "id": message.get("id") or new_id("msg"),
+        "created_at": now,
+        "thread_id": thread_id,
+        "status": "completed",
+        "completed_at": now,
+        "role": message["role"],
+        "content": message["content"],
+        "attachments": message.get("attachments"),
+        "metadata": message["metadata"] or {},
+        "deleted": False,
+    }
+    return connection.execute(_ADD, values).mappings().one()
+
+
+def begin(connection: Connection, run: Mapping[Any, Any], message_id: str, now: int) -> RowMapping:
+    """Add the message of a run that begins to be written."""
+    values = {
+        "id": message_id,
+        "created_at": now,
+        "assistant_id": run["assistant_id"],
+        "thread_id": run["thread_id"],
+        "run_id": run["id"],
+        "status": "in_progress",
+        "role": "assistant",
+        "content": [],
+        "metadata": {},
+        "deleted": False,
+    }
+    return connection.execute(_ADD, values).mappings().one()
+
+
+def change(connection: Connection, message_id: str, **fields: Any) -> RowMapping | None:
+    """Change columns of a run's message; None where a client deleted it meanwhile."""
+    given = {f"new_{name}": value for name, value in fields.items()}
+    return connection.execute(_change(tuple(fields)), {"message": message_id, **given}).mappings().one_or_none()
+
+
+@cache
+def _change(names: tuple[str, ...]) -> Update:
+    fields: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
+    there = (messages.c.id == bindparam("message"), ~messages.c.deleted)
+    return update(messages).where(*there).values(fields).returning(messages)
+
+
+def write_texts(connection: Connection, texts: Sequence[tuple[str, Any]]) -> None:
+    """Write what open messages hold so far, each an id and a content; one that was ended meanwhile stays as it is."""
+    for message_id, content in texts:
+        still_open = (messages.c.id == message_id, messages.c.status == "in_progress", ~messages.c.deleted)
+        connection.execute(update(messages).where(*still_open).values(content=content))
+
+
+def read(connection: Connection, thread_id: str, message_id: str) -> RowMapping:
+    """Return a message.
+
+    Raises
+    ------
+    ApiError
+        Of status 404, for the thread or for the message.
+    """
+    threads.read(connection, thread_id)
+    statement = select(messages).where(
+        messages.c.id == message_id, messages.c.thread_id == thread_id, ~messages.c.deleted
+    )
+    row = connection.execute(statement).mappings().one_or_none()
+    if row is None:
+        raise not_found("message", message_id)
+    return row
+
+
+def listing(
+    connection: Connection, thread_id: str, query: PageQuery, run_id: str | None
+) -> tuple[Sequence[RowMapping], bool]:
+    """Return a page of a thread's messages, of one run where `run_id` is given, and whether there are more."""
+    threads.read(connection, thread_id)
+    conditions = [messages.c.thread_id == thread_id]
+    if run_id is not None:
+        conditions.append(messages.c.run_id == run_id)
+    return read_page(connection, messages, query, *conditions)
+
+
+def modify(connection: Connection, thread_id: str, message_id: str, metadata: Mapping[str, str] | None) -> RowMapping:
+    """Put `metadata` in place of the message's."""
+    read(connection, thread_id, message_id)
+    statement = update(messages).where(messages.c.id == message_id).values(metadata=metadata or {})
+    return connection.execute(statement.returning(messages)).mappings().one()
+
+
+def delete(connection: Connection, thread_id: str, message_id: str) -> None:
+    """Delete a message; an empty row stays, for cursors."""
+    read(connection, thread_id, message_id)
+    empty = {"content": [], "metadata": {}, "deleted": True}
+    connection.execute(update(messages).where(messages.c.id == message_id).values(empty))
+
+
+def any_in(connection: Connection, thread_id: str) -> bool:
+    """Return whether a thread has a message."""
+    statement = select(messages.c.seq).where(messages.c.thread_id == thread_id, ~messages.c.deleted).limit(1)
+    return connection.execute(statement).first() is not None
+
+
+def history(connection: Connection, thread_id: str) -> Sequence[RowMapping]:
+    """Return all messages of a thread, oldest first."""
+    return connection.execute(_HISTORY, {"thread": thread_id}).mappings().all()

@@ -1,0 +1,139 @@
+"""Streams that never say anything, never end, or are cut where no text may be cut."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nbassist import Assistant
+from nbassist.backends.http import read_limits as bounded
+from nbassist.backends.http import sse
+from nbassist.backends.http.sse import ChunkHalves, EventReader, EventStream
+from nbassist.core.events import Event, TextDelta
+from nbassist.errors import BackendError, StreamBrokenError
+
+
+class Listener:
+    """A decoder that takes the text of a chunk, and says nothing to one without."""
+
+    started = True
+    done = False
+    grace = None
+
+    def feed(self, chunk: Any) -> list[Event]:
+        text = chunk.get("text", "")
+        return [TextDelta(text)] if text else []
+
+    def finish(self, *, marked: bool = False) -> list[Event]:
+        return []
+
+    def broken(self, error: BackendError | str) -> list[Event]:
+        return []
+
+
+def chunk(**data: Any) -> bytes:
+    return b"data: " + json.dumps(data).encode() + b"\n\n"
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    now = [0.0]
+    monkeypatch.setattr(sse.time, "monotonic", lambda: now[0])
+    return now
+
+
+@pytest.mark.parametrize("empty", [chunk(text=""), b": ping\n\n", b"event: ping\ndata: {}\n\n", b"data:\n\n"])
+def test_what_says_nothing_does_not_hold_off_the_deadline(clock: list[float], empty: bytes) -> None:
+    stream = EventStream(Listener(), 10.0)  # type: ignore[arg-type]
+    list(stream.feed(chunk(text="half ")))
+    list(stream.feed(empty))  # the first of a name may say something by its name
+
+    def drip() -> None:
+        for _ in range(30):
+            clock[0] += 1.0
+            list(stream.feed(empty))
+
+    with pytest.raises(StreamBrokenError, match="for 10 seconds"):
+        drip()
+    assert clock[0] <= 12.0
+
+
+def test_text_however_slow_holds_it_off(clock: list[float]) -> None:
+    stream = EventStream(Listener(), 10.0)  # type: ignore[arg-type]
+    for _ in range(30):
+        clock[0] += 9.0
+        assert list(stream.feed(chunk(text="a")))
+
+
+def utf16(text: str, size: int) -> Iterable[str]:
+    """Cut a text by UTF-16 units, as servers do that keep texts so."""
+    units = text.encode("utf-16-le", "surrogatepass")
+    for at in range(0, len(units), 2 * size):
+        yield units[at : at + 2 * size].decode("utf-16-le", "surrogatepass")
+
+
+@given(st.text(st.sampled_from("ab😀𝒳é\n")), st.integers(1, 3))
+def test_characters_cut_in_halves_are_whole_again(text: str, size: int) -> None:
+    halves = ChunkHalves()
+    told = ""
+    for piece in utf16(text, size):
+        data = json.dumps({"choices": [{"delta": {"content": piece}}]})
+        told += halves.mend(json.loads(data), data)["choices"][0]["delta"]["content"]
+    assert told == text
+
+
+def test_a_half_whose_other_half_never_comes_is_replaced_in_a_whole_reply(endpoint: Any, wire: Any) -> None:
+    pieces = wire.stream(wire.delta(content="a\ud83d"), wire.delta(content="b\ude00c"), wire.delta("stop"))
+    endpoint.on("POST", "/chat/completions", wire.answer(pieces))
+    reply = Assistant(backend="chat", base_url=endpoint.url, model="m").ask("q")
+    assert reply.text == "a\ufffdb\ufffdc"
+    assert reply.finish == "completed"
+
+
+@pytest.mark.parametrize("size", [1, 7, 4096])
+def test_an_event_in_any_pieces_is_the_same_event(size: int) -> None:
+    body = b"\xef\xbb\xbfdata: one\r\n\r\nevent: x\rdata: two\ndata: lines\n\n: c\ndata: " + b"y" * 9000 + b"\n\n"
+    reader = EventReader()
+    events = [event for at in range(0, len(body), size) for event in reader.feed(body[at : at + size])]
+    events += reader.finish()
+    assert [(event.name, event.data[:10]) for event in events] == [("", "one"), ("x", "two\nlines"), ("", "y" * 10)]
+
+
+def test_a_long_event_is_put_together_once() -> None:
+    reader = EventReader()
+    list(reader.feed(b"data: "))
+    for _ in range(2_000):
+        assert list(reader.feed(b"x" * 1_000)) == []
+    (event,) = reader.feed(b"\n\n")
+    assert len(event.data) == 2_000_000
+    assert reader._held == [], "pieces are kept apart until the line has ended"
+
+
+def test_an_error_without_an_end_is_read_up_to_a_limit(
+    endpoint: Any, wire: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounded, "_MOST", 20_000)
+    sent: list[int] = []
+    pieces = [b'{"error": {"message": "no'] + [b" and no" * 200] * 5_000
+    answer = wire.answer(pieces, 400, "application/json", before=sent.append)
+    endpoint.on("POST", "/chat/completions", answer)
+    with pytest.raises(BackendError) as caught:
+        Assistant(backend="chat", base_url=endpoint.url, model="m").ask("q")
+    assert len(str(caught.value)) <= 300
+    assert "\n" not in str(caught.value)
+    assert len(sent) < 5_000
+
+
+@given(st.text(max_size=2_000))
+def test_an_error_is_one_line_of_at_most_300_characters_without_a_control_code(words: str) -> None:
+    line = str(BackendError(words))
+    assert len(line) <= 300
+    assert len(line.splitlines()) <= 1
+    assert not any(ord(character) < 0x20 or 0x7F <= ord(character) < 0xA0 for character in line)
+    if len(words) < 300 and words.isprintable():
+        assert line == " ".join(words.split())

@@ -1,0 +1,112 @@
+"""The corpus of hostile texts in a real browser: no request, no dialogue, no script, on any surface."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "hostile"))
+from corpus import PAYLOADS
+from surfaces import conversation, pages, rendered
+
+from nbassist.export.formats import as_markdown, as_page
+
+pytestmark = pytest.mark.browser
+CHUNK = 20  # payloads in one reply
+
+
+@pytest.fixture(scope="module")
+def surfaces() -> dict[str, str]:
+    """The HTML of each surface, with all payloads."""
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for at in range(0, len(PAYLOADS), CHUNK):
+        for surface, html in pages(PAYLOADS[at : at + CHUNK]):
+            if surface != "page":
+                found[surface].append(f"<section>{html}</section>\n")
+    return {surface: "".join(parts) for surface, parts in found.items()}
+
+
+@pytest.fixture
+def watched(page: Any) -> Iterator[Any]:
+    """A page on which nothing may be asked for, said or run."""
+    page.said = []
+    page.on("dialog", lambda dialog: (page.said.append(dialog.message), dialog.dismiss()))
+    page.on("popup", lambda popup: page.said.append(popup.url))
+    page.context.route("**evil.example**", lambda route: route.abort())
+    yield page
+    assert page.said == []
+    assert [url for url in page.requests if "evil.example" in url] == []
+    assert page.evaluate("typeof window.hacked") == "undefined"
+
+
+SURFACES = ["static", "static, streamed", "live", "live, whole", "midway", "grid", "grid, midway", "history", "diff",
+            "table", "notebook", "markdown"]  # fmt: skip
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+def test_a_bare_page_with_every_payload_asks_for_nothing_and_runs_nothing(
+    watched: Any, surfaces: dict[str, str], surface: str
+) -> None:
+    assert set(surfaces) == set(SURFACES)
+    watched.set_content(f"<!DOCTYPE html><meta charset=utf-8>{surfaces[surface]}<p id=end>end</p>")
+    watched.wait_for_selector("#end")
+    watched.evaluate("() => document.querySelectorAll('details').forEach(one => { one.open = true })")
+    watched.mouse.move(300, 300)
+    watched.keyboard.press("Tab")
+    watched.wait_for_timeout(200)
+    assert watched.requests == []
+    assert watched.evaluate("document.querySelectorAll('script, style, iframe, object, svg, form').length") == 0
+    fixed = "() => [...document.querySelectorAll('body *')].some(e => getComputedStyle(e).position === 'fixed')"
+    assert not watched.evaluate(fixed)
+
+
+def test_the_exported_page_and_a_viewer_of_markdown_that_keeps_html(watched: Any, tmp_path: Path) -> None:
+    thread = conversation(PAYLOADS)
+    for name, html in (("page", as_page(thread)), ("markdown", rendered(as_markdown(thread)))):
+        (tmp_path / f"{name}.html").write_text(html, encoding="utf-8")
+        watched.goto(f"file://{tmp_path}/{name}.html")
+        watched.wait_for_timeout(200)
+        assert all(url.startswith("file://") for url in watched.requests)
+
+
+def notebook_of(surfaces: dict[str, str]) -> Any:
+    """Return a notebook that holds each surface that one can hold."""
+    nbformat = import_module("nbformat")
+    surfaces = {name: html for name, html in surfaces.items() if name not in ("live", "live, whole", "markdown")}
+    cells = [
+        nbformat.v4.new_code_cell(name, outputs=[nbformat.v4.new_output("display_data", data={"text/html": html})])
+        for name, html in surfaces.items()
+    ]
+    last = nbformat.v4.new_output("display_data", data={"text/html": "<p id='end'>$\\pi$ $\\sigma$</p>"})
+    return nbformat.v4.new_notebook(cells=[*cells, nbformat.v4.new_code_cell("last", outputs=[last])])
+
+
+def test_the_page_that_nbconvert_makes(watched: Any, surfaces: dict[str, str], tmp_path: Path) -> None:
+    html, _ = import_module("nbconvert").HTMLExporter().from_notebook_node(notebook_of(surfaces))
+    (tmp_path / "converted.html").write_text(html, encoding="utf-8")
+    watched.context.route("https://**", lambda route: route.abort())  # its own scripts come from elsewhere
+    watched.goto(f"file://{tmp_path}/converted.html", wait_until="domcontentloaded")
+    watched.wait_for_timeout(300)
+
+
+def test_a_notebook_reopened_without_trust_and_its_mathematics(
+    lab: Any, watched: Any, surfaces: dict[str, str], shots: Any
+) -> None:
+    (lab.folder / "reopened.ipynb").write_text(json.dumps(notebook_of(surfaces)), encoding="utf-8")
+    with lab.setting("notebook-extension/tracker", windowingMode="none"):
+        lab.open(watched, "reopened.ipynb", kernel=False)
+        watched.wait_for_function("document.querySelectorAll('mjx-container').length > 2", timeout=120_000)
+        lab.settle(watched, ".jp-Notebook")
+        shots(watched, "hostile-reopened")
+        # The last formula of the page means what it meant: no reply has told MathJax anything.
+        formulas = "() => [...document.querySelectorAll('mjx-container')].map(one => one.textContent)"
+        assert not any("PWNED" in formula for formula in watched.evaluate(formulas))
+        assert watched.evaluate("document.querySelectorAll('mjx-container a, mjx-container [style*=url]').length") == 0
+    lab.shut_down()

@@ -1,0 +1,40 @@
+"""`nbassist log` in a terminal: the list under its headings, and words where there is nothing to list."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nbassist import Assistant
+from nbassist.cli import main
+from nbassist.journal import Journal
+from nbassist.journal.journal import default_journal
+from nbassist.testing import Say, ScriptedBackend
+
+
+@pytest.fixture
+def journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Journal:
+    monkeypatch.setenv("NBASSIST_DATA_DIR", str(tmp_path))
+    return default_journal()
+
+
+def test_the_columns_have_headings(journal: Journal, capsys: pytest.CaptureFixture[str]) -> None:
+    Assistant(backend=ScriptedBackend(Say("Twelve.")), journal=journal).ask("How many?")
+    assert main(["log"]) == 0
+    heads, line = capsys.readouterr().out.splitlines()
+    assert heads.split() == ["run", "began", "took", "tokens", "finish", "model", "and", "prompt"]
+    assert heads.index("began") == line.index("2")
+    assert heads.index("finish") == line.index("completed")
+    assert heads.index("model") == line.index("scripted")
+    assert main(["log", "--json"]) == 0
+    assert capsys.readouterr().out.startswith('{"prompt": "How many?"')
+
+
+def test_where_there_is_nothing_to_list_it_says_so(journal: Journal, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["log"]) == 0
+    assert capsys.readouterr() == ("", "no runs yet: the cells of notebooks are kept here\n")
+    assert main(["log", "--grep", "pens"]) == 0
+    assert capsys.readouterr() == ("", "no run is like that\n")
+    assert main(["log", "7"]) == 1
+    assert "nbassist log" in capsys.readouterr().err

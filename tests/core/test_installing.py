@@ -1,0 +1,86 @@
+"""The command that installs an extra: by the name only where it came from a package index."""
+
+from __future__ import annotations
+
+import json
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nbassist.core import installing
+from nbassist.core.installing import install_engine, pip_install
+
+ROOT = Path(__file__).parent.parent.parent
+PACKAGE = Path(installing.__file__).resolve().parents[1]
+
+
+class Distribution:
+    def __init__(self, noted: Any) -> None:
+        self._noted = noted
+
+    def read_text(self, name: str) -> str | None:
+        assert name == "direct_url.json"
+        return None if self._noted is None else json.dumps(self._noted)
+
+
+@pytest.mark.parametrize(
+    ("noted", "command"),
+    [
+        (None, 'pip install "nbassist[mcp]"'),
+        ({"url": "file:///srv/nb%20assist", "dir_info": {}}, 'pip install "/srv/nb assist[mcp]"'),
+        ({"url": "file:///C:/nbassist", "dir_info": {"editable": True}}, 'pip install "C:/nbassist[mcp]"'),
+        (
+            {"url": "https://git.example/n.git", "vcs_info": {"vcs": "git", "commit_id": "0a1b"}},
+            'pip install "nbassist[mcp] @ git+https://git.example/n.git@0a1b"',
+        ),
+        ({"url": "file:///d/n.whl", "archive_info": {}}, 'pip install "nbassist[mcp] @ file:///d/n.whl"'),
+    ],
+    ids=["an index", "a folder", "a folder of Windows", "a repository", "a file"],
+)
+def test_it_names_where_this_one_came_from(noted: Any, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metadata, "distribution", lambda name: Distribution(noted))
+    assert pip_install("mcp") == command
+
+
+def test_a_checkout_that_is_not_installed_is_named_by_its_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(name: str) -> Any:
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "distribution", none)
+    assert pip_install("", upgrade=True) == f'pip install -U "{PACKAGE.parent}"'
+
+
+def test_the_engine_is_never_compiled() -> None:
+    assert "--only-binary xllamacpp" in pip_install("local")
+
+
+@pytest.mark.parametrize(
+    ("system", "machine", "version", "host", "named"),
+    [
+        ("win32", "ARM64", "", None, "Windows on ARM"),
+        ("win32", "AMD64", "", None, ""),
+        ("linux", "x86_64", "", "x86_64-pc-linux-musl", "Linux with musl"),
+        ("linux", "x86_64", "", "x86_64-pc-linux-gnu", ""),
+        ("darwin", "arm64", "12.7.6", None, "macOS before 13"),
+        ("darwin", "arm64", "15.1", None, ""),
+    ],
+)
+def test_where_there_is_no_engine_an_endpoint_is_named_in_its_place(
+    monkeypatch: pytest.MonkeyPatch, system: str, machine: str, version: str, host: str | None, named: str
+) -> None:
+    monkeypatch.setattr(installing.sys, "platform", system)
+    monkeypatch.setattr(installing.platform, "machine", lambda: machine)
+    monkeypatch.setattr(installing.platform, "mac_ver", lambda: (version, ("", "", ""), machine))
+    monkeypatch.setattr(installing.sysconfig, "get_config_var", lambda name: host)
+    assert (f"no package of its engine for {named};" in install_engine()) == bool(named)
+    assert ("NBASSIST_PROFILE=ollama" in install_engine()) == bool(named)
+
+
+def test_no_text_or_message_tells_to_install_by_a_name_that_may_be_a_strangers() -> None:
+    texts = [*(ROOT / "nbassist").rglob("*.py"), *(ROOT / "docs").glob("*.md"), *(ROOT / "docs").glob("*.in")]
+    texts += [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "notebooks").glob("*.ipynb")]
+    said = [path.name for path in texts if "pip install nbassist" in path.read_text(encoding="utf-8")]
+    said += [path.name for path in texts if "pip install 'nbassist" in path.read_text(encoding="utf-8")]
+    assert said == []

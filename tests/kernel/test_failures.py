@@ -1,0 +1,62 @@
+"""A reply that broke off, or can't be read, fails its cell after what came is shown: Run All stops there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.kernel
+CHAT = "/chat/completions"
+
+
+@pytest.fixture(params=["cut", "error", "shape"])
+def broken(request: pytest.FixtureRequest, endpoint: Any, wire: Any) -> tuple[str, str, str]:
+    """Script an endpoint that fails after its first text; return the flags of the cell, the text and the error."""
+    first = wire.delta(content="The first half")
+    if request.param == "cut":
+        endpoint.on("POST", CHAT, wire.answer(wire.stream(first, done=False), cut=True))
+        return "", "The first half", "the stream was cut"
+    if request.param == "error":
+        endpoint.on("POST", CHAT, wire.answer(wire.stream(first, {"error": {"message": "engine died"}}, done=False)))
+        return "", "The first half", "engine died"
+    endpoint.on("POST", CHAT, wire.answer(wire.stream(wire.delta(content="no JSON"), wire.delta("stop"))))
+    return "--as json ", "no JSON", "the shape that was asked for"
+
+
+def test_it_raises_one_line_after_what_came_is_shown(kernel: Any, broken: tuple[str, str, str]) -> None:
+    flags, text, error = broken
+    ran = kernel.run(f"%%assistant {flags}--to kept\nq", cell="a")
+    assert text in ran.plain
+    assert error in ran.error["evalue"]
+    assert len(ran.error["traceback"]) == 1
+    assert kernel.run("_.text, kept.text").result == f"('{text}', '{text}')"
+
+
+def test_a_person_may_have_it_shown_alone(kernel: Any, broken: tuple[str, str, str]) -> None:
+    flags, text, _ = broken
+    kernel.run("%config NbAssist.on_failure = 'show'")
+    ran = kernel.run(f"%%assistant {flags}\nq", cell="a")
+    assert ran.error is None
+    assert text in ran.plain
+
+
+def test_a_reply_at_its_limit_of_tokens_is_no_failure(kernel: Any, endpoint: Any, wire: Any) -> None:
+    endpoint.on("POST", CHAT, wire.answer(wire.stream(wire.delta(content="Long"), wire.delta("length"))))
+    assert kernel.run("%%assistant\nq").error is None
+
+
+def test_a_notebook_that_is_run_whole_stops_there(
+    endpoint: Any, wire: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nbclient = pytest.importorskip("nbclient")
+    nbformat = pytest.importorskip("nbformat")
+    for name, value in {"BASE_URL": endpoint.url, "BACKEND": "chat", "MODEL": "m", "API_KEY": "k"}.items():
+        monkeypatch.setenv(f"NBASSIST_{name}", value)
+    endpoint.on("POST", CHAT, wire.answer(wire.stream(wire.delta(content="The first half"), done=False), cut=True))
+    cells = ["%load_ext nbassist", "%%assistant\nq", "after = 1"]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    with pytest.raises(nbclient.exceptions.CellExecutionError, match="the stream was cut"):
+        nbclient.NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    assert "The first half" in str(notebook.cells[1].outputs)
+    assert notebook.cells[2].execution_count is None

@@ -1,0 +1,162 @@
+"""Frontends that can't be had here, played by their public rules: what a person sees of a reply at the end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.kernel
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+@dataclass(frozen=True)
+class Frontend:
+    """What a frontend says with a request, and what it does with the messages that come.
+
+    Parameters
+    ----------
+    metadata : dict, optional
+        Of the request; none where it sends none.
+    marks : str
+        Code that leaves the marks which its kernel has.
+    environ : dict
+        Variables that its kernel has.
+    updates, widgets, html : bool
+        Whether it takes `update_display_data`, shows widgets, and prefers HTML to plain text.
+    live : bool
+        Whether the reply is to be seen as it is written.
+    """
+
+    metadata: dict[str, Any] | None = None
+    marks: str = ""
+    environ: dict[str, str] = field(default_factory=dict)
+    updates: bool = True
+    widgets: bool = True
+    html: bool = True
+    live: bool = True
+
+
+COLAB = "import sys, types\nsys.modules['google.colab'] = types.ModuleType('google.colab')"
+CELL = "vscode-notebook-cell:/notebooks/a.ipynb#W0sZmlsZQ%3D%3D"
+FRONTENDS = {
+    "JupyterLab": Frontend({"cellId": "c1", "deletedCells": [], "recordTiming": False}),
+    # https://github.com/microsoft/vscode-jupyter: outputs in a frame of their own; the notebook's name in a variable
+    "VS Code": Frontend({"cellId": CELL}, marks="__vsc_ipynb_file__ = '/notebooks/a.ipynb'"),
+    # https://github.com/googlecolab/colabtools: no cell id, each output in a frame of its own
+    "Colab": Frontend({}, marks=COLAB),
+    # a server's session, and nothing of the cell
+    "PyCharm": Frontend({}, environ={"JPY_SESSION_NAME": "a.ipynb"}),
+    # neither a comm nor an update, and nothing that names it
+    "Databricks": Frontend({"commandId": "1"}, updates=False, widgets=False, live=False),
+    "Positron's console": Frontend(None, updates=False, live=False),
+    # jupyter_console and qtconsole have no handler of update_display_data; Spyder's console is qtconsole
+    "jupyter console": Frontend(None, updates=False, widgets=False, html=False, live=False),
+    "qtconsole": Frontend(None, updates=False, widgets=False, live=False),
+    # of a widget that it can't make it shows that there is one
+    "euporie": Frontend(None, updates=True, widgets=False, live=False),
+}
+
+
+class Page:
+    """What stands below a cell, by the rules of one frontend."""
+
+    def __init__(self, rules: Frontend) -> None:
+        self._rules = rules
+        self._outputs: dict[str, str] = {}
+        self.was_live = False
+
+    def take(self, message: dict[str, Any]) -> None:
+        content, kind = message["content"], message["msg_type"]
+        if kind == "stream":
+            self._outputs[message["header"]["msg_id"]] = content["text"]
+        if kind == "display_data" or (kind == "update_display_data" and self._rules.updates):
+            name = content["transient"].get("display_id", message["header"]["msg_id"])
+            if kind == "display_data" or name in self._outputs:
+                self._outputs[name] = self._shown(content["data"])
+        if kind in ("comm_msg", "update_display_data"):
+            self.was_live = self.was_live or "Half an" in json.dumps(content)
+
+    def _shown(self, data: dict[str, Any]) -> str:
+        if WIDGET in data:
+            return "" if self._rules.widgets else "Widget not implemented"
+        if self._rules.html and "text/html" in data:
+            return str(data["text/html"])
+        return str(data.get("text/plain", ""))
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self._outputs.values())
+
+
+@pytest.fixture(params=FRONTENDS)
+def rules(request: pytest.FixtureRequest) -> Frontend:
+    return FRONTENDS[request.param]
+
+
+@pytest.fixture
+def opened(start_kernel: Callable[..., Any], rules: Frontend) -> Any:
+    kernel = start_kernel(NBASSIST_MODEL="m", **rules.environ)
+    if rules.marks:
+        assert kernel.run(rules.marks).error is None
+    yield kernel
+    kernel.run("import sys\nsys.modules.pop('google.colab', None)\nglobals().pop('__vsc_ipynb_file__', None)")
+
+
+def run(kernel: Any, rules: Frontend, code: str) -> Page:
+    page = Page(rules)
+    kernel.console = rules.metadata is None
+    content = {"code": code, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": True}
+    if kernel.console:
+        request = kernel.client.execute(code)
+    else:
+        message = kernel.client.session.msg("execute_request", content, metadata=rules.metadata)
+        kernel.client.shell_channel.send(message)
+        request = message["header"]["msg_id"]
+    ran = kernel.wait(request, watch=page.take)
+    assert ran.error is None, ran.error
+    kernel.console = False
+    return page
+
+
+def test_the_reply_stands_there_once_and_nothing_of_what_was_live(opened: Any, rules: Frontend, model: Any) -> None:
+    model([("row_count", {"table": "orders"})], "the whole reply")
+    page = run(opened, rules, "%%assistant\nhow many?")
+    assert page.text.count("the whole reply") == 1
+    assert "row_count" in page.text
+    for left in ("Not finished", "Widget not implemented", "LiveReply", "Loading widget"):
+        assert left not in page.text
+
+
+def test_what_is_live_is_sent_only_where_it_is_known_to_be_seen(opened: Any, rules: Frontend, model: Any) -> None:
+    model("Half an answer")
+    page = run(opened, rules, "%%assistant\nq")
+    assert "Half an answer" in page.text
+    assert page.was_live == rules.live
+
+
+def test_code_that_can_not_be_put_into_a_cell_below_is_in_the_reply(opened: Any, rules: Frontend, model: Any) -> None:
+    model("```python\nanswer = 6 * 7\n```")
+    page = run(opened, rules, "%%assistant --code\nwrite it")
+    assert "answer" in page.text
+    assert opened.run("'answer' in globals()").result == "False", "it is not run by itself"
+
+
+@pytest.mark.parametrize("rules", [one for one in FRONTENDS.values() if not one.live])
+def test_approval_is_asked_in_words_where_no_click_is_known_to_be_heard(
+    opened: Any, rules: Frontend, model: Any
+) -> None:
+    setup = (
+        "from nbassist import tool\n@tool(approve=True)\ndef drop(table: str) -> str:\n    'Drop.'\n    return 'gone'"
+    )
+    assert opened.run(setup).error is None
+    model([("drop", {"table": "orders"})], "the whole reply")
+    opened.console = True
+    ran = opened.run("%%assistant\ndrop it", typed=["y"])
+    opened.console = False
+    assert ran.error is None
+    assert len(ran.prompts) == 1
+    assert "the whole reply" in ran.html

@@ -1,0 +1,98 @@
+"""What names tools that this server does not run: refused by default, kept and answered without on request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import openai
+import pytest
+
+from nbassist.server.config import ServerConfig
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the SDK, of the Assistants API
+
+FUNCTION = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
+OPTIONS = {"ranker": "default_2024_08_21", "score_threshold": 0.5, "hybrid_search": None}
+SEARCH = {"type": "file_search", "file_search": {"max_num_results": 7, "ranking_options": OPTIONS}}
+CODE = {"type": "code_interpreter"}
+RESOURCES: Any = {"file_search": {"vector_store_ids": ["vs_1"]}}
+HELLO: Any = {"role": "user", "content": "Hi"}
+
+
+@pytest.fixture(scope="module")
+def store_url(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return f"sqlite:///{tmp_path_factory.mktemp('store') / 'store.db'}"
+
+
+@pytest.fixture
+def ignoring(config: ServerConfig, run_server: Any, upstream: Any) -> Iterator[openai.OpenAI]:
+    with run_server(replace(config, hosted_tools="ignore")) as server:
+        yield server.client
+
+
+def test_an_assistant_is_kept_as_it_was_and_its_functions_still_work(ignoring: openai.OpenAI, upstream: Any) -> None:
+    tools: Any = [{"type": "code_interpreter"}, SEARCH, FUNCTION]
+    made = ignoring.beta.assistants.create(model="m", tools=tools, tool_resources=RESOURCES)
+    read = ignoring.beta.assistants.retrieve(made.id).to_dict()
+    assert [tool["type"] for tool in read["tools"]] == ["code_interpreter", "file_search", "function"]  # type: ignore[index, attr-defined]
+    assert read["tools"][1] == SEARCH  # type: ignore[index]
+    assert read["tool_resources"] == {**RESOURCES, "code_interpreter": {"file_ids": []}}
+    upstream.calls(("call_a", "f", "{}"))
+    threads = ignoring.beta.threads
+    run = threads.create_and_run_poll(assistant_id=made.id, thread={"messages": [HELLO]})
+    assert run.status == "requires_action"
+    assert [tool["function"]["name"] for tool in upstream.requests[-1]["tools"]] == ["f", "file_search"]
+    outputs: Any = [{"tool_call_id": "call_a", "output": "1"}]
+    done = threads.runs.submit_tool_outputs_and_poll(run_id=run.id, thread_id=run.thread_id, tool_outputs=outputs)
+    assert done.status == "completed"
+    assert done.metadata == {"nbassist_tools": "answered without code_interpreter, which this server does not have"}
+
+
+def test_messages_keep_their_attachments_and_threads_their_resources(ignoring: openai.OpenAI) -> None:
+    attachments: Any = [{"file_id": "file-1", "tools": [{"type": "file_search"}, {"type": "code_interpreter"}]}]
+    message: Any = {**HELLO, "attachments": attachments}
+    thread = ignoring.beta.threads.create(messages=[message], tool_resources=RESOURCES)
+    assert ignoring.beta.threads.retrieve(thread.id).to_dict()["tool_resources"] == RESOURCES
+    [read] = ignoring.beta.threads.messages.list(thread.id).data
+    assert read.to_dict()["attachments"] == attachments
+    changed = ignoring.beta.threads.update(thread.id, metadata={"a": "b"}).to_dict()
+    assert (changed["tool_resources"], changed["metadata"]) == (RESOURCES, {"a": "b"})
+
+
+def test_a_run_may_ask_for_a_hosted_tool_and_is_answered_without(ignoring: openai.OpenAI, upstream: Any) -> None:
+    assistant = ignoring.beta.assistants.create(model="m")
+    choice: Any = CODE
+    tools: Any = [CODE]
+    run = ignoring.beta.threads.create_and_run_poll(
+        assistant_id=assistant.id, tools=tools, tool_choice=choice, thread={"messages": [HELLO]}
+    )
+    assert run.status == "completed"
+    assert not {"tools", "tool_choice"} & upstream.requests[-1].keys()
+
+
+def test_by_default_each_is_a_clear_400_and_so_is_a_run_of_one_that_was_kept(
+    ignoring: openai.OpenAI, config: ServerConfig, run_server: Any
+) -> None:
+    kept = ignoring.beta.assistants.create(model="m", tools=[{"type": "code_interpreter"}])
+    with run_server(config) as server:
+        beta = server.client.beta
+        assert beta.assistants.retrieve(kept.id).tools[0].type == "code_interpreter"
+        for ask in (
+            lambda: beta.assistants.create(model="m", tools=[CODE]),  # type: ignore[list-item]
+            lambda: beta.threads.create_and_run(assistant_id=kept.id, thread={"messages": [HELLO]}),
+        ):
+            with pytest.raises(openai.BadRequestError, match="--hosted-tools ignore"):
+                ask()
+
+
+def test_a_tool_is_of_one_type_and_of_that_alone(ignoring: openai.OpenAI) -> None:
+    for tool in (
+        {"type": "function"},
+        {**FUNCTION, "file_search": {}},
+        {"type": "file_search", "file_search": 3},
+        {"type": "x"},
+    ):
+        with pytest.raises(openai.BadRequestError):
+            ignoring.beta.assistants.create(model="m", tools=[tool])  # type: ignore[list-item]

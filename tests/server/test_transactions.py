@@ -1,0 +1,212 @@
+"""Transactions from an event loop: together on SQLite, an error its own alone, never left half waited for."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import suppress
+from functools import wraps
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import OperationalError
+
+from nbassist.server.store.database import Database
+
+
+def on_a_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """Have a test that is a coroutine run by a loop of its own."""
+
+    @wraps(test)
+    def run(**given: Any) -> None:
+        asyncio.run(test(**given))
+
+    return run
+
+
+@pytest.fixture
+def database(empty_store_url: str) -> Iterator[Database]:
+    found = Database(empty_store_url)
+    yield found
+    found.close()
+
+
+def _add(name: str) -> Callable[[Connection], str]:
+    def work(connection: Connection) -> str:
+        connection.execute(text("INSERT INTO threads (id, created_at, metadata) VALUES (:id, 1, '{}')"), {"id": name})
+        return name
+
+    return work
+
+
+def _ids(connection: Connection) -> list[str]:
+    return list(connection.execute(text("SELECT id FROM threads ORDER BY id")).scalars())
+
+
+class _Gate:
+    """Work that keeps the writer until it is let go."""
+
+    def __init__(self) -> None:
+        self.reached, self.open = threading.Event(), threading.Event()
+
+    def __call__(self, connection: Connection) -> None:
+        self.reached.set()
+        assert self.open.wait(60)
+
+    async def until_reached(self) -> None:
+        assert await asyncio.to_thread(self.reached.wait, 60)
+
+
+@on_a_loop
+async def test_of_what_is_written_together_an_error_takes_back_its_own_alone(database: Database) -> None:
+    def fails(connection: Connection) -> None:
+        _add("taken back")(connection)
+        raise LookupError("not there")
+
+    gate = _Gate()
+    kept = asyncio.create_task(database.write(gate))
+    await gate.until_reached()
+    waiting = [asyncio.create_task(database.write(work)) for work in (_add("a"), fails, _add("b"), _add("a"))]
+    # None is done before the gate opens, on either store: on SQLite they wait behind it, on PostgreSQL `a` may be.
+    await asyncio.sleep(0)
+    gate.open.set()
+    first, error, second, twice = await asyncio.gather(*waiting, return_exceptions=True)
+    await kept
+    assert {first, second, twice} >= {"b"}
+    assert isinstance(error, LookupError)
+    assert sum(isinstance(one, Exception) for one in (first, twice)) == 1  # the id is there once
+    assert await database.read(_ids) == ["a", "b"]
+
+
+@on_a_loop
+async def test_what_waits_for_sqlite_is_one_transaction(tmp_path: Any) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'store.db'}")
+    begun: list[object] = []
+    event.listen(database.engine, "begin", begun.append)
+    gate = _Gate()
+    kept = asyncio.create_task(database.write(gate))
+    await gate.until_reached()
+    waiting = [asyncio.create_task(database.write_as("somebody", _add(name))) for name in ("a", "b", "c")]
+    await asyncio.sleep(0)
+    gate.open.set()
+    assert await asyncio.gather(*waiting) == ["a", "b", "c"]
+    await kept
+    assert len(begun) == 2
+    database.close()
+
+
+@on_a_loop
+async def test_a_store_that_fails_at_the_end_of_a_transaction_tells_all_whose_work_is_lost(tmp_path: Any) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'store.db'}")
+    gate, commits = _Gate(), iter(range(3))
+
+    @event.listens_for(database.engine, "commit")
+    def fail(_connection: Connection) -> None:
+        if next(commits) == 1:  # the first is the gate's
+            raise OperationalError("COMMIT", {}, Exception("disk I/O error"))
+
+    kept = asyncio.create_task(database.write(gate))
+    await gate.until_reached()
+    waiting = [asyncio.create_task(database.write(_add(name))) for name in ("a", "b")]
+    await asyncio.sleep(0)
+    gate.open.set()
+    await kept
+    lost = await asyncio.gather(*waiting, return_exceptions=True)
+    assert all(isinstance(one, OperationalError) for one in lost)
+    assert await database.read(_ids) == []
+    database.close()
+
+
+@on_a_loop
+async def test_a_cancelled_caller_waits_for_the_end_of_its_transaction_however_often(database: Database) -> None:
+    gate = _Gate()
+
+    def work(connection: Connection) -> None:
+        gate(connection)
+        _add("written")(connection)
+
+    waiting = asyncio.create_task(database.write(work))
+    await gate.until_reached()
+    for _ in range(3):
+        waiting.cancel()
+        await asyncio.sleep(0)
+        assert not waiting.done()
+    gate.open.set()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert await database.read(_ids) == ["written"]
+
+
+@pytest.mark.parametrize("writes", [True, False])
+@on_a_loop
+async def test_an_error_that_nobody_waits_for_any_more_is_not_logged_as_forgotten(
+    database: Database, writes: bool
+) -> None:
+    told: list[dict[str, Any]] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _loop, context: told.append(context))
+    gate = _Gate()
+
+    def fails(connection: Connection) -> None:
+        gate(connection)
+        raise LookupError("not there")
+
+    waiting = asyncio.create_task(database.write(fails) if writes else database.read(fails))
+    await gate.until_reached()
+    waiting.cancel()
+    await asyncio.sleep(0)
+    gate.open.set()
+    with suppress(asyncio.CancelledError):
+        await waiting
+    # The last transaction has ended once one behind it has, and the error is in a future that nobody holds.
+    await database.write(_add("later"))
+    await asyncio.to_thread(database.close)
+    await asyncio.sleep(0)
+    gc.collect()
+    assert told == []
+
+
+@pytest.mark.postgres
+@on_a_loop
+async def test_connections_that_a_restart_of_postgresql_left_dead_cost_no_request(
+    postgres: Callable[[], str],
+) -> None:
+    url = postgres()
+    database = Database(url)
+    await asyncio.gather(*(database.write(_add(name)) for name in "abc"))
+    other = create_engine(url)
+    with other.begin() as connection:
+        ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = "
+        connection.execute(text(ended + "current_database()"))
+    other.dispose()
+    assert await asyncio.gather(*(database.write(_add(name)) for name in "defg")) == list("defg")
+    assert await database.read(_ids) == list("abcdefg")
+    database.close()
+
+
+def test_a_run_is_written_in_nine_statements_however_long_its_reply(server: Any, http: Any, upstream: Any) -> None:
+    """What a run costs the store is what the server's rate hangs on."""
+    assistant = http.post("/assistants", json={"model": "m"}).json()["id"]
+    body = {"assistant_id": assistant, "stream": True, "thread": {"messages": [{"role": "user", "content": "Hi"}]}}
+    said: list[str] = []
+
+    def hear(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        said.append(" ".join(statement.split()))
+
+    event.listen(Engine, "before_cursor_execute", hear)
+    try:
+        for words in (1, 300):
+            upstream.says(*["word "] * words)
+            said.clear()
+            assert "thread.run.completed" in http.post("/threads/runs", json=body).text
+            written = list(said)
+            assert sum(one.startswith("INSERT") for one in written) == 5  # thread, message, run; step and message
+            # The server renews its leases besides, and writes what a long reply has grown by, both now and then.
+            assert sum(one.startswith("UPDATE runs SET status") for one in written) == 2
+            assert sum(one.startswith("UPDATE steps SET status") for one in written) == 1
+            assert sum(one.startswith("UPDATE messages SET status") for one in written) == 1
+    finally:
+        event.remove(Engine, "before_cursor_execute", hear)
