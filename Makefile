@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Two files of tests at a time, but for what a person does to the moment, and what takes both cores by itself.
 TOGETHER := -n 2 --dist loadfile
 ALONE := kernel or browser or model
-# What asks a kernel or a browser is tried once more where it fails, and listed: see CONTRIBUTING.md.
+# What fails on a busy machine is tried once more, and listed: see CONTRIBUTING.md.
 ONCE_MORE := --reruns 1 -r aR --rerun-show-tracebacks
 APART := $(ALONE) or notebooks or referee or postgres or proxy
 # What Jupyter's pages load is copied at the installation.
@@ -37,7 +37,7 @@ lite: $(VENV)/beside/.lite ## Build the tour for the browser into site/lite: Pyt
 test: lint types ## Everything, with the local model, PostgreSQL, browsers and the referees
 	@.ci/debian chromium postgresql tmux nginx bubblewrap python3-ipykernel
 	@$(BIN)/nbassist model get && $(BIN)/nbassist model get embeddings
-	@$(BIN)/pytest -q $(TOGETHER) -m 'not ($(ALONE))'
+	@$(BIN)/pytest -q $(TOGETHER) $(ONCE_MORE) -m 'not ($(ALONE))'
 	@$(BIN)/pytest -q $(ONCE_MORE) -m '$(ALONE)'
 
 test-oldest: $(BIN)/python ## The unit and kernel tests with the oldest versions that pyproject.toml allows

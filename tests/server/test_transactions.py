@@ -82,6 +82,16 @@ async def test_of_what_is_written_together_an_error_takes_back_its_own_alone(dat
 
 
 @on_a_loop
+async def test_work_that_ends_an_iteration_is_an_error_and_keeps_nobody_waiting(database: Database) -> None:
+    def fails(_connection: Connection) -> None:
+        next(iter(()))
+
+    failed, kept = await asyncio.gather(database.write(fails), database.write(_add("a")), return_exceptions=True)
+    assert isinstance(failed, RuntimeError)
+    assert kept == "a"
+
+
+@on_a_loop
 async def test_what_waits_for_sqlite_is_one_transaction(tmp_path: Any) -> None:
     database = Database(f"sqlite:///{tmp_path / 'store.db'}")
     begun: list[object] = []
@@ -95,6 +105,35 @@ async def test_what_waits_for_sqlite_is_one_transaction(tmp_path: Any) -> None:
     assert await asyncio.gather(*waiting) == ["a", "b", "c"]
     await kept
     assert len(begun) == 2
+    database.close()
+
+
+@on_a_loop
+async def test_on_a_full_disk_what_fits_is_written_beside_what_does_not(tmp_path: Any) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'store.db'}")
+
+    @event.listens_for(database.engine, "connect")
+    def make_small(connection: Any, _record: Any) -> None:
+        connection.execute("PRAGMA max_page_count=120")
+
+    database.engine.dispose()
+
+    def too_much(connection: Connection) -> None:
+        # SQLite takes back the whole transaction by itself, with the savepoint that this is done in.
+        _add("x" * 1_000_000)(connection)
+
+    gate = _Gate()
+    kept = asyncio.create_task(database.write(gate))
+    await gate.until_reached()
+    waiting = [asyncio.create_task(database.write(work)) for work in (_add("a"), too_much, _add("b"))]
+    await asyncio.sleep(0)
+    gate.open.set()
+    first, error, second = await asyncio.gather(*waiting, return_exceptions=True)
+    await kept
+    assert (first, second) == ("a", "b")
+    assert isinstance(error, OperationalError)
+    assert "full" in str(error.orig)
+    assert await database.read(_ids) == ["a", "b"]
     database.close()
 
 

@@ -82,11 +82,18 @@ class Database:
         return await self._submit(True, work, owner)
 
     async def _submit(self, writes: bool, work: Callable[[Connection], T], owner: str | None = None) -> T:
+        def ended(connection: Connection) -> T:
+            try:
+                return work(connection)
+            except StopIteration as error:
+                # No future takes this one: who waits would wait for ever.
+                raise RuntimeError("work for the store ended with StopIteration") from error
+
         future: asyncio.Future[T]
         if writes and self._writer is not None:
-            future = self._writer.submit(work, owner)
+            future = self._writer.submit(ended, owner)
         else:
-            future = asyncio.get_running_loop().run_in_executor(self._threads, self.transact, writes, work, owner)
+            future = asyncio.get_running_loop().run_in_executor(self._threads, self.transact, writes, ended, owner)
         try:
             # A thread can't be stopped in the middle. Unshielded, the caller would go on while the transaction still
             # might commit.

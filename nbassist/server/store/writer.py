@@ -53,6 +53,10 @@ class _Write:
             self.done.set_result(self.result)
 
 
+class _TransactionGoneError(Exception):
+    """SQLite took back all of a transaction by itself, as it does where the disk is full."""
+
+
 class SoleWriter:
     """A thread with a queue; it begins with the first piece of work.
 
@@ -104,6 +108,11 @@ class SoleWriter:
                     writes[0].run(connection)
                 else:
                     _run_apart(connection, writes)
+        except _TransactionGoneError:
+            # What fits is not to go with what does not.
+            for write in writes:
+                write.result = write.error = None
+                self._commit([write])
         except Exception as error:  # noqa: BLE001 - it goes to who waits
             # What was written before it in this transaction is gone, too.
             for write in writes:
@@ -118,8 +127,10 @@ def _run_apart(connection: Connection, writes: Iterable[_Write]) -> None:
         plain.execute("SAVEPOINT one")
         try:
             write.run(connection)
-        except Exception as error:  # noqa: BLE001 - it goes to who waits
+        except Exception as error:
             write.error = error
+            if not plain.in_transaction:
+                raise _TransactionGoneError from error
             plain.execute("ROLLBACK TO one")
         plain.execute("RELEASE one")
 
