@@ -139,19 +139,23 @@ def _first_of(rules: list[tuple[Rule, str]]) -> Rule:
 _EARNED = 4.0  # microseconds for each character
 _AT_FIRST = 10_000.0  # microseconds: a short text is rendered whatever it holds
 _BLOCK, _LINE, _BREAK = 55.0, 11.0, 10.0
+_ITEM, _MANY = 30.0, 20  # of a list; lines from which on it is worth the look
+_ITEMS = re.compile(r"^[ \t]*(?:[-+*]|\d{1,9}[.)])[ \t]", re.MULTILINE)
 _COSTLY = {
     "[": 14.0,
     "](": 10.0,
     "![": 20.0,
     "|": 16.0,
-    "]:": 60.0,
+    "[^": 40.0,
+    "]:": 150.0,
     "$": 6.0,
-    "\\": 4.0,
-    "*": 3.0,
-    "_": 3.0,
-    "`": 3.0,
-    "<": 1.5,
-    "&": 1.5,
+    "\\": 5.0,
+    "*": 6.0,
+    "_": 6.0,
+    "~": 5.0,
+    "`": 4.0,
+    "<": 5.0,
+    "&": 4.0,
 }
 """Microseconds that a mark costs the parser, as measured; what needs it several times counts each."""
 
@@ -160,6 +164,8 @@ def work(source: str) -> float:
     """Return about how many microseconds it takes to render `source`."""
     lines = source.count("\n")
     lines_done = _BLOCK + _LINE * lines + _BREAK * max(0, lines - source.count("\n\n"))
+    if lines > _MANY:
+        lines_done += _ITEM * len(_ITEMS.findall(source))
     return lines_done + sum(each * source.count(mark) for mark, each in _COSTLY.items())
 
 

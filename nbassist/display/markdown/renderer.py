@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -52,26 +53,28 @@ class Definitions:
     """What one block of a text defines for the others: link references and labels of footnotes."""
 
     references: dict[str, Any] = field(default_factory=dict)
-    footnotes: set[str] = field(default_factory=set)
+    footnotes: dict[str, int] = field(default_factory=dict)
+    _credit: Credit = field(default_factory=Credit)
 
     def __len__(self) -> int:
         return len(self.references) + len(self.footnotes)
 
     def collect(self, source: str) -> None:
-        """Add what `source` defines; the first definition of a label stands."""
+        """Add what `source` defines; the first definition of a label stands, and of very many the first ones."""
         # Both kinds of definition have it, and few blocks do: the parse is spared.
-        if "]:" not in source:
+        if "]:" not in source or not self._credit.covers(source):
             return
         env: dict[str, Any] = {}
         block_parser().parse(source, env)
         for label, target in env.get("references", {}).items():
             self.references.setdefault(label, target)
-        self.footnotes.update(env.get("footnotes", {}).get("refs", ()))
+        self.footnotes.update(dict.fromkeys(env.get("footnotes", {}).get("refs", ()), -1))
 
     def env(self) -> dict[str, Any]:
         """Return an environment for the parser; footnotes are named by their label, so the number is no matter."""
-        refs = dict.fromkeys(self.footnotes, -1)
-        return {"references": dict(self.references), "footnotes": {"refs": refs, "list": {}}}
+        # What a parse adds is its own, and to copy what is known would cost each block as much as there is of it.
+        refs: ChainMap[str, int] = ChainMap({}, self.footnotes)
+        return {"references": ChainMap({}, self.references), "footnotes": {"refs": refs, "list": {}}}
 
 
 class _Html(RendererHTML):
