@@ -123,7 +123,9 @@ class Redactor:
                 async for event in going:
                     for one in held.feed(event):
                         yield one
-            except Exception:
+            except GeneratorExit:
+                raise
+            except BaseException:  # a cancellation, too
                 for one in held.flush():
                     yield one
                 raise

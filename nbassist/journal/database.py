@@ -146,9 +146,14 @@ def is_damage(error: Exception) -> bool:
     return any(words in str(error) for words in _BROKEN)
 
 
+def is_busy(error: Exception) -> bool:
+    """Whether another process has the file, and kept it for as long as ours would wait."""
+    return isinstance(error, sqlite3.OperationalError) and "locked" in str(error)
+
+
 def explain(path: Path, error: Exception) -> str:
     """Return what is wrong with the journal, in one line."""
-    if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
+    if is_busy(error):
         return f"the journal at {path} is in use by another process: this run is not in it"
     return f"the journal at {path} can't be written: {error}"
 

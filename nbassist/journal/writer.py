@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from ..core import runtime_environment
-from .database import JournalFile
+from .database import JournalFile, is_busy
 from .tables import add_rows
 
 if TYPE_CHECKING:
@@ -97,7 +97,9 @@ class Writer:
             while len(batch) < _MOST and not self._waiting.empty():
                 batch.append(self._waiting.get())
             work = [one for one in batch if not isinstance(one, threading.Event)]
-            if not self._transact(work) and len(work) > 1:
+            failure = self._transact(work)
+            # A file that is in use is so for each of them, and each would wait for it as long.
+            if failure is not None and not is_busy(failure) and len(work) > 1:
                 for alone in work:  # so that one that can't be written takes no others with it
                     self._transact([alone])
             for one in batch:
@@ -106,16 +108,17 @@ class Writer:
                 elif isinstance(one, NewRow):
                     one.written()
 
-    def _transact(self, work: list[Write]) -> bool:
+    def _transact(self, work: list[Write]) -> Exception | None:
+        """Write in one transaction; return why that failed, None where it did not."""
         if not work:
-            return True
+            return None
         try:
             with self._file.connections().writing() as connection:
                 _write(connection, work)
         except Exception as error:  # noqa: BLE001 - whatever it is, the reply goes before the journal
             self._file.failed(error)
-            return False
-        return True
+            return error
+        return None
 
 
 def _write(connection: sqlite3.Connection, work: list[Write]) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from html import escape
 from itertools import pairwise
@@ -186,6 +187,30 @@ def test_what_may_be_the_beginning_of_a_secret_is_kept_when_the_stream_breaks() 
     with suppress(KeyboardInterrupt):
         for event in Redactor({"SHOP_TOKEN": SECRET}).turn(broken()):
             said.append(event)
+    assert "".join(event.text for event in said if isinstance(event, TextDelta)) == "it is corr"
+
+
+def test_what_may_be_the_beginning_of_a_secret_is_kept_when_a_run_on_a_loop_is_cancelled() -> None:
+    said: list[Event] = []
+
+    async def waits() -> AsyncIterator[Event]:
+        yield TextDelta("it is corr")
+        await asyncio.Event().wait()
+
+    async def take() -> None:
+        async for event in Redactor({"SHOP_TOKEN": SECRET}).aturn(waits()):
+            said.append(event)
+
+    async def cancelled() -> None:
+        task = asyncio.create_task(take())
+        while not said:
+            await asyncio.sleep(0)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        assert task.cancelled()
+
+    asyncio.run(cancelled())
     assert "".join(event.text for event in said if isinstance(event, TextDelta)) == "it is corr"
 
 

@@ -126,7 +126,7 @@ def test_on_a_jupyter_server_the_file_holds_no_widget_and_the_form_comes_anew_un
     live.close()  # its thread ends; what follows is done by hand, on a clock of its own
     assert set(shown[0]) == {"text/html", "text/plain"}
     grid.done = 2
-    live._changed = {0}
+    live.changed(0)
     live._send_changes()
     clock = [gridlive.time.monotonic()]
     monkeypatch.setattr(gridlive, "time", SimpleNamespace(monotonic=lambda: clock[0]))

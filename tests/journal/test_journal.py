@@ -32,6 +32,7 @@ from nbassist.journal import Entry, Journal, Recording
 from nbassist.journal.diff import compare, diff_words
 from nbassist.journal.event_codec import from_json, pack, to_json, unpack
 from nbassist.journal.usage import totals
+from nbassist.journal.writer import Writer
 
 EVENTS = (
     RunStarted("m"),
@@ -148,6 +149,26 @@ def test_a_journal_that_another_process_holds_costs_no_reply(
     other.close()
     run(journal, "after")
     assert [e.prompt for e in journal.entries()] == ["hello", "after"]
+
+
+def test_many_runs_wait_once_for_a_journal_that_another_process_holds(
+    journal: Journal, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(journal)
+    journal.close()
+    monkeypatch.setattr("nbassist.journal.database._BUSY", 0.1)
+    waits: list[int] = []
+    transact = Writer._transact
+    monkeypatch.setattr(Writer, "_transact", lambda self, work: waits.append(len(work)) or transact(self, work))
+    other = sqlite3.connect(journal.path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    for _ in range(20):
+        run(journal)
+    journal.flush()
+    other.execute("ROLLBACK")
+    other.close()
+    # Two rows for each run; however they were gathered, none is tried a second time.
+    assert sum(waits) == 40
 
 
 def test_a_place_that_can_not_be_is_said_once(tmp_path: Path, told: list[str]) -> None:

@@ -78,7 +78,7 @@ class LiveGrid:
         self._source = source
         self._shell = shell
         self._name = f"nba-grid-{secrets.token_hex(6)}"
-        self._changed: set[int] = set()
+        self._changed: deque[int] = deque()
         self._heard: deque[dict[str, Any]] = deque()
         self._wake = threading.Event()
         self._closed = threading.Event()
@@ -119,7 +119,7 @@ class LiveGrid:
 
     def changed(self, number: int) -> None:
         """Take note that a run changed."""
-        self._changed.add(number)
+        self._changed.append(number)
         self._wake.set()
 
     def end(self) -> None:
@@ -211,7 +211,7 @@ class LiveGrid:
         elif kind == "rate":
             number = int(heard["number"])
             self._source.rate(number, str(heard.get("rating", "")))
-            self._changed.add(number)
+            self._changed.append(number)
             self._last_head = 0.0
         else:
             self._answer_beside(heard)
@@ -257,8 +257,8 @@ class LiveGrid:
         return bundle
 
     def _send_changes(self) -> None:
-        # Taken whole, in one step: the runs add to it on other threads.
-        changed, self._changed = self._changed, set()
+        # One by one: the runs add to it on other threads, and a queue loses nothing between a look and an exchange.
+        changed = {self._changed.popleft() for _ in range(len(self._changed))}
         if changed:
             seen = [cell for cell in self._cells_in_view() if cell.number in changed]
             if seen:
