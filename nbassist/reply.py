@@ -24,8 +24,8 @@ from .core.events import (
     TurnStarted,
     Usage,
 )
+from .core.interrupts import Interrupts
 from .core.protocols import View
-from .core.repeated_interrupts import Interrupts
 
 # As CommonMark has it: up to three spaces of indent, and the closing fence alone on its line.
 _FENCE = re.compile(r"^ {0,3}```[ \t]*([\w+-]*)[^\n]*\n(.*?)^ {0,3}```[ \t]*$", re.DOTALL | re.MULTILINE)

@@ -4,5 +4,5 @@ It is the ground: it imports `errors` and nothing else of ours, and does no IO b
 which are a file. Begin with `events`; `event_order` is their state table, `conversation` folds them into a history that
 any endpoint takes, `protocols` says what a backend and a view are to a run. What keeps all rooms safe stands here, too:
 `html_allowlist` and `redaction`, the last looks at what leaves, `text`, the first at what comes, and
-`repeated_interrupts`, which makes one of several.
+`interrupts`, which makes one of several and has each heard.
 """

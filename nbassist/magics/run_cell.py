@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..config.imports import without_collections
 from ..core.events import TurnEnded
-from ..core.repeated_interrupts import Interrupts
+from ..core.interrupts import Interrupts
 from ..errors import ModelFileError, ReplyFailedError, SettingsError
 from ..reply import Reply
 from ..run.options import PromptOptions

@@ -12,7 +12,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import TypeVar
 
-from ..core import repeated_interrupts
+from ..core import interrupts
 from ..core.conversation import Conversation
 from ..core.event_order import EventOrder, RunState
 from ..core.events import (
@@ -163,7 +163,7 @@ class Driver:
         except StopIteration as stop:
             outcome: Outcome = stop.value
         except KeyboardInterrupt:
-            repeated_interrupts.ending()
+            interrupts.ending()
             outcome = self._ending.interrupted(self._usage)
         except NbassistError as error:
             outcome = self._failed(error)
@@ -180,8 +180,9 @@ class Driver:
         with running(self._conversation):
             # Left to the garbage collector, it would be closed some time later, and the lock would outlive the run.
             async with aclosing(self._adrive()) as events:
-                async for event in events:
-                    yield event
+                with interrupts.waking_loop():
+                    async for event in events:
+                        yield event
 
     async def _adrive(self) -> AsyncGenerator[Event, None]:
         started = self._start()

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypeAlias
 
+from ..core import interrupts
 from ..core.events import MimeBundle, ToolFinished
 from ..core.messages import ToolCall
 from ..core.mime import in_words, needs_page
@@ -125,7 +126,7 @@ class Execution:
                     if inspect.isawaitable(value) or isinstance(value, AsyncIterator):
                         # A plain function that returns a coroutine: it can't be awaited here, where a loop may be
                         # running.
-                        value = background_loop.submit(_awaited(value)).result()
+                        value = interrupts.result_of(background_loop.submit(_awaited(value)))
                     shown = _present(value, self.limit)
                     if can_ask:
                         # On the main thread alone: elsewhere another call's figures would be taken for this one's.

@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any, TypeAlias
 
+from ..core import interrupts
 from ..core.events import ApprovalAnswered, ApprovalAsked, ToolFinished
 from ..core.messages import ToolCall, ToolSpec
 from ..errors import ToolError
@@ -244,10 +245,10 @@ class _Started:
 
     def _answer(self, timeout: float | None) -> ToolFinished:
         if timeout is None:
-            return self.future.result()
+            return interrupts.result_of(self.future)
         left = self.started + timeout + (_GRACE if self.item.is_coroutine else 0.0) - time.monotonic()
         try:
-            return self.future.result(max(left, 0.0))
+            return interrupts.result_of(self.future, max(left, 0.0))
         except TimeoutError:
             self.future.cancel()
             return self.given_up()

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import _thread
+import asyncio
 import signal
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
 from typing import Any
 
 import pytest
 
 from nbassist import Assistant
-from nbassist.core import repeated_interrupts
-from nbassist.core.repeated_interrupts import Interrupts
+from nbassist.core import interrupts
+from nbassist.core.interrupts import Interrupts
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [100.0]
-    monkeypatch.setattr(repeated_interrupts.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(interrupts.time, "monotonic", lambda: now[0])
     return now
 
 
@@ -48,7 +51,7 @@ def test_interrupts_that_come_together_are_one_and_later_ones_are_not(clock: lis
 def test_the_end_of_a_run_is_not_broken_off_unless_it_takes_too_long(clock: list[float]) -> None:
     with Interrupts():
         assert press()
-        repeated_interrupts.ending()
+        interrupts.ending()
         clock[0] += 3
         assert not press()
         clock[0] += 3
@@ -71,7 +74,7 @@ def test_the_next_run_is_interrupted_however_soon_it_comes(clock: list[float]) -
     for _ in range(3):
         with Interrupts():
             assert press()
-            repeated_interrupts.ending()
+            interrupts.ending()
     clock[0] += 6
     assert press()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
@@ -82,7 +85,7 @@ def test_on_another_thread_nothing_is_changed() -> None:
 
     def enter() -> None:
         with Interrupts():
-            repeated_interrupts.ending()
+            interrupts.ending()
             seen.append(signal.getsignal(signal.SIGINT))
 
     thread = threading.Thread(target=enter)
@@ -114,3 +117,77 @@ def test_two_interrupts_at_once_leave_what_came_and_a_thread_that_goes_on(
     assert again.text.startswith("word0")
     roles = [message["role"] for message in endpoint.bodies("/chat/completions")[-1]["messages"]]
     assert roles in (["user"], ["user", "assistant", "user"])
+
+
+class Unbroken:
+    """Something that waits, to which an interrupt comes that breaks into no system call, as on Windows.
+
+    Attributes
+    ----------
+    waited_out : Event
+        Set where the wait went on although the interrupt had come.
+    """
+
+    def __init__(self) -> None:
+        self.over = threading.Event()
+        self.waited_out = threading.Event()
+
+    def interrupt(self, *_: object) -> None:
+        """Interrupt, and hold on until it has been heard."""
+        _thread.interrupt_main()
+        if not self.over.wait(30):
+            self.waited_out.set()
+
+
+@pytest.fixture
+def unbroken() -> Iterator[Unbroken]:
+    made = Unbroken()
+    yield made
+    made.over.set()
+
+
+@pytest.mark.parametrize("piece", [0, 1], ids=["before its first word", "after its first word"])
+def test_an_interrupt_need_not_wait_for_what_an_endpoint_says_next(
+    endpoint: Any, wire: Any, unbroken: Unbroken, piece: int
+) -> None:
+    silent = wire.answer(wire.stream(wire.delta(content="Half "), wire.delta(content="an answer"), wire.delta("stop")))
+    silent.before = lambda number: unbroken.interrupt() if number == piece else None
+    endpoint.on("POST", "/chat/completions", silent)
+    reply = Assistant(backend="chat", base_url=endpoint.url, model="m").ask("go")
+    assert not unbroken.waited_out.is_set()
+    assert reply.finish == "interrupted"
+
+
+def test_an_interrupt_need_not_wait_for_a_tool_that_runs_beside(endpoint: Any, wire: Any, unbroken: Unbroken) -> None:
+    async def look(table: str) -> str:
+        """Look."""
+        await asyncio.to_thread(unbroken.interrupt)
+        return "seen"
+
+    call = wire.stream(wire.call("a", "look", '{"table": "orders"}'), wire.delta("tool_calls"))
+    endpoint.on("POST", "/chat/completions", wire.answer(call))
+    reply = Assistant(backend="chat", base_url=endpoint.url, model="m", tools=[look]).ask("go")
+    assert not unbroken.waited_out.is_set()
+    assert reply.finish == "interrupted"
+
+
+def test_an_interrupt_need_not_wait_for_the_next_try(unbroken: Unbroken) -> None:
+    thread = threading.Timer(0.1, unbroken.interrupt)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        interrupts.sleep(40)
+    assert not unbroken.waited_out.is_set()
+    unbroken.over.set()
+    thread.join()
+
+
+def test_what_is_waited_for_in_steps_comes_as_it_is() -> None:
+    future: Future[int] = Future()
+    with pytest.raises(TimeoutError):
+        interrupts.result_of(future, 0.01)
+    future.set_result(7)
+    assert interrupts.result_of(future) == interrupts.result_of(future, 0) == 7
+    failed: Future[int] = Future()
+    failed.set_exception(KeyError("gone"))
+    with pytest.raises(KeyError):
+        interrupts.result_of(failed)

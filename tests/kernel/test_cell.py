@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from threading import Event
 from typing import Any
 
 import pytest
@@ -166,8 +167,6 @@ def test_an_interrupt_keeps_the_partial_text_and_the_cell_runs_again(kernel: Any
     half = wire.answer(wire.stream(wire.delta(content="Half an "), wire.delta(content="answer"), wire.delta("stop")))
     whole = wire.answer(wire.stream(wire.delta(content="The whole answer"), wire.delta("stop")))
     endpoint.on("POST", CHAT, half, whole)
-    from threading import Event
-
     shown, interrupted = Event(), Event()
     half.before = lambda piece: (shown.wait(60), interrupted.wait(60)) if piece == 1 else None
 
@@ -185,6 +184,30 @@ def test_an_interrupt_keeps_the_partial_text_and_the_cell_runs_again(kernel: Any
     assert not any(WIDGET in data for data in ran.displays.values())
     assert kernel.run("_.finish, _.text").result == "('interrupted', 'Half an ')"
     assert "The whole answer" in kernel.run("%%assistant\nhi").html
+
+
+@pytest.mark.parametrize("piece", [0, 1], ids=["before its first word", "after its first word"])
+def test_an_interrupt_of_what_is_awaited_does_not_wait_for_the_endpoints_next_bytes(
+    kernel: Any, endpoint: Any, wire: Any, piece: int
+) -> None:
+    """The signal's handler asks for a cancellation, and wakes nothing: the loop would go on waiting for the network."""
+    silent = wire.answer(wire.stream(wire.delta(content="Half an "), wire.delta(content="answer"), wire.delta("stop")))
+    endpoint.on("POST", CHAT, silent)
+    waits, heard, waited_out = Event(), Event(), Event()
+
+    def before(number: int) -> None:
+        if number == piece:
+            waits.set()
+            if not heard.wait(60):
+                waited_out.set()
+
+    silent.before = before
+    code = f"from nbassist import Assistant\nreply = await Assistant(base_url={endpoint.url!r}, model='m').aask('go')"
+    ran = kernel.run(code, interrupt_when=waits.is_set)
+    heard.set()
+    assert ran.error is not None
+    assert ran.error["ename"] == "CancelledError"
+    assert not waited_out.is_set()
 
 
 def test_what_a_tool_prints_stands_in_its_panel_and_not_in_the_cell(kernel: Any, endpoint: Any, wire: Any) -> None:

@@ -24,6 +24,7 @@ from ...core.notices import tell_once
 from .http_package import httpx
 from .read_limits import abound, bound
 from .requests import Open
+from .stepped_reads import read_in_steps
 
 _ONCE = "Idempotency-Key"
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -94,6 +95,7 @@ class Clients:
                 )
             with _of_a_page():
                 http = openai.DefaultHttpxClient(**self._http, event_hooks={"response": [bound]})
+            read_in_steps(http)
             self._here = Client(openai.OpenAI(**self._options, http_client=http), http)
             # Of the client, not of self: a finalizer that holds its own object would keep it alive for ever.
             weakref.finalize(self, self._here.sdk.close)

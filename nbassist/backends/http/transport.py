@@ -9,13 +9,13 @@ Retries are here, and what may be asked again is said by `failures.seconds_to_wa
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Generator, Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
 import openai
 
 from ...config.quirk_names import Access
+from ...core import interrupts
 from ...core.events import Event, Retrying
 from ...errors import BackendError
 from .clients import Clients
@@ -76,13 +76,13 @@ class Transport:
                 elif isinstance(step, Open):
                     yield from self._read(step)
                 elif isinstance(step, Pause):
-                    time.sleep(step.seconds)
+                    interrupts.sleep(step.seconds)
                 else:
                     yield step
             except BackendError as error:
                 if retrying := going.failed(error):
                     yield retrying
-                    time.sleep(retrying.seconds)
+                    interrupts.sleep(retrying.seconds)
         return going.value
 
     async def adrive(self, flow: Flow) -> AsyncIterator[Event]:

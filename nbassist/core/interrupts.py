@@ -1,22 +1,35 @@
-"""Interrupts that come close together are one: the second finds the first being answered, and must not break that.
+"""Interrupts: those that come close together are one, and each is heard soon, whatever waits.
 
 Python raises `KeyboardInterrupt` wherever the main thread is, so between the first one and the line that the person
 sees there would be many places where a second one leaves things half done.
+
+One is heard when Python runs its next line. A wait in a system call goes on to its end first, where the signal came
+just before it, and on Windows always; an event loop that waits goes on waiting although the signal's handler has run,
+for nothing wakes it. So what may take long is waited for in steps.
 
 What an interrupt means for a run and its conversation stands in `nbassist.run.endings`.
 """
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import threading
 import time
+from collections.abc import Iterator
+from concurrent.futures import Future, wait
+from contextlib import contextmanager
 from types import FrameType, TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
+from . import runtime_environment
+
+STEP = 0.2
+"""Seconds until an interrupt of what waits is heard at the latest."""
 _TOGETHER = 1.0  # seconds in which further interrupts are the same one
 _ENDING = 5.0  # seconds that the end of a run may take, before an interrupt breaks off that, too
 _open: list[Interrupts] = []
+T = TypeVar("T")
 
 
 class Interrupts:
@@ -77,3 +90,47 @@ def ending() -> None:
     """Say of the innermost that its interrupt has been heard; nothing where there is none, as on another thread."""
     if _open and threading.current_thread() is threading.main_thread():
         _open[-1].ending()
+
+
+def result_of(future: Future[T], timeout: float | None = None) -> T:
+    """Return a future's result as its own `result` does.
+
+    Raises
+    ------
+    TimeoutError
+        Where it has none after `timeout` seconds.
+    """
+    end = None if timeout is None else time.monotonic() + timeout
+    while not wait((future,), STEP if end is None else max(0.0, min(STEP, end - time.monotonic()))).done:
+        if end is not None and time.monotonic() >= end:
+            raise TimeoutError
+    return future.result()
+
+
+def sleep(seconds: float) -> None:
+    """Sleep, as `time.sleep` does."""
+    while seconds > 0:
+        time.sleep(min(STEP, seconds))
+        seconds -= STEP
+
+
+@contextmanager
+def waking_loop() -> Iterator[None]:
+    """Wake the running event loop now and then, so that the cancellation which an interrupt asks for is carried out.
+
+    Signals are the main thread's, so a loop of another one is left alone.
+    """
+    if not runtime_environment.THREADS or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    loop = asyncio.get_running_loop()
+
+    def tick() -> None:
+        nonlocal next_tick
+        next_tick = loop.call_later(STEP, tick)
+
+    next_tick = loop.call_later(STEP, tick)
+    try:
+        yield
+    finally:
+        next_tick.cancel()
