@@ -124,13 +124,13 @@ def waking_loop() -> Iterator[None]:
         yield
         return
     loop = asyncio.get_running_loop()
+    ticks: list[asyncio.TimerHandle] = []
 
     def tick() -> None:
-        nonlocal next_tick
-        next_tick = loop.call_later(STEP, tick)
+        ticks[:] = [loop.call_later(STEP, tick)]
 
-    next_tick = loop.call_later(STEP, tick)
+    tick()
     try:
         yield
     finally:
-        next_tick.cancel()
+        ticks[0].cancel()

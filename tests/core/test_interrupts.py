@@ -5,7 +5,9 @@ from __future__ import annotations
 import _thread
 import asyncio
 import signal
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from typing import Any
@@ -132,8 +134,13 @@ class Unbroken:
         self.over = threading.Event()
         self.waited_out = threading.Event()
 
-    def interrupt(self, *_: object) -> None:
-        """Interrupt, and hold on until it has been heard."""
+    def interrupt(self, inside: str = "") -> None:
+        """Interrupt once the main thread is inside a function of this name, and hold on until it has been heard."""
+        looks = 0
+        while inside and looks < 20:  # again and again: it may just have come in, and not wait yet
+            frame = sys._current_frames()[threading.main_thread().ident or 0]
+            looks = looks + 1 if frame.f_code.co_name == inside else 0
+            time.sleep(0.01)
         _thread.interrupt_main()
         if not self.over.wait(30):
             self.waited_out.set()
@@ -151,7 +158,7 @@ def test_an_interrupt_need_not_wait_for_what_an_endpoint_says_next(
     endpoint: Any, wire: Any, unbroken: Unbroken, piece: int
 ) -> None:
     silent = wire.answer(wire.stream(wire.delta(content="Half "), wire.delta(content="an answer"), wire.delta("stop")))
-    silent.before = lambda number: unbroken.interrupt() if number == piece else None
+    silent.before = lambda number: unbroken.interrupt("read") if number == piece else None
     endpoint.on("POST", "/chat/completions", silent)
     reply = Assistant(backend="chat", base_url=endpoint.url, model="m").ask("go")
     assert not unbroken.waited_out.is_set()

@@ -21,7 +21,7 @@ def read_in_steps(client: httpx.Client) -> None:
     for transport in (getattr(client, "_transport", None), *mounts.values()):
         pool = getattr(transport, "_pool", None)
         network = getattr(pool, "_network_backend", None)
-        if network is not None:
+        if pool is not None and network is not None:
             core = import_module(type(network).__module__.partition(".")[0])
             pool._network_backend = _Network(network, core.ReadTimeout)
 
