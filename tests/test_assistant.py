@@ -307,7 +307,7 @@ def test_bad_bytes_in_the_stream_keep_the_text_before_them(
 def test_a_server_that_fails_is_asked_again_and_then_told_in_one_line(
     endpoint: Any, wire: Any, assistant: Assistant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nbassist.backends.http.transport.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("nbassist.core.interrupts.sleep", lambda seconds: None)
     endpoint.json("POST", CHAT, {"error": {"message": "boom"}}, status=500)
     with pytest.raises(ServerFailedError, match="boom"):
         assistant.ask("go")
@@ -315,7 +315,7 @@ def test_a_server_that_fails_is_asked_again_and_then_told_in_one_line(
 
 
 def test_no_server_is_one_line_that_names_the_url(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nbassist.backends.http.transport.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("nbassist.core.interrupts.sleep", lambda seconds: None)
     with pytest.raises(ConnectionFailedError, match=r"http://127.0.0.1:1/v1"):
         Assistant(backend="chat", base_url="http://127.0.0.1:1/v1", model="m", tools=[]).ask("go")
 

@@ -139,7 +139,7 @@ def test_a_whole_message_in_place_of_deltas() -> None:
 
 
 def test_a_model_that_is_loading_is_waited_for(endpoint: Any, wire: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nbassist.backends.http.transport.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("nbassist.core.interrupts.sleep", lambda seconds: None)
     loading = b'{"error": {"message": "Loading model", "type": "unavailable_error", "code": 503}}'
     answer = wire.answer(wire.stream(wire.delta(content="ready"), wire.delta("stop")))
     endpoint.on("POST", CHAT, wire.answer([loading], 503, "application/json"), answer)

@@ -184,7 +184,7 @@ def test_an_error_in_place_of_the_first_chunk_is_like_an_answer_with_it(error: A
 def test_a_rate_limit_told_in_the_stream_before_any_output_is_waited_for(
     endpoint: Any, wire: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nbassist.backends.http.transport.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("nbassist.core.interrupts.sleep", lambda seconds: None)
     limit = wire.stream(chunk(role="assistant", content=""), {"error": {"code": 429, "message": "busy"}}, done=False)
     endpoint.on("POST", CHAT, wire.answer(limit), wire.answer(wire.stream(chunk(content="a"), chunk("stop"))))
     reply = Assistant(backend="chat", base_url=endpoint.url, model="m", tools=[]).ask("go")

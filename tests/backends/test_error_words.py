@@ -202,7 +202,7 @@ def test_a_reset_before_the_first_byte_is_asked_again_on_every_wire_and_on_a_con
     import socket
     import threading
 
-    monkeypatch.setattr("nbassist.backends.http.transport.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("nbassist.core.interrupts.sleep", lambda seconds: None)
     requests: list[bytes] = []
     listening = socket.create_server(("127.0.0.1", 0))
     refusal = b'{"error": {"message": "enough"}}'

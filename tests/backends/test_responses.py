@@ -405,5 +405,5 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     async def sleep(seconds: float) -> None:
         return None
 
-    monkeypatch.setattr("nbassist.backends.http.transport.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("nbassist.core.interrupts.sleep", lambda seconds: None)
     monkeypatch.setattr("nbassist.backends.http.transport.asyncio.sleep", sleep)

@@ -131,7 +131,7 @@ LIMIT = {"code": "rate_limit_exceeded", "message": "Rate limit reached"}
 def test_a_rate_limit_before_any_output_is_waited_for_as_a_429_is(
     way: str, script: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nbassist.backends.http.transport.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("nbassist.core.interrupts.sleep", lambda seconds: None)
     failed = turn(1, status="failed", error=LIMIT)
     told = {
         "failed": failed,

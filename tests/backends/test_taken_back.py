@@ -117,7 +117,7 @@ def test_the_last_turn_without_tools_is_asked_again_without_saying_so(strict: An
 def test_several_things_are_taken_back_one_after_another_and_a_500_counts_as_well(
     strict: Any, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr("nbassist.backends.http.transport.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("nbassist.core.interrupts.sleep", lambda seconds: None)
 
     def check(body: dict[str, Any]) -> str:
         if "stream_options" in body:

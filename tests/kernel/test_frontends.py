@@ -160,3 +160,20 @@ def test_approval_is_asked_in_words_where_no_click_is_known_to_be_heard(
     assert ran.error is None
     assert len(ran.prompts) == 1
     assert "the whole reply" in ran.html
+
+
+@pytest.mark.parametrize("rules", [FRONTENDS["jupyter console"], FRONTENDS["qtconsole"]])
+def test_the_doctors_report_stands_alone_where_no_widget_is_known(opened: Any, rules: Frontend, endpoint: Any) -> None:
+    """qtconsole closes what it doesn't know, once the cell has ended; of an object a console prints the name."""
+    endpoint.json("GET", "/models", {"object": "list", "data": [{"id": "m"}]})
+    patience = "from nbassist.display.live import frontend_check\nfrontend_check.answered.__defaults__ = (0.2,)\n"
+    opened.console = True
+    ran = opened.run(f"{patience}%assistant doctor")
+    for opening in [message["content"]["comm_id"] for message in ran.messages if message["msg_type"] == "comm_open"]:
+        opened.client.shell_channel.send(opened.client.session.msg("comm_close", {"comm_id": opening, "data": {}}))
+    assert opened.run("'the next'").result == "'the next'"
+    opened.console = False
+    assert "all is well" in ran.result
+    assert "is not known to show what is live" in ran.result
+    assert ran.plain.strip() == ""
+    assert "No such comm" not in opened.aside

@@ -16,6 +16,14 @@ class Echo(anywidget.AnyWidget):
 
     _esm = 'export default { initialize({ model }) { model.send({ kind: "here" }); } };'
 
+    def __repr__(self) -> str:
+        return ""  # a console prints it
+
+
+_unanswered: list[Echo] = []
+"""Those that no browser made. Some consoles close what they don't know, after the cell: were it gone by then, the
+kernel would say "No such comm" below the report."""
+
 
 def answered(kernel: Any, seconds: float = 4.0) -> bool | None:
     """Put a widget that is not seen into the cell, and wait for a browser to say that it has it.
@@ -27,6 +35,8 @@ def answered(kernel: Any, seconds: float = 4.0) -> bool | None:
     """
     if not clicks.possible(kernel):
         return None
+    while _unanswered:
+        _close(_unanswered.pop())
     here = threading.Event()
     widget = Echo(layout={"display": "none"})
     clicks.listen(widget.model_id, lambda content: here.set())
@@ -35,8 +45,15 @@ def answered(kernel: Any, seconds: float = 4.0) -> bool | None:
         return here.wait(seconds)
     finally:
         clicks.forget(widget.model_id)
-        layout = widget.layout
-        widget.close()
-        layout.close()
+        if here.is_set():
+            _close(widget)
+        else:
+            _unanswered.append(widget)
         # What was displayed goes as well, so that the report stands alone in the cell.
         clear_output()  # type: ignore[no-untyped-call]
+
+
+def _close(widget: Echo) -> None:
+    layout = widget.layout
+    widget.close()
+    layout.close()
