@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +29,8 @@ class Frontend:
         Whether it takes `update_display_data`, shows widgets, and prefers HTML to plain text.
     live : bool
         Whether the reply is to be seen as it is written.
+    frames : bool
+        Whether each output has a frame of its own, where a widget is made only for an output that shows it.
     """
 
     metadata: dict[str, Any] | None = None
@@ -38,6 +40,7 @@ class Frontend:
     widgets: bool = True
     html: bool = True
     live: bool = True
+    frames: bool = False
 
 
 COLAB = "import sys, types\nsys.modules['google.colab'] = types.ModuleType('google.colab')"
@@ -45,9 +48,9 @@ CELL = "vscode-notebook-cell:/notebooks/a.ipynb#W0sZmlsZQ%3D%3D"
 FRONTENDS = {
     "JupyterLab": Frontend({"cellId": "c1", "deletedCells": [], "recordTiming": False}),
     # https://github.com/microsoft/vscode-jupyter: outputs in a frame of their own; the notebook's name in a variable
-    "VS Code": Frontend({"cellId": CELL}, marks="__vsc_ipynb_file__ = '/notebooks/a.ipynb'"),
+    "VS Code": Frontend({"cellId": CELL}, marks="__vsc_ipynb_file__ = '/notebooks/a.ipynb'", frames=True),
     # https://github.com/googlecolab/colabtools: no cell id, each output in a frame of its own
-    "Colab": Frontend({}, marks=COLAB),
+    "Colab": Frontend({}, marks=COLAB, frames=True),
     # a server's session, and nothing of the cell
     "PyCharm": Frontend({}, environ={"JPY_SESSION_NAME": "a.ipynb"}),
     # neither a comm nor an update, and nothing that names it
@@ -68,9 +71,15 @@ class Page:
         self._rules = rules
         self._outputs: dict[str, str] = {}
         self.was_live = False
+        self.kinds: list[str] = []
+        self.widgets: list[bool] = []
+        """Of each display and update, whether it is a widget."""
 
     def take(self, message: dict[str, Any]) -> None:
         content, kind = message["content"], message["msg_type"]
+        self.kinds.append(kind)
+        if kind in ("display_data", "update_display_data"):
+            self.widgets.append(WIDGET in content["data"])
         if kind == "stream":
             self._outputs[message["header"]["msg_id"]] = content["text"]
         if kind == "display_data" or (kind == "update_display_data" and self._rules.updates):
@@ -106,7 +115,7 @@ def opened(start_kernel: Callable[..., Any], rules: Frontend) -> Any:
     kernel.run("import sys\nsys.modules.pop('google.colab', None)\nglobals().pop('__vsc_ipynb_file__', None)")
 
 
-def run(kernel: Any, rules: Frontend, code: str) -> Page:
+def run(kernel: Any, rules: Frontend, code: str, typed: Sequence[str] = ()) -> Page:
     page = Page(rules)
     kernel.console = rules.metadata is None
     content = {"code": code, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": True}
@@ -116,8 +125,9 @@ def run(kernel: Any, rules: Frontend, code: str) -> Page:
         message = kernel.client.session.msg("execute_request", content, metadata=rules.metadata)
         kernel.client.shell_channel.send(message)
         request = message["header"]["msg_id"]
-    ran = kernel.wait(request, watch=page.take)
+    ran = kernel.wait(request, watch=page.take, typed=typed)
     assert ran.error is None, ran.error
+    assert len(ran.prompts) == len(typed)
     kernel.console = False
     return page
 
@@ -136,6 +146,49 @@ def test_what_is_live_is_sent_only_where_it_is_known_to_be_seen(opened: Any, rul
     page = run(opened, rules, "%%assistant\nq")
     assert "Half an answer" in page.text
     assert page.was_live == rules.live
+
+
+def test_no_widget_is_opened_where_none_is_known(opened: Any, rules: Frontend, model: Any) -> None:
+    model("the whole reply")
+    page = run(opened, rules, "%%assistant\nq")
+    assert ("comm_open" in page.kinds) == rules.live
+    assert "update_display_data" not in page.kinds or rules.updates
+
+
+@pytest.mark.parametrize("rules", [one for one in FRONTENDS.values() if one.frames])
+def test_in_a_frame_of_its_own_what_is_live_is_the_widget_and_the_end_is_none(
+    opened: Any, rules: Frontend, model: Any
+) -> None:
+    model("the whole reply")
+    page = run(opened, rules, "%%assistant\nq")
+    assert page.widgets[0], "no script of another output could find its place"
+    assert not page.widgets[-1]
+
+
+def test_a_cell_that_is_run_again_has_its_own_turn_replaced_where_it_is_named(
+    opened: Any, rules: Frontend, model: Any, endpoint: Any
+) -> None:
+    model("the first reply", "the second reply")
+    for _ in range(2):
+        run(opened, rules, "%%assistant\nthe very prompt")
+    sent = json.dumps(endpoint.bodies("/chat/completions")[-1]["messages"])
+    assert sent.count("the very prompt") == (1 if "cellId" in (rules.metadata or {}) else 2)
+
+
+@pytest.mark.parametrize("rules", [one for one in FRONTENDS.values() if one.live])
+def test_where_no_click_is_heard_approval_is_asked_in_words_below_what_is_live(
+    opened: Any, rules: Frontend, model: Any
+) -> None:
+    """As on ipykernel 6, which Colab has: what a browser sends is read when the cell has ended."""
+    setup = (
+        "from nbassist.display.live import clicks\nclicks.possible = lambda kernel: False\n"
+        "from nbassist import tool\n@tool(approve=True)\ndef drop(table: str) -> str:\n    'Drop.'\n    return 'gone'"
+    )
+    assert opened.run(setup).error is None
+    model([("drop", {"table": "orders"})], "the whole reply")
+    page = run(opened, rules, "%%assistant\ndrop it", typed=["y"])
+    assert page.text.count("the whole reply") == 1
+    assert "allowed by you" in page.text
 
 
 def test_code_that_can_not_be_put_into_a_cell_below_is_in_the_reply(opened: Any, rules: Frontend, model: Any) -> None:
