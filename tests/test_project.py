@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -122,6 +123,29 @@ def test_links_of_the_readme_lead_to_files_that_are_there() -> None:
     links = re.findall(r"\]\((?!https?:|#)([^)#]+)", read("README.md"))
     assert links
     assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the step is run by a shell of Linux")
+def test_the_release_puts_the_digest_of_the_tags_archive_into_the_conda_recipe(tmp_path: Path) -> None:
+    steps = loaded(".github/workflows/release.yml")["jobs"]["build"]["steps"]
+    step = next(step["run"] for step in steps if "recipe" in step.get("name", ""))
+    (tmp_path / "bin").mkdir()
+    curl = tmp_path / "bin" / "curl"
+    curl.write_text('#!/bin/sh\nprintf "%s" "the archive" > "$3"\necho "$4" > asked\n')
+    curl.chmod(0o755)
+    shutil.copytree(ROOT / "deploy", tmp_path / "deploy")
+    environ = {
+        "PATH": f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}",
+        "RUNNER_TEMP": str(tmp_path),
+        "GITHUB_SERVER_URL": "https://github.com",
+        "GITHUB_REPOSITORY": SOURCE.removeprefix("https://github.com/"),
+        "GITHUB_REF_NAME": f"v{__version__}",
+    }
+    done = subprocess.run(["bash", "-e", "-c", step], cwd=tmp_path, env=environ, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    source = yaml.safe_load((tmp_path / "recipe" / "recipe.yaml").read_text(encoding="utf-8"))["source"]
+    assert source["sha256"] == hashlib.sha256(b"the archive").hexdigest()
+    assert (tmp_path / "asked").read_text().strip() == source["url"].replace("${{ version }}", __version__)
 
 
 def test_the_conda_recipe_needs_what_the_package_needs() -> None:
