@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..core.citing import SEARCH_TOOLS, MarkedPassage, plain_name, told
 from ..core.messages import Part, Text
 from ..documents.file_index import FileIndex, FoundPassage
 from ..tools import Tool
 from .attachments import attach_files
 
-NAME = "search_attached_files"
+NAME = SEARCH_TOOLS[1]
 _LONG_TEXT = 100_000
 """Bytes of a text file from which on it is searched in place of sent."""
 _LONG_DOCUMENT = 1_000_000
@@ -60,7 +61,7 @@ def search_tool(index: FileIndex) -> Tool:
     def search_attached_files(query: str) -> str:
         """Search the files that came with the prompt and return the passages that answer best, with file and page.
 
-        Name the file and the page of what you use in your answer.
+        Put the mark of a passage right behind what you take from it.
 
         Parameters
         ----------
@@ -74,11 +75,9 @@ def search_tool(index: FileIndex) -> Tool:
 
 
 def shown(found: Sequence[FoundPassage]) -> str:
-    """Return passages as the model is told them, each under its number, file and page, bounded."""
-    return "\n\n".join(_passage(number, passage) for number, passage in enumerate(found, 1))
+    """Return passages as the model is told them, each under its mark, which names its file, bounded; one at least."""
+    return told([MarkedPassage(plain_name(one.name), one.place, one.page, _bounded(one.text)) for one in found])
 
 
-def _passage(number: int, passage: FoundPassage) -> str:
-    where = passage.path.name if passage.page is None else f"{passage.path.name}, page {passage.page}"
-    text = passage.text if len(passage.text) <= _LONGEST else f"{passage.text[:_LONGEST]} …"
-    return f"[{number}] {where}\n{text}"
+def _bounded(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} …"

@@ -146,13 +146,17 @@ class Citation:
 Segment: TypeAlias = TextSegment | ReasoningSegment | RefusalSegment | CallSegment | ServerTool | ImageSegment | Notice
 
 
-def with_references(text: str, citations: Sequence[Citation]) -> str:
-    """Put a reference to the list of sources in the place of each marker, such as 【4:0†source】."""
+def with_references(text: str, citations: Sequence[Citation], form: str = "[^{}]") -> str:
+    """Put a reference to the list of sources in the place of each marker, such as 【4:0†source】.
+
+    `form` is that of markdown; `{}` stands for the number.
+    """
     for number, citation in enumerate(citations, 1):
+        reference = form.format(number)
         if citation.marker.startswith("sandbox:"):
             # A link to a file that lies at the endpoint leads nowhere here: its words stay, with a reference.
             link = re.compile(rf"(!?)\[([^\[\]]*)\]\({re.escape(citation.marker)}\)")
-            text = link.sub(lambda found: f"{found[2]}[^{number}]", text)  # noqa: B023
+            text = link.sub(lambda found: f"{found[2]}{reference}", text)  # noqa: B023
         if citation.marker:
-            text = text.replace(citation.marker, f"[^{number}]")
+            text = text.replace(citation.marker, reference)
     return text

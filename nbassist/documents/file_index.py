@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -37,11 +38,16 @@ class IndexedFile:
 
 @dataclass(frozen=True, slots=True)
 class FoundPassage:
-    """A passage that was found: from which file, on which page (None where there are none), and its text."""
+    """A passage that was found: from which file, on which page (None where there are none), and its text.
+
+    `name` is the file's, with its folder's where another file has it, too; `place` counts the file's passages, from 1.
+    """
 
     path: Path
     page: int | None
     text: str
+    name: str
+    place: int
 
 
 class FileIndex:
@@ -174,7 +180,8 @@ class FileIndex:
             ranking = [number for number, _ in fused([ranking, near])]
         with self._lock:
             rows = [row for number in ranking for row in self._database.execute(_BY_NUMBER, (number,))]
-        return list(_apart(rows, most))
+            names = Counter(path.name for path in self._files)
+        return list(_apart(rows, most, {name for name, number in names.items() if number > 1}))
 
     def _read(self, path: Path) -> IndexedFile:
         self._forget(path)
@@ -222,13 +229,17 @@ def _matching(pattern: str) -> list[Path]:
     return found
 
 
-def _apart(rows: Sequence[tuple[str, int | None, int, str]], most: int) -> Iterator[FoundPassage]:
+def _apart(
+    rows: Sequence[tuple[str, int | None, int, str]], most: int, ambiguous: Collection[str]
+) -> Iterator[FoundPassage]:
     """Yield the best of passages that do not overlap a better one."""
     taken: set[tuple[str, int]] = set()
     for path, page, position, text in rows:
         if {(path, position - 1), (path, position + 1)} & taken:
             continue
         taken.add((path, position))
-        yield FoundPassage(Path(path), page, text)
+        found = Path(path)
+        name = f"{found.parent.name}/{found.name}" if found.name in ambiguous else found.name
+        yield FoundPassage(found, page, text, name, position + 1)
         if len(taken) == most:
             return

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from ..core import interrupts
+from ..core.citing import Citing
 from ..core.conversation import Conversation
 from ..core.event_order import EventOrder, RunState
 from ..core.events import (
@@ -94,6 +95,7 @@ class Driver:
             conversation, spec.request(), spec.limits, mistakes=spec.mistakes, window=spec.window(conversation)
         )
         self._order = EventOrder()
+        self._citing = Citing(conversation.messages)
         self._model = spec.model
         self._usage = Usage()
         self._paid = Usage()
@@ -142,6 +144,8 @@ class Driver:
                         for event in self._spec.redact.turn(turn):
                             self._meter.check()
                             yield self._take(event)
+                            for cited in self._citing.after(event):
+                                yield self._take(cited)
                             ended = event
                     except RequestRefusedError as error:
                         refused = error
@@ -201,6 +205,8 @@ class Driver:
                         async for event in self._spec.redact.aturn(aturn):
                             self._meter.check()
                             yield self._take(event)
+                            for cited in self._citing.after(event):
+                                yield self._take(cited)
                             ended = event
                     except RequestRefusedError as error:
                         refused = error

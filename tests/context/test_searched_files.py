@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,7 @@ def test_of_a_long_file_the_prompt_has_the_name_and_the_model_a_tool(tmp_path: P
     assert tool is not None
     assert tool.name == NAME
     told = call_tool(tool, query="When does the zeppelin land?").output
-    assert "[1] report.txt" in str(told)
+    assert re.search("【\\d+†report.txt】\\n", str(told))
     assert "The zeppelin lands at noon." in str(told)
     assert "nothing was found" in str(call_tool(tool, query="quantum").output)
 

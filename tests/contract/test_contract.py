@@ -13,8 +13,18 @@ import pytest
 
 from nbassist import Assistant
 from nbassist.backends.http.sse import EventStream
+from nbassist.core.citing import MarkedPassage, told
 from nbassist.core.event_order import EventOrder
-from nbassist.core.events import Event, RunStarted, TextDelta, ToolCallReady, ToolFinished, TurnEnded, TurnStarted
+from nbassist.core.events import (
+    CitationAdded,
+    Event,
+    RunStarted,
+    TextDelta,
+    ToolCallReady,
+    ToolFinished,
+    TurnEnded,
+    TurnStarted,
+)
 from nbassist.errors import BackendError, StreamBrokenError
 
 TEXTS = ("Größe ", "of 表: ", "😀 done")
@@ -43,6 +53,24 @@ def test_an_answer_comes_with_its_usage_in_order(speaker: Any, says: Any, ask: C
     order = EventOrder()
     for event in reply.events:
         order.check(event)
+
+
+def search_files(query: str) -> str:
+    """Search the files."""
+    return told([MarkedPassage("cows.pdf", 12, 3, "Cows give milk.")])
+
+
+@both
+def test_what_a_search_of_the_notebook_found_is_a_source_of_the_answer_that_cites_it(
+    speaker: Any, says: Any, ask: Callable[..., Any]
+) -> None:
+    speaker.script(says((), [("call_a", "search_files", '{"query": "milk"}')]), says(("Cows.【12†co", "ws.pdf】 So.")))
+    reply = ask(speaker.assistant(search_files), "who gives milk?")
+    sources = [event for event in reply.events if isinstance(event, CitationAdded)]
+    assert sources == [CitationAdded("cows.pdf", "", "【12†cows.pdf】", "Cows give milk.", 3)]
+    html = reply._repr_mimebundle_()["text/html"]
+    assert "<summary>cows.pdf, page 3</summary>" in html
+    assert "12†" not in html.partition("Sources")[0].partition("Cows.")[2]
 
 
 @both

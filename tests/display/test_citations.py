@@ -21,6 +21,7 @@ def test_a_source_opens_to_its_passage_and_is_named_with_its_page() -> None:
     assert "<summary>a.pdf, page 3</summary>" in shown["text/html"]
     assert "It is &lt;b&gt;so&lt;/b&gt;." in shown["text/html"]
     assert "【" not in shown["text/html"].partition("Sources")[0]
+    assert "So it is.[1]" in shown["text/plain"]
     assert "1. a.pdf, page 3" in shown["text/plain"]
 
 

@@ -26,8 +26,10 @@ def test_files_are_added_searched_by_the_model_and_removed(kernel: Any, endpoint
     shown = kernel.run("%assistant files add notes").result
     assert "bees.md" in shown
     assert "the model searches 2 files" in shown
-    model([("search_files", {"query": "who makes honey"})], "Bees, as bees.md says.")
-    kernel.run("%%assistant\nWho makes honey?")
+    model([("search_files", {"query": "who makes honey"})], "Bees.【1†bees.md】")
+    answer = kernel.run("%%assistant\nWho makes honey?")
+    assert "<summary>bees.md</summary>" in answer.html
+    assert "【" not in answer.plain.rpartition("Bees.")[2]
     first, second = endpoint.bodies(CHAT)[-2:]
     assert "search_files" in [tool["function"]["name"] for tool in first["tools"]]
     assert "Bees make honey in summer." in str(second["messages"][-1]["content"])

@@ -108,7 +108,8 @@ def plain_of(transcript: Transcript) -> str:
     for segment in transcript.segments:
         match segment:
             case segments.TextSegment():
-                parts.append(with_formulas_apart(segment.body.text.strip("\n")))
+                text = with_references(segment.body.text.strip("\n"), transcript.citations, "[{}]")
+                parts.append(with_formulas_apart(text))
             case segments.RefusalSegment():
                 parts.append(segment.body.text.strip("\n"))
             case segments.CallSegment():

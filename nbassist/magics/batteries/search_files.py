@@ -10,11 +10,12 @@ from typing import Any
 
 from ...config.settings import makes_vectors
 from ...context.searched_files import shown
+from ...core.citing import SEARCH_TOOLS
 from ...documents.file_index import FileIndex
 from ...server import launcher
 from ...tools import Tool
 
-NAME = "search_files"
+NAME = SEARCH_TOOLS[0]
 _SECONDS = 60.0
 
 
@@ -52,7 +53,7 @@ def make(shell: Any, approve: bool = False) -> Tool:
     def search_files(query: str) -> str:
         """Search the user's own files and return the passages that answer best, each with its file and page.
 
-        Name the file and the page of what you use in your answer.
+        Put the mark of a passage right behind what you take from it.
 
         Parameters
         ----------
