@@ -6,6 +6,7 @@ python scripted_upstream.py        prints its base URL, and serves until it is e
 from __future__ import annotations
 
 import json
+import re
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -17,19 +18,49 @@ def arguments_for(schema: dict[str, Any]) -> dict[str, Any]:
     return {name: samples.get(schema["properties"][name].get("type", "string"), "orders") for name in wanted}
 
 
+CODE = """import csv
+from base64 import b64decode
+from glob import glob
+from IPython.display import Image, display
+
+rows = sum(len(list(csv.DictReader(open(name)))) for name in glob("/mnt/data/*.csv"))
+open("/mnt/data/count.txt", "w").write(str(rows))
+display(Image(data=b64decode("iVBORw0KGgo="), format="png"))
+print(f"orders has {rows} rows")"""
+"""What it has the interpreter run: a table read, a file written, a picture shown, something printed."""
+HOSTED = {"file_search": {"query": "How many rows has orders?"}, "code_interpreter": {"code": CODE}}
+"""What it asks of the server's own tools."""
+
+
 def answer(body: dict[str, Any]) -> dict[str, Any]:
-    """The delta of the whole reply: a call where tools are offered and none was called since the person spoke."""
+    """The delta of the whole reply: a call where tools are offered and none was called since the person spoke.
+
+    Of the server's own tools each is called, once; what was found is cited, and what was written is linked to.
+    """
     roles = [message["role"] for message in body["messages"]]
     since = (
         body["messages"][max(index for index, role in enumerate(roles) if role == "user") :] if "user" in roles else []
     )
     outputs = [message["content"] for message in since if message["role"] == "tool"]
-    if body.get("tools") and not outputs:
-        function = body["tools"][0]["function"]
-        arguments = json.dumps(arguments_for(function.get("parameters") or {}))
+    offered = [tool["function"] for tool in body.get("tools") or ()]
+    wanted = [function for function in offered if function["name"] in HOSTED] or offered[:1]
+    if len(outputs) < len(wanted):
+        function = wanted[len(outputs)]
+        given = HOSTED.get(function["name"]) or arguments_for(function.get("parameters") or {})
+        if "code" in given and "Draw nothing." in json.dumps(body["messages"]):
+            given = {"code": "\n".join(line for line in CODE.splitlines() if not line.startswith("display("))}
         call = {"index": 0, "id": f"call_{len(roles)}", "type": "function"}
-        return {"tool_calls": [{**call, "function": {"name": function["name"], "arguments": arguments}}]}
-    return {"content": f"The tool said: {outputs[-1]}" if outputs else "Hello from the upstream."}
+        return {"tool_calls": [{**call, "function": {"name": function["name"], "arguments": json.dumps(given)}}]}
+    return {"content": " ".join(map(_said_of, outputs)) or "Hello from the upstream."}
+
+
+def _said_of(output: str) -> str:
+    """What is said of one output: of a search the passage it found, of code what it printed."""
+    if found := re.search("(【[^】]*】)[^\n]*\n(.*)", output.partition("as it stands here.")[2]):
+        return f"The file said: {found[2]}{found[1]}"
+    if "sandbox:" in output:
+        return f"The code said: {output.partition(chr(10))[0]} [count](sandbox:/mnt/data/count.txt)"
+    return f"The tool said: {output}"
 
 
 class Handler(BaseHTTPRequestHandler):

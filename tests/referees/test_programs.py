@@ -115,8 +115,8 @@ def node_command(name: str, folder: str, *packages: str) -> list[str]:
     if not (where / "installed").exists():
         run(npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", where, *packages)
         (where / "installed").touch()
-    program = where / f"{name}.mjs"  # modules are looked for beside the program
-    shutil.copyfile(PROGRAMS / program.name, program)
+    program = where / f"{name.replace('/', '-')}.mjs"  # modules are looked for beside the program
+    shutil.copyfile(PROGRAMS / f"{name}.mjs", program)
     return [node, str(program)]
 
 
