@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeAlias
 
 from .core.events import (
+    CitationAdded,
     Event,
     Finish,
     MimeBundle,
@@ -112,6 +113,11 @@ class Reply:
         """The Python code of the answer: its fenced blocks, joined; empty where there is none."""
         found = [code for language, code in _FENCE.findall(self.text) if language.lower() in _PYTHON]
         return "\n\n".join(block.strip("\n") for block in found)
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        """The files that a service's code interpreter wrote, by name; one of over 1 MiB stays at the endpoint."""
+        return {e.title: e.data for e in self.events if isinstance(e, CitationAdded) and e.data}
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> MimeBundle:
         """Show the reply as the cell showed it when it ended."""

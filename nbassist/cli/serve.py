@@ -40,8 +40,11 @@ def add_serve(commands: Any) -> None:
     add("--upstream-key-env", default="", metavar="NAME", help="the variable that holds its key")
     add("--upstream-model", default="", metavar="NAME", help="the model for names that the upstream does not have")
     _repeated(add, "--model-map", "NAME=MODEL", "the upstream's model for a name, or for all like 'gpt-4*'; repeatable")
-    hosted = "what becomes of tools that are not here, such as code_interpreter: a 400, or kept and answered without"
-    add("--hosted-tools", default="refuse", choices=["refuse", "ignore"], help=hosted)
+    hosted = (
+        "code_interpreter where it does not run: `keep` and answer without it (the default), `ignore` also files and "
+        "vector stores that are not here, or `refuse` what names it"
+    )
+    add("--hosted-tools", default="keep", choices=["keep", "ignore", "refuse"], help=hosted)
     embeddings = (
         "what gives files their vectors: a model of the upstream's, `local` for the small model of `nbassist model get "
         "embeddings`, or `none`, for their words alone; without it, the small model where it is here"

@@ -168,8 +168,9 @@ def _report(done: Imported) -> None:
         )
     if done.hosted:
         named = " and ".join(sorted(done.hosted))
-        flag = "--code-interpreter"
-        sys.stderr.write(f"note: assistants name {named}: run `nbassist serve {flag}`, or `--hosted-tools ignore`\n")
+        sys.stderr.write(
+            f"note: assistants name {named}: `nbassist serve --code-interpreter` runs it; else they are answered without\n"
+        )
 
 
 def export(options: argparse.Namespace) -> None:

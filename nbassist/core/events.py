@@ -277,13 +277,17 @@ class ImageReady:
 
 @dataclass(frozen=True, slots=True)
 class CitationAdded:
-    """A source of the reply; `marker` stands for it there, and `passage` and `page` say what was found, where told."""
+    """A source of the reply; `marker` stands for it there, and `passage` and `page` say what was found, where told.
+
+    A file that the code interpreter wrote is one, too: its bytes are `data` where it is small, else empty.
+    """
 
     title: str
     url: str = ""
     marker: str = ""
     passage: str = ""
     page: int | None = None
+    data: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

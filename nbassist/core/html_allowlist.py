@@ -44,7 +44,7 @@ form button label textarea input
 """
 _CONTROLS = frozenset(_CONTROL_NAMES.split())
 _ATTRIBUTES = {
-    "a": {"href", "title", "target", "rel"},
+    "a": {"href", "title", "target", "rel", "download"},
     "img": {"src", "alt"},
     "ol": {"start"},
     "details": {"open"},
@@ -89,6 +89,10 @@ _IMAGE = re.compile(r"data:image/(?:png|jpeg|gif|webp|svg\+xml);base64,[A-Za-z0-
 
 # Of a model's text no SVG: it is a document, whatever a browser makes of it within an image.
 _OWN_PICTURE = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=]*\Z")
+
+# Of a type that every browser saves and none opens, so that nothing in it runs.
+OWN_FILE = "data:application/octet-stream;base64,"
+_OWN_FILE = re.compile(rf"{re.escape(OWN_FILE)}[A-Za-z0-9+/=]*\Z")
 
 _FIRST_LINE = re.compile(r"(<(?:pre|textarea)(?: [^>]*)?>)(?=\n)")
 
@@ -156,7 +160,7 @@ def _cleaner(controls: bool) -> HtmlCleaner:
         attributes=attributes,
         attribute_filter=_kept,
         generic_attribute_prefixes={"data-"},  # names of places, which the page's own script reads
-        # `data:` is let through here and held to pictures by `_CHECKS`: the schemes are one list for links and images.
+        # `data:` is let through here and held to pictures and files by `_CHECKS`: the schemes are one list for links and images.
         url_schemes={*SCHEMES, "data"},
         clean_content_tags={"script", "style", "svg", "iframe", "template", "noscript", "object"},
         # nh3 refuses to set `rel` itself where it is among the attributes that may be there.
@@ -173,5 +177,6 @@ def _kept(element: str, attribute: str, value: str) -> str | None:
 _CHECKS: dict[str, Callable[[str], bool]] = {
     "style": functools.lru_cache(maxsize=512)(lambda value: _STYLE.match(value) is not None),
     "src": lambda value: _IMAGE.match(value) is not None,
-    "href": good_link,
+    # A file that came with the reply is in its link; text of a model can't bring one, see its sanitiser.
+    "href": lambda value: good_link(value) or _OWN_FILE.match(value) is not None,
 }

@@ -128,7 +128,8 @@ class Notice:
 class Citation:
     """A source of the reply; `marker` is the text that stands for it there, if any.
 
-    `passage` is what was found there, and `page` where; empty and None where that is not known.
+    `passage` is what was found there, and `page` where; empty and None where that is not known. `data` is the file
+    itself, where the code interpreter wrote it and it is small; else empty.
     """
 
     title: str
@@ -136,6 +137,7 @@ class Citation:
     marker: str
     passage: str = ""
     page: int | None = None
+    data: bytes = field(default=b"", repr=False)
 
     @property
     def name(self) -> str:

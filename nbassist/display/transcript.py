@@ -216,7 +216,7 @@ class Transcript:
     @apply.register
     def _(self, event: events.CitationAdded) -> None:
         named = one_line(event.title), one_line(event.url, 2000), clean(event.marker)
-        citation = Citation(*named, clean(event.passage), event.page)
+        citation = Citation(*named, clean(event.passage), event.page, event.data)
         if citation not in self.citations:
             self.citations.append(citation)
 

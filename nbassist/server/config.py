@@ -82,8 +82,9 @@ class ServerConfig:
         How many processes serve together, among which a token's requests are divided.
     model_map : tuple of (pattern, name)
         Which model of the upstream stands for the models that a client names; the first pattern that matches counts.
-    hosted_tools : {"refuse", "ignore"}
-        Whether what names a tool that this server does not run is refused, or kept and answered without.
+    hosted_tools : {"keep", "ignore", "refuse"}
+        Whether what names a tool that this server does not run is kept and answered without, or refused; `ignore`
+        keeps, too, what names files and vector stores that are not here.
     embeddings : str
         What gives chunks of files their vectors: a model of the upstream's; `LOCAL` for the local engine; empty for
         nothing: files are found by their words.
@@ -107,7 +108,7 @@ class ServerConfig:
     per_minute: int = 0
     workers: int = 1
     model_map: tuple[tuple[str, str], ...] = ()
-    hosted_tools: Literal["refuse", "ignore"] = "refuse"
+    hosted_tools: Literal["keep", "ignore", "refuse"] = "keep"
     embeddings: str = ""
     interpreter: Sandbox | None = None
     pass_through: bool = False

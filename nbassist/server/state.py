@@ -141,7 +141,7 @@ def store_of(request: Request) -> OwnedStore:
 def taking_of(request: Request) -> Taking:
     """Return how this server takes what a client gives the tools."""
     config = server_of(request).config
-    return Taking(config.own_tools, config.hosted_tools == "refuse")
+    return Taking(config.own_tools, config.hosted_tools != "ignore")
 
 
 def path_id(request: Request, name: str, noun: str) -> str:

@@ -138,6 +138,18 @@ def test_citations_get_the_names_of_their_files(endpoint: Any, wire: Any, assist
     ]
 
 
+def test_a_file_that_the_interpreter_wrote_comes_with_the_reply(endpoint: Any, wire: Any, assistant: Assistant) -> None:
+    link = "sandbox:/mnt/data/a.csv"
+    cited = {"type": "file_path", "text": link, "start_index": 5, "file_path": {"file_id": "file_2"}}
+    text = {"type": "text", "text": {"value": f"[it]({link})", "annotations": [cited]}}
+    script(endpoint, wire, ("message.completed", {"id": "msg_1", "content": [text]}))
+    endpoint.json("GET", "/files/file_2", {"id": "file_2", "filename": "a.csv"})
+    endpoint.on("GET", "/files/file_2/content", wire.answer([b"a,b\n1,2\n"], headers={"Content-Type": "text/csv"}))
+    reply = assistant.ask("go")
+    assert reply.files == {"a.csv": b"a,b\n1,2\n"}
+    assert 'download="a.csv"' in reply._repr_mimebundle_()["text/html"]
+
+
 def test_a_picture_that_can_not_be_fetched_is_told_by_its_id(endpoint: Any, wire: Any, assistant: Assistant) -> None:
     message = {"id": "msg_1", "content": [{"type": "image_file", "image_file": {"file_id": "file_9"}}]}
     script(endpoint, wire, ("message.completed", message))

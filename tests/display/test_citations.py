@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nbassist.core.events import CitationAdded, RunEnded, TextDelta
+from nbassist.core.html_allowlist import seal
 from nbassist.display.segments import Citation, with_references
 from nbassist.display.static.reply import bundle_of
 from nbassist.display.transcript import Transcript
@@ -27,6 +28,21 @@ def test_a_source_opens_to_its_passage_and_is_named_with_its_page() -> None:
 
 def test_a_source_without_a_passage_is_a_line() -> None:
     assert "<li>a.pdf</li>" in bundle(TextDelta("So."), CitationAdded("a.pdf"))["text/html"]
+
+
+def test_a_small_file_of_the_interpreter_is_saved_from_its_link_and_seen_in_its_passage() -> None:
+    wrote = CitationAdded('a/ta"ble.csv', "", "sandbox:/mnt/data/t.csv", "a,b\n1,2", data=b"a,b\n1,2")
+    html = bundle(TextDelta("See [it](sandbox:/mnt/data/t.csv)."), wrote)["text/html"]
+    assert 'href="data:application/octet-stream;base64,YSxiCjEsMg=="' in html
+    assert 'download="a_ta_ble.csv"' in html
+    assert "a,b\n1,2</pre>" in html
+
+
+def test_no_text_of_a_model_makes_such_a_link() -> None:
+    link = "data:application/octet-stream;base64,YSxiCjEsMg=="
+    for text in (f"[save]({link})", f'<a href="{link}" download="x">save</a>'):
+        assert "<a " not in bundle(TextDelta(text))["text/html"]
+    assert "href" not in seal('<a href="data:text/html;base64,YQ==" download="x">save</a>')
 
 
 def test_a_link_to_a_file_at_the_endpoint_leaves_its_words_and_a_reference() -> None:

@@ -1,4 +1,4 @@
-"""What names tools that this server does not run: refused by default, kept and answered without on request."""
+"""What names a tool that this server does not run: kept and answered without, and said so; or refused on request."""
 
 from __future__ import annotations
 
@@ -47,7 +47,9 @@ def test_an_assistant_is_kept_as_it_was_and_its_functions_still_work(ignoring: o
     outputs: Any = [{"tool_call_id": "call_a", "output": "1"}]
     done = threads.runs.submit_tool_outputs_and_poll(run_id=run.id, thread_id=run.thread_id, tool_outputs=outputs)
     assert done.status == "completed"
-    assert done.metadata == {"nbassist_tools": "answered without code_interpreter, which this server does not have"}
+    assert done.metadata == {
+        "nbassist_tools": "answered without code_interpreter, which this server does not run: start it with --code-interpreter"
+    }
 
 
 def test_messages_keep_their_attachments_and_threads_their_resources(ignoring: openai.OpenAI) -> None:
@@ -72,19 +74,50 @@ def test_a_run_may_ask_for_a_hosted_tool_and_is_answered_without(ignoring: opena
     assert not {"tools", "tool_choice"} & upstream.requests[-1].keys()
 
 
-def test_by_default_each_is_a_clear_400_and_so_is_a_run_of_one_that_was_kept(
+def test_by_default_the_interpreter_is_kept_and_answered_without_and_said_in_the_log(
+    client: openai.OpenAI, upstream: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    given: Any = [CODE, FUNCTION]
+    file = client.files.create(file=("a.csv", b"a"), purpose="assistants")
+    resources: Any = {"code_interpreter": {"file_ids": [file.id]}}
+    with caplog.at_level("WARNING", logger="nbassist.server"):
+        made = client.beta.assistants.create(model="m", tools=given, tool_resources=resources)
+    assert f"{made.id} will be answered without code_interpreter" in caplog.text
+    assert "--code-interpreter" in caplog.text
+    assert [tool.type for tool in made.tools] == ["code_interpreter", "function"]
+    message: Any = {**HELLO, "attachments": [{"file_id": file.id, "tools": [CODE]}]}
+    run = client.beta.threads.create_and_run_poll(assistant_id=made.id, thread={"messages": [message]})
+    assert run.status == "completed"
+    assert [tool["function"]["name"] for tool in upstream.requests[-1]["tools"]] == ["f"]
+    assert "--code-interpreter" in (run.metadata or {})["nbassist_tools"]
+
+
+def test_by_default_files_and_stores_that_are_not_here_are_refused(client: openai.OpenAI) -> None:
+    for tool, resources in (("code_interpreter", {"file_ids": ["file-1"]}), ("file_search", RESOURCES["file_search"])):
+        given: Any = {tool: resources}
+        with pytest.raises(openai.APIStatusError):
+            client.beta.assistants.create(model="m", tools=[{"type": tool}], tool_resources=given)  # type: ignore[list-item]
+
+
+def test_where_it_is_refused_each_is_a_clear_400_and_so_is_a_run_of_one_that_was_kept(
     ignoring: openai.OpenAI, config: ServerConfig, run_server: Any
 ) -> None:
     kept = ignoring.beta.assistants.create(model="m", tools=[{"type": "code_interpreter"}])
-    with run_server(config) as server:
+    with run_server(replace(config, hosted_tools="refuse")) as server:
         beta = server.client.beta
         assert beta.assistants.retrieve(kept.id).tools[0].type == "code_interpreter"
-        for ask in (
-            lambda: beta.assistants.create(model="m", tools=[CODE]),  # type: ignore[list-item]
-            lambda: beta.threads.create_and_run(assistant_id=kept.id, thread={"messages": [HELLO]}),
+        tools: Any = [CODE]
+        resources: Any = {"code_interpreter": {"file_ids": ["file-1"]}}
+        message: Any = {**HELLO, "attachments": [{"file_id": "file-1", "tools": tools}]}
+        for ask, param in (
+            (lambda: beta.assistants.create(model="m", tools=[FUNCTION, *tools]), "tools[1]"),
+            (lambda: beta.assistants.create(model="m", tool_resources=resources), "tool_resources"),
+            (lambda: beta.threads.create(messages=[message]), "messages[0].attachments"),
+            (lambda: beta.threads.create_and_run(assistant_id=kept.id, thread={"messages": [HELLO]}), None),
         ):
-            with pytest.raises(openai.BadRequestError, match="--hosted-tools ignore"):
+            with pytest.raises(openai.BadRequestError, match="start it with --code-interpreter, or without") as caught:
                 ask()
+            assert param is None or caught.value.param == param
 
 
 def test_a_tool_is_of_one_type_and_of_that_alone(ignoring: openai.OpenAI) -> None:

@@ -101,8 +101,6 @@ def test_a_wrong_query_is_refused_by_name(http: httpx2.Client) -> None:
         assert error(http.get(f"/assistants?{query}")) == (400, message, param)
 
 
-IGNORE = ": start it with --code-interpreter, or with --hosted-tools ignore to keep the tool and answer without it."
-INTERPRETER = [{"type": "code_interpreter"}]
 WRONG_BODIES: list[tuple[str, Any, str, str | None]] = [
     ("/assistants", {}, "Missing required parameter: 'model'.", "model"),
     ("/assistants", {"model": "m", "colour": 1}, "Unknown parameter: 'colour'.", "colour"),
@@ -113,28 +111,10 @@ WRONG_BODIES: list[tuple[str, Any, str, str | None]] = [
         "temperature",
     ),
     (
-        "/assistants",
-        {"model": "m", "tools": [TOOL, {"type": "code_interpreter"}]},
-        f"'code_interpreter' is not run by this server{IGNORE}",
-        "tools[1]",
-    ),
-    (
-        "/assistants",
-        {"model": "m", "tool_resources": {"code_interpreter": {"file_ids": ["file-1"]}}},
-        f"'code_interpreter' is not run by this server{IGNORE}",
-        "tool_resources",
-    ),
-    (
         "/threads",
         {"messages": [{"role": "system", "content": "x"}]},
         "Invalid value: 'system'. Supported values are: 'user' and 'assistant'.",
         "messages[0].role",
-    ),
-    (
-        "/threads",
-        {"messages": [{"role": "user", "content": "x", "attachments": [{"file_id": "f", "tools": INTERPRETER}]}]},
-        f"'code_interpreter' is not run by this server{IGNORE}",
-        "messages[0].attachments",
     ),
     (
         "/threads",

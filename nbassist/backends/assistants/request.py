@@ -128,6 +128,10 @@ def _message(item: Mapping[str, Any]) -> Message:
 
 _LARGEST = 10 * 1024 * 1024
 """Bytes of a picture that is fetched to be shown."""
+_SMALL = 1024 * 1024
+"""Bytes of a file that goes into the reply, and so into the notebook."""
+_BEGINNING = 2_000
+"""Characters of a text that are shown of it."""
 _MOST = 20
 """Files of one reply that are asked for."""
 _SIGNATURES = ((b"\xff\xd8\xff", "image/jpeg"), (b"GIF8", "image/gif"), (b"RIFF", "image/webp"))
@@ -186,4 +190,18 @@ class EndpointFiles:
             except BackendError:
                 answer = None
             self._names[file_id] = loose_json.text(loose_json.mapping(answer).get("filename")) or file_id
-        return replace(citation, title=self._names[file_id])
+        named = replace(citation, title=self._names[file_id])
+        return (yield from self._with_file(named, file_id)) if citation.marker.startswith("sandbox:") else named
+
+    @staticmethod
+    def _with_file(citation: CitationAdded, file_id: str) -> Generator[Step, Any, CitationAdded]:
+        """Return a file that the interpreter wrote with its bytes, where it is small; of a text its beginning."""
+        try:
+            data: bytes = yield Fetch(f"/files/{file_id}/content", _SMALL)
+        except BackendError:
+            return citation
+        try:
+            text = data.decode("utf-8")
+        except UnicodeDecodeError:
+            text = ""
+        return replace(citation, data=data, passage=text[:_BEGINNING])

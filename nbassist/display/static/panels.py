@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import re
 from html import escape
 
 from ...core.events import Usage
-from ...core.html_allowlist import good_link, inert
+from ...core.html_allowlist import OWN_FILE, good_link, inert
 from ...core.text import one_line
 from .. import segments
 from ..transcript import Transcript
@@ -204,6 +206,15 @@ def _passage(title: str, passage: str) -> str:
     return f'<details class="nba-passage"><summary>{title}</summary>{pre(passage)}</details>'
 
 
+def _to_save(citation: segments.Citation) -> str:
+    """Return a link that saves a file of the reply, from the saved notebook, too; empty where its bytes are not here."""
+    if not citation.data:
+        return ""
+    name = re.sub(r"[^\w .-]", "_", citation.title).strip(" .") or "file"
+    href = OWN_FILE + base64.b64encode(citation.data).decode("ascii")
+    return f' <a href="{href}" download="{escape(name)}">save {inert(name)} ({len(citation.data):,} bytes)</a>'
+
+
 def sources(citations: list[segments.Citation]) -> str:
     """Return the list of sources; empty where there are none."""
     if not citations:
@@ -215,5 +226,5 @@ def sources(citations: list[segments.Citation]) -> str:
         if citation.url.startswith(("http://", "https://")) and good_link(citation.url):
             rel = 'target="_blank" rel="noopener noreferrer nofollow"'
             title = f'<a href="{escape(citation.url)}" {rel}>{title}</a>'
-        items.append(f"<li>{_passage(title, citation.passage)}</li>")
+        items.append(f"<li>{_passage(title, citation.passage)}{_to_save(citation)}</li>")
     return f'<div class="nba-sources">{label("Sources")}<ol style="margin:0 0 8px 0">{"".join(items)}</ol></div>\n'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -12,11 +13,14 @@ from starlette.routing import Route
 
 from .. import objects
 from ..hosted.stores.resources import resolved
+from ..runs.model_names import tools_note
 from ..state import now, path_id, server_of, store_of, taking_of
 from ..store import assistants
 from .bodies import AssistantCreate, AssistantModify
 from .checks import check_page
 from .request_body import read_model
+
+log = logging.getLogger("nbassist.server")
 
 
 def fields(body: AssistantModify) -> dict[str, Any]:
@@ -69,6 +73,8 @@ async def _write(
         return work(connection, given)
 
     row = await store_of(request).write(whole)
+    if note := tools_note(given.get("tools") or (), server_of(request).config.own_tools):
+        log.warning("%s will be %s", row["id"], note)
     if given.get("tool_resources"):
         server_of(request).search.wake()
     return JSONResponse(objects.assistant(row))

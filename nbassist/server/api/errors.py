@@ -60,8 +60,8 @@ def in_use(noun: str, identifier: str) -> ApiError:
 def unsupported(param: str, name: str) -> ApiError:
     """Refuse what the hosted service had and this server does not."""
     return ApiError(
-        f"'{name}' is not run by this server: start it with --code-interpreter, or with --hosted-tools ignore to keep "
-        "the tool and answer without it.",
+        f"'{name}' is not run by this server: start it with --code-interpreter, or without --hosted-tools refuse to "
+        "keep the tool and answer without it.",
         param=param,
         code="unsupported_parameter",
     )

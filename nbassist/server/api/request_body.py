@@ -109,7 +109,7 @@ async def read_model(request: Request, kind: type[B]) -> B:
         Where it is not such a body.
     """
     config = server_of(request).config
-    taken = HOSTED_TOOLS if config.hosted_tools == "ignore" else config.own_tools
+    taken = config.own_tools if config.hosted_tools == "refuse" else HOSTED_TOOLS
     return check_body(kind, await read_json(request, config.limits), taken=taken)
 
 

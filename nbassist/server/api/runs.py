@@ -39,7 +39,7 @@ def _settings(body: RunSettings) -> dict[str, Any]:
 
 
 def _refused(server: Server) -> tuple[str, ...]:
-    if server.config.hosted_tools == "ignore":
+    if server.config.hosted_tools != "refuse":
         return ()
     return tuple(name for name in HOSTED_TOOLS if name not in server.config.own_tools)
 

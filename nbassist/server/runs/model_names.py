@@ -102,7 +102,8 @@ def tools_note(tools: Sequence[Mapping[str, Any]], own: Sequence[str] = ()) -> s
     """Return what to say of hosted tools among a run's that are not run here; empty where there are none."""
     kinds = {str(tool["type"]) for tool in tools}
     named = [name for name in HOSTED_TOOLS if name in kinds and name not in own]
-    return f"answered without {' and '.join(named)}, which this server does not have" if named else ""
+    without = f"answered without {' and '.join(named)}, which this server does not run"
+    return f"{without}: start it with --code-interpreter" if named else ""
 
 
 def with_notes(metadata: Mapping[str, str], notes: Mapping[str, str]) -> dict[str, str]:
