@@ -19,6 +19,7 @@ from ..server.process import kept_files
 _KINDS = {
     "threads": "the conversations of all notebooks",
     "journal": "every run and each kept reply",
+    "vectors": "vectors of the files that notebooks search",
     "models": "model files of the embedded server",
     "server": "the embedded server's state and log, and the Assistants server's threads and token",
     "settings": "your profiles and prices",
@@ -77,6 +78,7 @@ def kept() -> list[Kept]:
     every = {
         "threads": [data_file("threads")],
         "journal": sorted(journal),
+        "vectors": sorted(data.glob("vectors.db*")),
         "models": [model.folder()],
         "server": kept_files(),
         "settings": [config_file("profiles.toml"), config_file("prices.toml")],

@@ -168,9 +168,8 @@ def _report(done: Imported) -> None:
         )
     if done.hosted:
         named = " and ".join(sorted(done.hosted))
-        sys.stderr.write(
-            f"note: assistants name {named}: `nbassist serve --code-interpreter` runs it; else they are answered without\n"
-        )
+        how = "`nbassist serve --code-interpreter` runs it; else they are answered without"
+        sys.stderr.write(f"note: assistants name {named}: {how}\n")
 
 
 def export(options: argparse.Namespace) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..core.citing import SEARCH_TOOLS, MarkedPassage, plain_name, told
 from ..core.messages import Part, Text
 from ..documents.file_index import FileIndex, FoundPassage
 from ..tools import Tool
+from ..tools.citing import SEARCH_TOOLS, MarkedPassage, plain_name, told
 from .attachments import attach_files
 
 NAME = SEARCH_TOOLS[1]

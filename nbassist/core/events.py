@@ -278,9 +278,7 @@ class ImageReady:
 @dataclass(frozen=True, slots=True)
 class CitationAdded:
     """A source of the reply; `marker` stands for it there, and `passage` and `page` say what was found, where told.
-
-    A file that the code interpreter wrote is one, too: its bytes are `data` where it is small, else empty.
-    """
+    A file that a code interpreter wrote is one, too; `data` has its bytes where it is small."""
 
     title: str
     url: str = ""

@@ -160,7 +160,7 @@ def _cleaner(controls: bool) -> HtmlCleaner:
         attributes=attributes,
         attribute_filter=_kept,
         generic_attribute_prefixes={"data-"},  # names of places, which the page's own script reads
-        # `data:` is let through here and held to pictures and files by `_CHECKS`: the schemes are one list for links and images.
+        # `data:` is let through here and held to pictures and files by `_CHECKS`: the schemes are one list for all.
         url_schemes={*SCHEMES, "data"},
         clean_content_tags={"script", "style", "svg", "iframe", "template", "noscript", "object"},
         # nh3 refuses to set `rel` itself where it is among the attributes that may be there.

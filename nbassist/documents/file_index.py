@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ..errors import UsageError
 from .chunking import cut
+from .kept_vectors import KeptVectors
 from .meaning import Embed, Meanings
 from .reader import UnreadableFileError, read_now
 from .terms import Coverage, fused, terms
@@ -57,14 +58,16 @@ class FileIndex:
     ----------
     embed : callable, optional
         What gives vectors; without it words alone count.
+    kept : KeptVectors, optional
+        Where vectors are kept for the next kernel.
 
     >>> index = FileIndex()
     >>> index.add(["reports/*.pdf"])  # doctest: +SKIP
     >>> index.search("revenue in Spain")  # doctest: +SKIP
     """
 
-    def __init__(self, embed: Embed | None = None) -> None:
-        self.meanings = None if embed is None else Meanings(embed)
+    def __init__(self, embed: Embed | None = None, kept: KeptVectors | None = None) -> None:
+        self.meanings = None if embed is None else Meanings(embed, kept)
         self._lock = threading.RLock()
         self._files: dict[Path, IndexedFile] = {}
         self._patterns: list[str] = []

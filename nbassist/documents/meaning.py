@@ -11,6 +11,7 @@ from typing import Any
 from ..core.installing import pip_install
 from ..errors import NbassistError
 from .chunking import windows
+from .kept_vectors import KeptVectors
 
 Embed = Callable[[Sequence[str]], Sequence[Sequence[float]]]
 """Returns the vector of each text; raises `NbassistError` or `OSError` where there are none now."""
@@ -26,10 +27,13 @@ class Meanings:
     ----------
     embed : callable
         What gives vectors; called from that thread and, for questions, from the caller's.
+    kept : KeptVectors, optional
+        Where those that were made before are looked for; without it each is made.
     """
 
-    def __init__(self, embed: Embed) -> None:
+    def __init__(self, embed: Embed, kept: KeptVectors | None = None) -> None:
         self._embed = embed
+        self._kept = kept
         self._lock = threading.Lock()
         self._waiting: dict[int, str] = {}
         self._made: dict[int, Any] = {}
@@ -106,16 +110,25 @@ class Meanings:
                 if not self._waiting:
                     return
                 number, text = next(iter(self._waiting.items()))
-            parts = windows(text)
             try:
-                pieces = [_rows(self._embed(parts[at : at + _AT_ONCE])) for at in range(0, len(parts), _AT_ONCE)]
+                rows = self._made_of(text)
             except (NbassistError, OSError, ValueError) as error:
                 return self._fail(error)
             with self._lock:
                 # Not where the file was removed, or read anew, meanwhile.
                 if self._waiting.pop(number, None) is not None:
-                    self._made[number] = _joined(pieces)
+                    self._made[number] = rows
                     self._matrix, self.trouble = None, ""
+
+    def _made_of(self, text: str) -> Any:
+        """Return the vectors of a passage: those that are kept, or new ones, which are kept."""
+        if self._kept is not None and (known := self._kept.find(text)) is not None:
+            return known
+        parts = windows(text)
+        rows = _joined([_rows(self._embed(parts[at : at + _AT_ONCE])) for at in range(0, len(parts), _AT_ONCE)])
+        if self._kept is not None:
+            self._kept.keep(text, rows)
+        return rows
 
 
 def _rows(vectors: Sequence[Sequence[float]]) -> Any:

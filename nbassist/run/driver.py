@@ -13,7 +13,6 @@ from dataclasses import replace
 from typing import TypeVar
 
 from ..core import interrupts
-from ..core.citing import Citing
 from ..core.conversation import Conversation
 from ..core.event_order import EventOrder, RunState
 from ..core.events import (
@@ -32,6 +31,7 @@ from ..core.messages import Request
 from ..core.protocols import Backend, KnowingBackend, Look
 from ..errors import BudgetError, ConversationError, NbassistError, RequestRefusedError
 from ..tools import Approvals, Ask
+from ..tools.citing import Citing
 from .background import BackgroundRun
 from .endings import Ending
 from .flow import CallTools, Outcome, Submit, Tell, run_flow

@@ -13,7 +13,6 @@ import pytest
 
 from nbassist import Assistant
 from nbassist.backends.http.sse import EventStream
-from nbassist.core.citing import MarkedPassage, told
 from nbassist.core.event_order import EventOrder
 from nbassist.core.events import (
     CitationAdded,
@@ -26,6 +25,7 @@ from nbassist.core.events import (
     TurnStarted,
 )
 from nbassist.errors import BackendError, StreamBrokenError
+from nbassist.tools.citing import MarkedPassage, told
 
 TEXTS = ("Größe ", "of 表: ", "😀 done")
 WHOLE = "".join(TEXTS)

@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from nbassist.documents.file_index import FileIndex
+from nbassist.documents.kept_vectors import KeptVectors
 from nbassist.errors import ModelFileError, UsageError
 
 
@@ -131,6 +133,44 @@ def test_a_passage_is_found_by_its_meaning_without_a_word_in_common(folder: Path
     index.remove(["cows.txt"])
     assert names(index, "insects") == ["bees.md"]
     assert made(index, 1)
+
+
+def test_vectors_are_kept_for_the_next_kernel_by_what_the_passages_say(folder: Path) -> None:
+    path = folder / "kept/vectors.db"
+    asked: list[str] = []
+
+    def embed(texts: Sequence[str]) -> list[list[float]]:
+        asked.extend(texts)
+        return of_animals(texts)
+
+    for model, new in (("m", 2), ("m", 0), ("other", 2)):
+        asked.clear()
+        index = FileIndex(embed, KeptVectors(lambda: path, model))
+        index.add(["notes"])
+        assert made(index, 2)
+        assert len(asked) == new
+        assert names(index, "insects")[0] == "bees.md"
+
+
+def test_vectors_that_were_unused_for_longest_go_first(tmp_path: Path) -> None:
+    kept = KeptVectors(lambda: tmp_path / "v.db", "m", most=100)
+    for text in ("a", "b"):
+        kept.keep(text, np.ones((1, 20), dtype=np.float32))
+    other = KeptVectors(lambda: tmp_path / "v.db", "m", most=100)
+    assert other.find("a") is not None
+    other.keep("c", np.ones((1, 5), dtype=np.float32))
+    assert [other.find(text) is not None for text in "abc"] == [True, False, True]
+
+
+@pytest.mark.parametrize("content", [b"no database", None])
+def test_where_nothing_can_be_kept_vectors_are_made_all_the_same(folder: Path, content: bytes | None) -> None:
+    path = folder / "vectors.db"
+    path.mkdir() if content is None else path.write_bytes(content * 100)
+    kept = KeptVectors(lambda: path, "m")
+    index = FileIndex(of_animals, kept)
+    index.add(["notes"])
+    assert made(index, 2)
+    assert kept.trouble
 
 
 def test_where_nothing_gives_vectors_words_alone_count_and_the_reason_is_kept(folder: Path) -> None:

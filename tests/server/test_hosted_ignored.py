@@ -47,9 +47,8 @@ def test_an_assistant_is_kept_as_it_was_and_its_functions_still_work(ignoring: o
     outputs: Any = [{"tool_call_id": "call_a", "output": "1"}]
     done = threads.runs.submit_tool_outputs_and_poll(run_id=run.id, thread_id=run.thread_id, tool_outputs=outputs)
     assert done.status == "completed"
-    assert done.metadata == {
-        "nbassist_tools": "answered without code_interpreter, which this server does not run: start it with --code-interpreter"
-    }
+    without = "answered without code_interpreter, which this server does not run: start it with --code-interpreter"
+    assert done.metadata == {"nbassist_tools": without}
 
 
 def test_messages_keep_their_attachments_and_threads_their_resources(ignoring: openai.OpenAI) -> None:

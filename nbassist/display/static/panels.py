@@ -207,7 +207,7 @@ def _passage(title: str, passage: str) -> str:
 
 
 def _to_save(citation: segments.Citation) -> str:
-    """Return a link that saves a file of the reply, from the saved notebook, too; empty where its bytes are not here."""
+    """Return a link that saves a file of the reply, also later; empty where its bytes are not here."""
     if not citation.data:
         return ""
     name = re.sub(r"[^\w .-]", "_", citation.title).strip(" .") or "file"

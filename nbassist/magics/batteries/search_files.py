@@ -5,18 +5,22 @@ from __future__ import annotations
 import json
 import urllib.request
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
+from ...config.paths import data_file
 from ...config.settings import makes_vectors
 from ...context.searched_files import shown
-from ...core.citing import SEARCH_TOOLS
 from ...documents.file_index import FileIndex
+from ...documents.kept_vectors import KeptVectors
 from ...server import launcher
 from ...tools import Tool
+from ...tools.citing import SEARCH_TOOLS
 
 NAME = SEARCH_TOOLS[0]
 _SECONDS = 60.0
+_MODEL = "all-MiniLM-L6-v2"
+"""Of `nbassist model get embeddings`: vectors of another are not compared with its."""
 
 
 def embed(texts: Sequence[str]) -> list[list[float]]:
@@ -44,7 +48,7 @@ def embed(texts: Sequence[str]) -> list[list[float]]:
 @cache
 def index() -> FileIndex:
     """Return the files of this notebook's kernel."""
-    return FileIndex(embed if makes_vectors() else None)
+    return FileIndex(embed if makes_vectors() else None, KeptVectors(partial(data_file, "vectors.db"), _MODEL))
 
 
 def make(shell: Any, approve: bool = False) -> Tool:

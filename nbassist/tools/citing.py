@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from .events import CitationAdded, Event, TextDelta, TurnEnded
-from .messages import Message, ToolOutput
+from ..core.events import CitationAdded, Event, TextDelta, TurnEnded
+from ..core.messages import Message, ToolOutput
 
 SEARCH_TOOLS = ("search_files", "search_attached_files")
 """The tools whose outputs are read for passages; what another tool says can't claim to be a source."""
