@@ -90,10 +90,11 @@ class Redactor:
             case ServerToolEvent():
                 changed = replace(event, text=self.text(event.text), output=self.text(event.output))
             case CitationAdded():
-                texts = {name: self.text(getattr(event, name)) for name in ("title", "url", "passage")}
                 # A file is bytes, in which nothing can be replaced: one that holds a secret does not come.
                 held = event.data.decode("latin-1")
-                changed = replace(event, **texts, data=event.data if self.text(held) == held else b"")
+                data = event.data if self.text(held) == held else b""
+                title, url, passage = map(self.text, (event.title, event.url, event.passage))
+                changed = replace(event, title=title, url=url, passage=passage, data=data)
         return changed  # type: ignore[no-any-return]
 
     def calls(self, calls: Iterable[ToolCall]) -> tuple[ToolCall, ...]:

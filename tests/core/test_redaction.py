@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nbassist import Assistant
-from nbassist.core.events import Event, ReasoningDelta, TextDelta, ToolFinished, TurnEnded, TurnStarted
+from nbassist.core.events import CitationAdded, Event, ReasoningDelta, TextDelta, ToolFinished, TurnEnded, TurnStarted
 from nbassist.core.redaction import Redactor
 
 ENVIRON = {
@@ -243,3 +243,13 @@ def test_a_line_of_a_key_is_secret_by_itself_from_sixteen_characters_and_its_fra
     assert "abcdefghijklmnop" not in redactor.text("see abcdefghijklmnop")
     assert redactor.text("see qrstuvwxyz12345") == "see qrstuvwxyz12345"
     assert redactor.text("-----BEGIN OPENSSH PRIVATE KEY-----") == "-----BEGIN OPENSSH PRIVATE KEY-----"
+
+
+def test_a_source_shows_no_secret_and_a_file_that_holds_one_does_not_come() -> None:
+    redact = Redactor({"MY_TOKEN": "s3cr3t-value-1234"})
+    source = CitationAdded("a.md", passage="It is s3cr3t-value-1234.", data=b"x s3cr3t-value-1234")
+    changed = redact.event(source)
+    assert isinstance(changed, CitationAdded)
+    assert "s3cr3t" not in changed.passage
+    assert changed.data == b""
+    assert redact.event(CitationAdded("a.md", data=b"\xff plain")) == CitationAdded("a.md", data=b"\xff plain")
