@@ -36,7 +36,7 @@ REPLIES = HERE / "replies"
 KEY = "key-of-the-recording"
 ABOUT_ENDPOINTS = ("endpoints", "assistants_program")
 """Notebooks that need one: there is more to them than replies."""
-_SECONDS = re.compile(r"\b\d+(?:\.\d+)? (?:ms|s)\b")
+_SECONDS = re.compile(r"\b(?:\d+ min )?\d+(?:\.\d+)? (?:ms|s)\b")
 
 
 def model_server(answer: Callable[[str, bytes], bytes], model: str) -> ThreadingHTTPServer:
