@@ -34,20 +34,22 @@ class Model:
     """Answers by the number of the prompt; `seconds` is how long it takes, `gate` a file that it waits for.
 
     `busy` is how many seconds it asks to wait, once, as an endpoint does with 429, but it waits for the gate; a judge's
-    prompt gets a verdict.
+    prompt gets a verdict. Where it `echoes` it says what it was asked.
     """
 
     name = "model"
 
-    def __init__(self, seconds: float = 0.0, gate: str = "", calls: bool = False, busy: float = 0.0) -> None:
-        self.seconds, self.gate, self.calls, self.busy = seconds, gate, calls, busy
+    def __init__(
+        self, seconds: float = 0.0, gate: str = "", calls: bool = False, busy: float = 0.0, echoes: bool = False
+    ) -> None:
+        self.seconds, self.gate, self.calls, self.busy, self.echoes = seconds, gate, calls, busy, echoes
 
     def stream(self, request: Request) -> Iterator[Event]:
         raise AssertionError("a sweep runs on an event loop")
 
     async def astream(self, request: Request) -> AsyncIterator[Event]:
         prompt = request.messages[-1].text
-        number = int("".join(filter(str.isdigit, prompt)) or 0)
+        number = 0 if self.echoes else int("".join(filter(str.isdigit, prompt)) or 0)
         if "boom" in prompt:
             raise ConnectionFailedError("the endpoint did not answer within 10 s")
         if self.busy and number == 2:
@@ -67,7 +69,7 @@ class Model:
             if prompt.startswith("You grade")
             else SAID[(number if number % 4 else number + len(request.model)) % 3]
         )
-        for word in text.split(" "):
+        for word in (prompt if self.echoes else text).split(" "):
             if self.seconds:
                 await asyncio.sleep(self.seconds)
             yield TextDelta(word + " ")

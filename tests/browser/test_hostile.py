@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,6 +21,7 @@ from surfaces import conversation, pages, rendered
 from nbassist.export.formats import as_markdown, as_page
 
 pytestmark = pytest.mark.browser
+HERE = Path(__file__).parent
 CHUNK = 20  # payloads in one reply
 
 
@@ -110,3 +113,57 @@ def test_a_notebook_reopened_without_trust_and_its_mathematics(
         assert not any("PWNED" in formula for formula in watched.evaluate(formulas))
         assert watched.evaluate("document.querySelectorAll('mjx-container a, mjx-container [style*=url]').length") == 0
     lab.shut_down()
+
+
+def test_a_live_sweep_whose_prompts_and_replies_are_hostile(lab: Any, watched: Any, shots: Any) -> None:
+    for file in (HERE / "sweeping.py", HERE.parent / "hostile" / "corpus.py"):
+        shutil.copy(file, lab.folder)
+    source = "from corpus import PAYLOADS\nfrom sweeping import *\n"
+    source += "r = sweep(Model(echoes=True), '{{ item }}', vary={'system': PAYLOADS[:2]}, over=PAYLOADS)\nr"
+    name = str(lab.write("hostile-sweep.ipynb", source))
+    lab.open(watched, name)
+    lab.start(watched)
+    watched.wait_for_selector(".nba-grid-static .nba-grid .nba-gline", state="attached", timeout=180_000)
+    in_view = """s => { const box = s.getBoundingClientRect();
+        const cells = [...s.querySelectorAll("td[data-state=done]")].map(c => [c.dataset.n, c.getBoundingClientRect()]);
+        return cells.find(([n, r]) => r.bottom > box.top && r.top < box.bottom)?.[0] ?? "" }"""
+    opened = 0
+    for number in range(0, len(PAYLOADS), 12):
+        scroller = watched.locator(".nba-gscroll")
+        scroller.evaluate("(s, share) => { s.scrollTop = share * s.scrollHeight }", number / len(PAYLOADS))
+        watched.wait_for_timeout(200)
+        if run := scroller.evaluate(in_view):
+            # In one step: the table may draw its rows anew at any moment.
+            scroller.evaluate("(s, run) => s.querySelector(`td[data-n='${run}'] .nba-gopen`).click()", run)
+            watched.wait_for_selector(".nba-gwhole .nba-footer")
+            watched.keyboard.press("Escape")
+            opened += 1
+    assert opened > 12
+    shots(watched, "hostile-sweep")
+    assert watched.locator(".nba-grid").locator("script, iframe, object, form, svg image").count() == 0
+    lab.save(watched)
+    lab.shut_down()
+    lab.open(watched, name, kernel=False)
+    watched.wait_for_selector(".nba-grid-static td", timeout=120_000)
+    watched.wait_for_timeout(500)
+
+
+def test_a_tour_page_of_the_documentation_with_hostile_replies(
+    watched: Any, surfaces: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("mkdocs", reason="the documentation needs the extra docs")
+    monkeypatch.syspath_prepend(str(HERE.parent.parent / "docs"))
+    site, markdown = import_module("site_pages"), import_module("markdown")
+    (tmp_path / "hostile.ipynb").write_text(json.dumps(notebook_of(surfaces)), encoding="utf-8")
+    body = markdown.markdown(
+        site.tour_page(tmp_path / "hostile.ipynb"), extensions=["tables", "attr_list", "md_in_html"]
+    )
+    page = SimpleNamespace(file=SimpleNamespace(src_uri="tour/hostile.md"))
+    html = site.on_page_content(body, page, None, None)
+    assert html.count('class="nb-output"') == len(surfaces) - 3 + 1
+    (tmp_path / "hostile.html").write_text(f"<!DOCTYPE html><meta charset=utf-8>{html}<p id=end>end</p>")
+    watched.goto(f"file://{tmp_path}/hostile.html")
+    watched.wait_for_selector("#end")
+    watched.evaluate("() => document.querySelectorAll('details').forEach(one => { one.open = true })")
+    watched.wait_for_timeout(300)
+    assert all(url.startswith("file://") for url in watched.requests)

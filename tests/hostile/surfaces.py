@@ -69,6 +69,9 @@ class Grid:
     def notes(self) -> list[str]:
         return list(self.payloads[:2])
 
+    def sorts(self) -> list[str]:
+        return list(self.payloads[:3])
+
     def progress(self) -> Progress:
         return Progress(self.payloads[5], 0.5, True)
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -14,11 +17,15 @@ from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parent))
 from corpus import PAYLOADS
-from surfaces import live, pages, plain, streamed
+from surfaces import Grid, live, pages, plain, story, streamed
 
 from nbassist.core.html_allowlist import MATHML, SCHEMES, seal
+from nbassist.display.grid.live import LiveGrid
+from nbassist.display.live.painter import Painter
+from nbassist.display.markdown.block_html import Cache
 from nbassist.display.markdown.math import math_html, sets_type_only
 from nbassist.display.static.reply import bundle
+from nbassist.display.transcript import Transcript
 
 TAGS = """html head meta title style body main h1 h2 h3 h4 h5 h6 p br hr ul ol li blockquote pre code span div strong em
 b i u s small sub sup a img table thead tbody tfoot tr th td caption colgroup col details summary dl dt dd kbd samp var
@@ -95,6 +102,25 @@ def test_on_every_surface_a_payload_is_text(part: int) -> None:
 def test_no_control_code_reaches_a_terminal(part: int) -> None:
     for surface, text in plain(parts()[part]):
         assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", text), surface
+
+
+@pytest.mark.parametrize("part", range(len(parts())))
+def test_each_message_to_a_page_is_text_that_a_kernel_can_send(part: int) -> None:
+    transcript = Transcript()
+    painter = Painter(transcript, Cache())
+    messages: list[Any] = []
+    for event in story(parts()[part]):
+        transcript.apply(event)
+        painter.paint()
+        messages += painter.canvas.take()
+    grid = LiveGrid(Grid(parts()[part]))
+    grid._widget = SimpleNamespace(send=messages.append)  # type: ignore[assignment]
+    for heard in ("look", "ended", "show"):
+        grid._answer({"kind": heard, "from": 0, "to": CHUNK, "number": 0})
+    assert len(messages) > 10
+    # Labels of rows are a person's own, with whatever is in them: one lone surrogate ended the live grid.
+    sent = json.dumps(messages, ensure_ascii=False).encode().decode()
+    assert not re.search(r"\\u00[01][0-8bcef]", sent)
 
 
 @pytest.mark.parametrize("part", range(len(parts())))

@@ -23,6 +23,7 @@ import traitlets
 from IPython.display import display, publish_display_data
 
 from ...core.html_allowlist import seal
+from ...core.text import clean
 from ..live import clicks
 from ..live.clicks import Stop
 from ..live.view import WIDGET_VIEW
@@ -101,7 +102,7 @@ class LiveGrid:
         hears = kernel is not None and clicks.possible(kernel)
         if running and hears:
             self._stop = Stop()
-        self._widget = GridWidget(first=self._first(), name=self._name)
+        self._widget = GridWidget(first=_cleaned(self._first()), name=self._name)
         if hears:
             # Heard while the cell runs; elsewhere the widget's own way hears once it has ended.
             clicks.listen(self._widget.model_id, self._hear)
@@ -320,7 +321,19 @@ class LiveGrid:
 
     def _send(self, message: dict[str, Any]) -> None:
         if self._widget is not None:
-            self._widget.send(message)
+            self._widget.send(_cleaned(message))
+
+
+def _cleaned(data: Any) -> Any:
+    """Return a message without control codes and lone surrogates, which no JSON of a kernel may hold.
+
+    Labels are a person's own rows, and heads and notes quote them.
+    """
+    if isinstance(data, str):
+        return clean(data)
+    if isinstance(data, dict):
+        return {key: _cleaned(value) for key, value in data.items()}
+    return [_cleaned(value) for value in data] if isinstance(data, list | tuple) else data
 
 
 def _wire(cell: GridCell) -> list[Any]:
