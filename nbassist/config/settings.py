@@ -186,8 +186,8 @@ def _check_installed() -> None:
     missing = [name for name in _NEEDED_LOCALLY if find_spec(name) is None]
     if missing:
         raise SettingsError(
-            f"no endpoint is set and the embedded server is not installed: {install_engine()}, "
-            "or set NBASSIST_BASE_URL (and NBASSIST_API_KEY)"
+            f"no endpoint is set and the embedded server is not installed: {install_engine()}; or name an endpoint, "
+            "with %assistant use ollama or use URL, or OPENAI_API_KEY or NBASSIST_BASE_URL in the environment"
         )
 
 
