@@ -21,7 +21,7 @@ from .reply import RecordedRun, Recorder, Reply
 from .run.bare_errors import astream_bare, bare_errors, stream_bare
 from .run.driver import Driver
 from .run.flow import Limits
-from .run.meter import Budget
+from .run.meter import Budget, Paid
 from .run.options import PromptOptions, Tools, by_name, complete, spelled_out
 from .run.run_lock import beside
 from .run.spec import RunSpec, make_spec
@@ -195,6 +195,7 @@ class Assistant:
         # Shallow: it is the same assistant to the person, with the same threads and journal.
         other = copy(self)
         other._backend, other._stands, other.batch, other.took = backend, True, batch, took
+        other.budget = Paid(self.budget)
         return other
 
     @property

@@ -99,6 +99,55 @@ class Budget:
             self._spent += cost
 
 
+class Paid(Budget):
+    """Counts what was asked another way, and is paid for already: of that nothing can be stopped.
+
+    Parameters
+    ----------
+    whole : Budget
+        What it is counted in.
+    """
+
+    def __init__(self, whole: Budget) -> None:
+        super().__init__()
+        self._whole = whole
+
+    def settle(self, run: int, cost: float) -> None:
+        """Take what a run has cost in all."""
+        self._whole.settle(run, cost)
+
+
+def cost_ahead(request: Request, model: str, price: Price, limit: float) -> float:
+    """Return the US dollars that a request and its answer are expected to take.
+
+    Parameters
+    ----------
+    request : Request
+        An answer is as long as it allows, or else of 300 tokens.
+    model : str
+        What is asked where the request names none; empty for the endpoint's own choice.
+    price : callable
+        From a model and usage to US dollars; None where unknown.
+    limit : float
+        Of the budget that it is for, in US dollars.
+
+    Raises
+    ------
+    BudgetError
+        Where the price is not known, so that no budget can be held.
+    """
+    model = request.model or model
+    answer = next((n for name in _LIMITS if isinstance(n := request.parameters.get(name), int) and n > 0), _ANSWER)
+    cost = price(model, Usage(tokens_of_request(request), answer, known=True))
+    if cost is None:
+        named = f"the price of {model}" if model else "the price of the endpoint's own choice of a model"
+        raise BudgetError(
+            f"{named} is not known, so the budget of ${limit:.2f} can't be held: put it into "
+            "prices.toml, or take the budget away by %config NbAssist.budget = 0"
+        )
+    return cost
+
+
 class Meter:
     """What one run takes.
 
@@ -140,18 +189,8 @@ class Meter:
             Where it would pass the budget, or where its price is not known, so that no budget can be held.
         """
         self._asked, self._bytes = tokens_of_request(request), 0
-        if not self._budget.limit:
-            return
-        model = request.model or self._model
-        answer = next((n for name in _LIMITS if isinstance(n := request.parameters.get(name), int) and n > 0), _ANSWER)
-        more = self._price(model, Usage(self._asked, answer, known=True))
-        if more is None:
-            named = f"the price of {model}" if model else "the price of the endpoint's own choice of a model"
-            raise BudgetError(
-                f"{named} is not known, so the budget of ${self._budget.limit:.2f} can't be held: put it into "
-                "prices.toml, or take the budget away by %config NbAssist.budget = 0"
-            )
-        self._budget.reserve(id(self), self._counted, more)
+        if limit := self._budget.limit:
+            self._budget.reserve(id(self), self._counted, cost_ahead(request, self._model, self._price, limit))
 
     def take(self, event: Event) -> None:
         """Take the next event of a turn."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 from lab_harness import Lab, running_chromium, running_lab
+
+FAILED = pytest.StashKey[bool]()
+VIEWPORT = {"width": 1100, "height": 1250}
 
 
 @pytest.fixture(scope="session")
@@ -28,16 +31,63 @@ def browser() -> Iterator[Any]:
         yield browser
 
 
-@pytest.fixture
-def page(browser: Any) -> Iterator[Any]:
-    """A fresh page; `page.requests` lists the addresses that it asked for."""
-    context = browser.new_context(viewport={"width": 1100, "height": 1250})
-    page = context.new_page()
+def _new_page(browser: Any) -> Any:
+    page = browser.new_context(viewport=VIEWPORT).new_page()
     page.set_default_timeout(60_000)
     page.requests = []
     page.on("request", lambda request: page.requests.append(request.url))
+    return page
+
+
+@pytest.fixture
+def fresh_page(browser: Any) -> Iterator[Any]:
+    """A page that no other test has; `page.requests` lists the addresses that it asked for."""
+    page = _new_page(browser)
     yield page
-    context.close()
+    page.context.close()
+
+
+@pytest.fixture(scope="module")
+def _kept(browser: Any) -> Iterator[list[Any]]:
+    """The page that the tests of a module share, as long as none of them fails."""
+    kept: list[Any] = []
+    yield kept
+    for page in kept:
+        page.context.close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Remember that a test failed, for what it leaves behind."""
+    report = yield
+    item.stash[FAILED] = item.stash.get(FAILED, False) or report.failed
+    return report
+
+
+@pytest.fixture
+def page(browser: Any, _kept: list[Any], request: pytest.FixtureRequest) -> Iterator[Any]:
+    """A page as a new one, but that JupyterLab may be loaded in it already, with no notebook open."""
+    if not _kept:
+        _kept.append(_new_page(browser))
+    page = _kept[0]
+    page.requests.clear()
+    yield page
+    lab = request.getfixturevalue("lab") if "lab" in request.fixturenames else None
+    if request.node.stash.get(FAILED, False) or not _as_new(page, lab):
+        _kept.remove(page)
+        page.context.close()
+    if lab:
+        lab.shut_down()
+
+
+def _as_new(page: Any, lab: Lab | None) -> bool:
+    """Take back what a test set and close what it opened; say whether another may have the page."""
+    page.unroute_all(behavior="ignoreErrors")
+    page.context.unroute_all()
+    page.context.clear_permissions()
+    page.set_viewport_size(VIEWPORT)
+    page.emulate_media(reduced_motion="null", color_scheme="null")
+    return not lab or not lab.shown_in(page) or lab.close_all(page)
 
 
 @pytest.fixture

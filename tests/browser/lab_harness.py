@@ -21,6 +21,13 @@ FLAGS = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update", "--force-color-profile=srgb"),
 ]
+# What is open goes without a question, as it does when a page is closed.
+CLOSE_ALL = """() => {
+  for (const dialog of document.querySelectorAll('.jp-Dialog')) return false;
+  for (const one of [...jupyterapp.shell.widgets('main')]) one.dispose();
+  return !document.querySelector('.jp-Notebook');
+}"""
+OPEN = "path => { window.jupyterapp.commands.execute('docmanager:open', { path }); return 1 }"
 FOLDERS = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_SETTINGS_DIR",
            "JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR", "NBASSIST_CONFIG_DIR", "NBASSIST_DATA_DIR")  # fmt: skip
 NO_NEWS = {"fetchNews": "false", "checkForUpdates": False}
@@ -59,6 +66,7 @@ class Lab:
 
     def __init__(self, url: str, folder: Path, settings: Path) -> None:
         self.url, self.folder, self._settings = url, folder, settings
+        self._changed = False  # what is set counts from the next load of a page
 
     def write(self, name: str, *cells: str) -> str:
         """Write a notebook of code cells; return its name."""
@@ -79,9 +87,17 @@ class Lab:
         """Return a notebook as it is on disk."""
         return dict(json.loads((self.folder / name).read_text(encoding="utf-8")))
 
-    def open(self, page: Any, name: str, *, kernel: bool = True, theme: str = "light") -> None:
-        """Open a notebook; with `kernel` wait until it is idle."""
-        page.goto(f"{self.url}/lab/tree/{name}?reset")
+    def open(self, page: Any, name: str, *, kernel: bool = True, theme: str = "light", load: bool = False) -> None:
+        """Open a notebook; with `kernel` wait until it is idle.
+
+        A page that shows this JupyterLab closes what is open and opens the notebook: to load all of JupyterLab takes
+        ten times as long. With `load` it is loaded anew, as by a person who comes back on another day.
+        """
+        if load or not self.shown_in(page) or not self.close_all(page):
+            page.goto(f"{self.url}/lab/tree/{name}?reset")
+            self._changed = False
+        else:
+            page.evaluate(OPEN, name)
         if kernel:
             page.wait_for_function(KERNEL_IDLE, timeout=120_000)
         else:
@@ -92,6 +108,14 @@ class Lab:
         page.wait_for_function(
             "dark => (document.body.dataset.jpThemeLight === 'false') === dark", arg=theme == "dark", timeout=30_000
         )
+
+    def shown_in(self, page: Any) -> bool:
+        """Say whether a page shows this JupyterLab, as it is now set."""
+        return not self._changed and bool(page.url.startswith(f"{self.url}/lab/"))
+
+    def close_all(self, page: Any) -> bool:
+        """Close what is open in a page that shows this JupyterLab; say whether it can go on with it."""
+        return bool(page.evaluate(CLOSE_ALL))
 
     def start(self, page: Any) -> None:
         """Run all cells without waiting for them."""
@@ -116,10 +140,12 @@ class Lab:
         file = self._settings / "@jupyterlab" / f"{plugin}.jupyterlab-settings"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(values), encoding="utf-8")
+        self._changed = True
         try:
             yield
         finally:
             file.unlink()
+            self._changed = True
 
     def shut_down(self) -> None:
         """Shut all kernels down, so that a notebook opens without one."""

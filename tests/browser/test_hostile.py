@@ -37,8 +37,9 @@ def surfaces() -> dict[str, str]:
 
 
 @pytest.fixture
-def watched(page: Any) -> Iterator[Any]:
+def watched(fresh_page: Any) -> Iterator[Any]:
     """A page on which nothing may be asked for, said or run."""
+    page = fresh_page
     page.said = []
     page.on("dialog", lambda dialog: (page.said.append(dialog.message), dialog.dismiss()))
     page.on("popup", lambda popup: page.said.append(popup.url))

@@ -42,9 +42,10 @@ for name, events in gallery.ended().items():
     show(name, events)
 """
 PAUSE = "document.querySelector('.nba-status[data-phase=retrying] .nba-time').textContent"  # of twelve seconds
-WIDER = (
-    "[...document.querySelectorAll('.nbassist')].filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.innerText)"
-)
+WIDER = """[...document.querySelectorAll('.nbassist')].filter(e => {
+  const cell = e.closest('.jp-Cell-outputWrapper').getBoundingClientRect();
+  return e.scrollWidth > e.clientWidth + 1 || e.getBoundingClientRect().right > cell.right + 1;
+}).map(e => e.innerText)"""
 
 
 CONTRAST = (HERE / "contrast.js").read_text(encoding="utf-8")
@@ -95,6 +96,7 @@ def test_each_state_is_pictured_and_passes_axe(lab: Any, page: Any, shots: Any, 
     shots(page, f"looks-live-{theme}-{width}")
     broken = axe.run(page, context=".jp-OutputArea", options={"runOnly": ["wcag2a", "wcag2aa", "best-practice"]})
     assert [rule for rule in broken.response["violations"] if rule["id"] not in EXPECTED] == []
+    assert page.evaluate(WIDER) == []
     assert low_contrast(page, ".nbassist") == []
     (lab.folder / "go-looks").touch()
     lab.shut_down()

@@ -59,7 +59,7 @@ def test_a_notebook_saved_in_the_middle_of_a_run_shows_what_came_trusted_or_not(
     lab.shut_down()
     (lab.folder / "saved-by-another.ipynb").write_text((lab.folder / name).read_text().replace("spread", "spread out"))
     for reopened in (name, "saved-by-another.ipynb"):
-        lab.open(page, reopened, kernel=False)
+        lab.open(page, reopened, kernel=False, load=reopened == name)
         page.wait_for_selector(f".nbassist >> text={LAST}")
         assert "Not finished" in page.inner_text(".nba-footer")
         assert "row_count" in page.inner_text(".nba-call summary >> nth=0")
@@ -78,8 +78,8 @@ def test_a_kernel_killed_in_the_middle_leaves_text_and_no_dead_widget(
     page.wait_for_selector(".nba-live >> text=The kernel stopped")
     shots(page, "killed-1-live")
     save(lab, page, name)
-    for _ in range(2):  # beside the kernel that was started anew, and without one
-        lab.open(page, name, kernel=False)
+    for anew in (True, False):  # beside the kernel that was started anew, and without one
+        lab.open(page, name, kernel=False, load=anew)
         page.wait_for_selector(f".nbassist >> text={LAST}")
         assert "Loading widget" not in page.inner_text(".jp-Notebook")
         assert "No widget" not in page.inner_text(".jp-Notebook")
@@ -93,7 +93,7 @@ def test_a_page_reloaded_in_the_middle_shows_what_was_saved(lab_with_script: Any
     name = begin(lab, page, "reloaded.ipynb", PLAY)
     page.wait_for_function(FORM)
     save(lab, page, name)
-    lab.open(page, name, kernel=False)
+    lab.open(page, name, kernel=False, load=True)
     page.wait_for_selector(f".nbassist >> text={LAST}")
     shots(page, "reloaded-1")
     (lab.folder / "go-saved").touch()

@@ -81,7 +81,7 @@ def test_a_reply_streams_and_stays(lab_with_script: Any, page: Any, shots: Any, 
     untrusted = f"untrusted-{theme}.ipynb"  # another text is signed by no one, so nothing in it is trusted
     (lab.folder / untrusted).write_text((lab.folder / name).read_text().replace("spread", "spread out"))
     for reopened in (name, untrusted):
-        lab.open(page, reopened, kernel=False, theme=theme)
+        lab.open(page, reopened, kernel=False, theme=theme, load=reopened == name)
         page.wait_for_selector(".nbassist mjx-container")
         assert "Loading widget" not in page.locator(".jp-Notebook").text_content()
         assert "more than the target of 1,000" in page.locator(".nbassist").text_content()

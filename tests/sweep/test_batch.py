@@ -12,7 +12,7 @@ from batch_service import Service
 from nbassist import Assistant
 from nbassist.backends.batches import BatchState
 from nbassist.config.prices import dollars
-from nbassist.errors import BackendError, UsageError
+from nbassist.errors import BackendError, BudgetError, UsageError
 from nbassist.journal import Journal
 from nbassist.sweep import Sweep
 from nbassist.sweep.remote.batch import run_batch
@@ -66,6 +66,44 @@ def test_a_batch_costs_what_the_table_of_prices_says(service: Service, sweep: An
     assert sum(entry.cost or 0 for entry in journal.entries()) == pytest.approx(3 * alone)
 
 
+def test_a_batch_that_would_pass_the_budget_is_not_submitted_and_one_that_was_is_collected_whole(
+    service: Service, sweep: Any
+) -> None:
+    small = sweep(model="gpt-4o", over=range(20))
+    small.assistant.budget.limit = 0.0200  # an answer is taken for 300 tokens, at half of ten dollars a million
+    with pytest.raises(BudgetError, match=r"the budget of \$0.02 would be passed: \$0.0000 is spent"):
+        run_batch(small, wait=0.01)
+    assert not service.batches
+    assert small.assistant.budget.spent == 0.0, "nothing is set aside for what was not submitted"
+    small.assistant.budget.limit = 0.0400
+    with pytest.raises(KeyboardInterrupt):
+        run_batch(small, told=interrupt, wait=0.01)
+    assert small.assistant.budget.spent > 0.0200, "the endpoint goes on, and all of it is still set aside"
+    small.assistant.budget.limit = 0.0001  # it is paid for: no answer is left out now
+    runs = run_batch(small, wait=0.01)
+    assert [run.ok for run in runs] == [True] * 20
+    assert small.assistant.budget.spent == pytest.approx(sum(run.reply.cost or 0 for run in runs if run.reply))
+    assert 0 < small.assistant.budget.spent < 0.0200
+    assert len(service.batches) == 1
+
+
+def test_a_batch_whose_model_has_no_price_is_not_submitted_under_a_budget(service: Service, sweep: Any) -> None:
+    unpriced = sweep(model="unheard-of")
+    unpriced.assistant.budget.limit = 1.0
+    with pytest.raises(BudgetError, match="the price of unheard-of is not known"):
+        run_batch(unpriced, wait=0.01)
+    assert not service.batches
+
+
+def test_what_was_set_aside_for_a_batch_that_is_refused_is_free_again(service: Service, sweep: Any) -> None:
+    refused = sweep(model="gpt-4o")
+    refused.assistant.budget.limit = 1.0
+    service.look = lambda batch_id: {"status": "expired"}  # type: ignore[method-assign]
+    with pytest.raises(BackendError):
+        run_batch(refused, wait=0.01)
+    assert refused.assistant.budget.spent == 0.0
+
+
 def test_only_what_is_not_known_is_in_the_batch(service: Service, sweep: Any) -> None:
     run_batch(sweep(over=["x"]), wait=0.01)
     service.looks = 0
@@ -77,14 +115,8 @@ def test_only_what_is_not_known_is_in_the_batch(service: Service, sweep: Any) ->
 
 
 def test_a_batch_that_is_left_is_gone_on_with_by_another_process(service: Service, sweep: Any) -> None:
-    def interrupt() -> None:
-        raise KeyboardInterrupt
-
-    def told(state: BatchState) -> None:
-        interrupt()
-
     with pytest.raises(KeyboardInterrupt):
-        run_batch(sweep(), told=told, wait=0.01)
+        run_batch(sweep(), told=interrupt, wait=0.01)
     runs = run_batch(sweep(), wait=0.01)  # nothing of the first is left but what is on disk
     assert [run.ok for run in runs] == [True] * 3
     assert len(service.batches) == 1
@@ -113,6 +145,10 @@ def test_a_batch_that_expired_says_so(service: Service, sweep: Any) -> None:
     service.look = lambda batch_id: {"status": "expired"}  # type: ignore[method-assign]
     with pytest.raises(BackendError, match="batch_0 expired"):
         run_batch(sweep(), wait=0.01)
+
+
+def interrupt(state: BatchState) -> None:
+    raise KeyboardInterrupt
 
 
 def print_it() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import warnings
 from collections.abc import Iterator
@@ -84,6 +85,29 @@ def test_what_fails_on_a_worker_is_an_error_of_its_run(made: Any, client: Any, e
     endpoint.json("POST", CHAT, {"error": {"message": "no such thing"}}, status=400)
     runs = made(over=[1]).run(on=client)
     assert all("no such thing" in run.error for run in runs)
+
+
+def test_the_workers_are_given_no_run_that_would_pass_the_budget(
+    made: Any, client: Any, endpoint: Any, wire: Any, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Assistant, "price", lambda self, model, usage: usage.output_tokens / 1000)
+    usage = {"prompt_tokens": 10, "completion_tokens": 400, "total_tokens": 410}
+    last = json.dumps({"id": "c", "object": "chat.completion.chunk", "model": "m", "choices": [], "usage": usage})
+    stream = wire.stream(wire.delta(content="said"), wire.delta("stop"))
+    endpoint.on("POST", CHAT, wire.answer([*stream[:-1], f"data: {last}\n\n".encode(), stream[-1]]))
+    sweep = made()
+    sweep.assistant.budget.limit = 2.0  # an answer is taken for 300 tokens, 30 cents, and comes to 40
+    runs = sweep.run(on=client)
+    asked = len(endpoint.bodies(CHAT))
+    assert asked in (4, 5), "as many at once as the workers have threads, and each as dear as the dearest yet"
+    assert sum(run.ok for run in runs) == asked
+    assert len(journal.entries()) == asked
+    assert sweep.assistant.budget.spent == pytest.approx(0.4 * asked)
+    assert "not all was asked: the budget of $2.00 would be passed" in runs.warnings[0]
+    sweep.assistant.budget.limit = 20.0
+    assert all(run.ok for run in sweep.run(on=client))
+    assert len(endpoint.bodies(CHAT)) == 12
+    assert sweep.assistant.budget.spent == pytest.approx(4.8)
 
 
 def test_a_cluster_is_named_by_its_address_or_by_a_variable(cluster: Any, client: Any) -> None:

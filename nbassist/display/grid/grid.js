@@ -225,9 +225,11 @@ export default () => {
       model.on("comm_live_update", lose);
       // The static grid is what the notebook keeps; as long as the kernel answers, this one stands in its place.
       const name = model.get("name");
+      // A notebook that was closed and opened again without its kernel has the static one; not all frontends say it.
+      const gone = () => "kernel" in (model.widget_manager ?? {}) && !model.widget_manager.kernel;
       const mount = () => {
         const place = document.querySelector(`.nba-grid-static.${name}`);
-        if (!place || place.dataset.live) return;
+        if (gone() || !place || place.dataset.live) return;
         place.dataset.live = "true";
         places.stop();
         place.replaceChildren(grid.element);

@@ -16,8 +16,9 @@ from ...config.paths import data_file
 from ...core.events import Event
 from ...core.files import put_in_place
 from ...core.messages import Request
-from ...errors import UsageError
+from ...errors import NbassistError, UsageError
 from ...journal.cache import key_of
+from ...run.meter import cost_ahead
 from .collecting import Collected, Wanted, split
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ def run_batch(
         Where the endpoint's protocol has no batches, tools are named, or replies are kept nowhere.
     BackendError
         Where the endpoint refuses.
+    BudgetError
+        Where the whole batch would pass the budget; nothing is submitted then.
     """
     wire = _wire(sweep)
     wanted, _ = split(sweep)
@@ -53,9 +56,19 @@ def run_batch(
         return sweep.run(view)
     settings = sweep.assistant.settings
     name = _name(settings.base_url, wanted)
-    found = Transport(settings.base_url, settings.api_key, access=settings.access).run(
-        _flow(wanted, wire, name, told, wait)
-    )
+    budget, ours = sweep.assistant.budget, int(name[:15], 16)
+    if budget.limit and name not in _kept():  # one that was submitted is paid for
+        priced = sweep.assistant.answered_by(Collected(lambda request: ""), batch=True)
+        more = sum(cost_ahead(one.request, priced.model, priced.price, budget.limit) for one in wanted)
+        budget.reserve(ours, 0.0, more)
+    try:
+        found = Transport(settings.base_url, settings.api_key, access=settings.access).run(
+            _flow(wanted, wire, name, told, wait)
+        )
+    except NbassistError:
+        budget.settle(ours, 0.0)
+        raise
+    budget.settle(ours, 0.0)  # each run is counted as it is collected; after an interrupt all stays set aside
     answers: dict[str, list[list[Event] | str]] = defaultdict(list)
     for one in wanted:  # requests that are alike, the repeats of one prompt, may take each other's
         answers[key_of(one.request)].append(found.get(one.key, "the batch ended without an answer to this"))

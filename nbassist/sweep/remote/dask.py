@@ -10,8 +10,9 @@ from typing import Any
 
 from ...core.conversation import Conversation
 from ...core.installing import pip_install
-from ...errors import NbassistError, UsageError
+from ...errors import BudgetError, NbassistError, UsageError
 from ...reply import Reply
+from ...run.meter import Budget, cost_ahead
 from ..run_list import Update
 from ..runner import options_of, run_all
 from .collecting import Collected, Swept, Wanted, split, turns_of
@@ -56,27 +57,74 @@ def ask_on_worker(settings: Any, standing: Mapping[str, Any], messages: Any, pro
 
 
 async def run_on(client: Any, sweep: Swept, tell: Callable[[Update], None]) -> None:
-    """Run what is not done; what is done when this is cancelled stays done."""
+    """Run what is not done; what is done when this is cancelled stays done.
+
+    Raises
+    ------
+    BudgetError
+        Where a run would pass the budget; those that were asked before have come to their end.
+    """
     wanted, known = await asyncio.to_thread(split, sweep)
     if known:
         await run_all(sweep.runs, sweep.order, sweep.pace(), tell, known)
     loop = asyncio.get_running_loop()
     ended: asyncio.Queue[tuple[Wanted, Any]] = asyncio.Queue()
-    futures = {}
-    for one in wanted:
-        tell(Update("started", one.run.task.number))
-        future = await asyncio.to_thread(_submit, client, sweep, one)
-        future.add_done_callback(lambda done, one=one: loop.call_soon_threadsafe(ended.put_nowait, (one, done)))
-        futures[one.run.task.number] = future
+    futures: dict[int, Any] = {}
+    left, passed, dearest = list(reversed(wanted)), "", 0.0
     try:
-        while futures:
+        while futures or left:
+            while left and len(futures) < _at_once(client, sweep):
+                one = left.pop()
+                try:
+                    _set_aside(sweep, one, dearest)
+                except BudgetError as error:
+                    passed, left = str(error), []
+                    break
+                tell(Update("started", one.run.task.number))
+                future = await asyncio.to_thread(_submit, client, sweep, one)
+                future.add_done_callback(lambda done, one=one: loop.call_soon_threadsafe(ended.put_nowait, (one, done)))
+                futures[one.run.task.number] = future
+            if not futures:
+                break
             one, future = await ended.get()
             del futures[one.run.task.number]
-            await _take(sweep, one, await asyncio.to_thread(_result, future))
+            _budget(sweep, one).settle(id(one.run), 0.0)
+            result = await asyncio.to_thread(_result, future)
+            await _take(sweep, one, result)
+            dearest = max(dearest, _cost(sweep, one, result))
             tell(Update("ended", one.run.task.number))
     finally:
         if futures:
             client.cancel(list(futures.values()))
+            for one in wanted:
+                _budget(sweep, one).settle(id(one.run), 0.0)
+    if passed:
+        raise BudgetError(passed)
+
+
+def _budget(sweep: Swept, one: Wanted) -> Budget:
+    asker: Any = sweep.order.asker(one.run.task.option("profile"))
+    budget: Budget = asker.budget
+    return budget
+
+
+def _at_once(client: Any, sweep: Swept) -> float:
+    """Return how many runs the cluster gets at once: all of them, unless each has to fit into what is left to spend."""
+    asker: Any = sweep.order.asker("")
+    return max(1, sum(client.nthreads().values())) if asker.budget.limit else float("inf")
+
+
+def _set_aside(sweep: Swept, one: Wanted, dearest: float) -> None:
+    """Set aside what a run takes, or what the dearest has taken: on a worker none is stopped in its middle."""
+    asker: Any = sweep.order.asker(one.run.task.option("profile"))
+    if limit := asker.budget.limit:
+        more = cost_ahead(one.request, asker.model, asker.price, limit)
+        asker.budget.reserve(id(one.run), 0.0, max(more, dearest))
+
+
+def _cost(sweep: Swept, one: Wanted, result: Reply | str) -> float:
+    asker: Any = sweep.order.asker(one.run.task.option("profile"))
+    return 0.0 if isinstance(result, str) else asker.price(result.model, result.usage) or 0.0
 
 
 def _submit(client: Any, sweep: Swept, one: Wanted) -> Any:
