@@ -37,7 +37,7 @@ def entry_of(spec: RunSpec, conversation: Conversation, *, notebook: str = "", s
     return Entry(
         spec.redact.text(prompt),
         notebook=notebook,
-        cell=spec.cell,
+        cell=spec.journal_cell,
         thread=conversation.name,
         backend=backend,
         endpoint=endpoint,

@@ -102,12 +102,14 @@ def _ask(magics: Config, prompt: str, options: Options, as_it_is: bool, resume: 
         # None for all of the notebook, which a run looks up itself.
         toolbox = None if options.tools is None else Toolbox(current().values()).select(options.tools)
         view = make_view(display_kind(), shell)
+    cell = cell_id(shell)
     said: PromptOptions = {
         "namespace": shell.user_ns,
         "template": not (as_it_is or options.raw),
         "cells": magics.log.cells,
         "show": _print_prompt if options.show_prompt else None,
-        "cell": "" if options.append or resume else cell_id(shell),
+        "cell": "" if options.append or resume else cell,
+        "journal_cell": cell,
         # What the cell says comes after, and so goes before what `%config` says.
         "instructions": magics.system,
         "tools": toolbox,
@@ -119,8 +121,8 @@ def _ask(magics: Config, prompt: str, options: Options, as_it_is: bool, resume: 
         return ask(view=view, **said)
     finally:
         view.close()  # where an error ended the run, no event does
-        if isinstance(view, LastingView) and said["cell"] and assistant.journal is not None:
-            view.linger(CellRuns(NotebookRuns.of(magics.session), assistant.journal, said["cell"]))
+        if isinstance(view, LastingView) and cell and assistant.journal is not None:
+            view.linger(CellRuns(NotebookRuns.of(magics.session), assistant.journal, cell))
 
 
 def _print_prompt(text: str) -> None:

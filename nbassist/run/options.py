@@ -40,6 +40,8 @@ class PromptOptions(TypedDict, total=False):
         The number of the turn to replace, from 1; the thread goes on from there.
     cell : str
         The id of the notebook cell: its earlier turn is replaced.
+    journal_cell : str
+        The id of the notebook cell that the journal names, where no turn is replaced; else that of `cell`.
     conversation : Conversation, optional
         In place of a thread.
     model, instructions, reasoning : str
@@ -85,6 +87,7 @@ class PromptOptions(TypedDict, total=False):
     thread: str
     turn: int | None
     cell: str
+    journal_cell: str
     conversation: Conversation | None
     model: str
     instructions: str | None
@@ -113,6 +116,7 @@ DEFAULTS: PromptOptions = {
     "thread": "",
     "turn": None,
     "cell": "",
+    "journal_cell": "",
     "conversation": None,
     "model": "",
     "instructions": None,

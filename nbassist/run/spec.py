@@ -87,8 +87,9 @@ class RunSpec:
         Replaces secrets.
     home : str
         What tells its endpoint from others.
-    cell, note : str
-        The notebook cell it came from, and one line for the view; both may be empty.
+    cell, journal_cell, note : str
+        The notebook cell whose turn it replaces, that which the journal names, and one line for the view; all may be
+        empty.
     cache : str
         How recorded replies are used; see `nbassist.journal.cache`.
     repeat : int
@@ -128,6 +129,7 @@ class RunSpec:
     redact: Redactor
     home: str
     cell: str
+    journal_cell: str
     note: str
     cache: str
     repeat: int
@@ -235,6 +237,7 @@ def make_spec(
         redact=Redactor(),
         home=defaults.home,
         cell=options["cell"],
+        journal_cell=options["journal_cell"] or options["cell"],
         note="; ".join(filter(None, (options["note"], filled.note))),
         cache=options["cache"] or defaults.cache,
         repeat=options["repeat"],

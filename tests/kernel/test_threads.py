@@ -61,6 +61,19 @@ def test_append_says_otherwise(notebook: Any, echo: Any) -> None:
     assert sent(echo) == ["one", "one"]
 
 
+def test_the_journal_has_the_runs_of_a_cell_whether_they_were_appended_or_not(notebook: Any, echo: Any) -> None:
+    ask(notebook, "one", "a")
+    ask(notebook, "two", "b", "--append")
+    ask(notebook, "three", "a", "--append")
+    ask(notebook, "four", "b", "--append")
+    ask(notebook, "five", "a")
+    assert sent(echo) == ["five"], "the turns after that of cell a are in the thread that is kept"
+    prompts = "[e.prompt for e in nbassist.journal.default_journal().entries(cell={!r})]"
+    notebook.run("import nbassist.journal")
+    assert notebook.run(prompts.format("a")).result == "['one', 'three', 'five']"
+    assert notebook.run(prompts.format("b")).result == "['two', 'four']"
+
+
 @pytest.mark.fresh_kernel
 def test_run_all_on_a_fresh_kernel_gives_the_same_thread_as_by_hand(notebook: Any, echo: Any) -> None:
     cells = [("one", "a"), ("two", "b"), ("three", "c")]
