@@ -88,4 +88,4 @@ def test_a_finished_reply_keeps_its_conveniences_and_nothing_is_broken_where_it_
             lab.shut_down()
             other = lab.folder / "finished-by-another.ipynb"
             other.write_text(saved.replace("Here is a plan", "Here is a plan"))
-            lab.open(page, other.name, kernel=False)
+            lab.open(page, other.name, kernel=False, load=True)

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+import test_frontends
 from test_looks import low_contrast
 
 pytestmark = pytest.mark.browser
@@ -15,6 +16,7 @@ import os
 os.environ.update(NBASSIST_BASE_URL={url!r}, NBASSIST_BACKEND="chat", NBASSIST_MODEL="scripted")
 %load_ext nbassist
 """
+front = test_frontends.front
 RUN = "window.jupyterapp.commands.execute('notebook:run-cell').then(() => 1)"
 
 
@@ -75,8 +77,36 @@ def test_the_runs_of_a_cell_are_gone_through_compared_and_rated_and_a_file_shows
     for trusted in (True, False):
         if not trusted:
             (lab.folder / name).write_text(json.dumps(saved).replace("How many?", "How many, then?"))
-        lab.open(page, name, kernel=False)
+        lab.open(page, name, kernel=False, load=not trusted)  # closed and opened again, and on another day
         page.wait_for_selector(".nbassist .nba-footer >> text=rated good")
         assert page.locator(".nba-bar, .nba-version, .nba-live").count() == 0
         assert "Loading widget" not in page.inner_text(".jp-Notebook")
     shots(page, "history-3-reopened")
+
+
+def test_other_frontends_have_the_bar_and_the_runs_of_the_cell(
+    front: Any, page: Any, shots: Any, endpoint: Any, wire: Any
+) -> None:
+    texts = ("There are **eleven** orders.", "There are **twelve** orders.")
+    streams = [wire.answer(wire.stream(wire.delta(content=text), wire.delta("stop"))) for text in texts]
+    endpoint.on("POST", CHAT, *streams)
+    ask = "_ = get_ipython().run_cell_magic('assistant', '', 'How many?')"
+    kind = front("history", SETUP.format(url=endpoint.url).replace("%load_ext", "%reload_ext") + ask)
+    page.wait_for_selector(".nba-bar [data-rate]")
+    page.wait_for_selector(".nbassist strong >> text=eleven")
+    if kind == "notebook":
+        page.click(".jp-Notebook .jp-Cell .cm-content")
+        page.keyboard.press("Control+Enter")
+    else:
+        page.evaluate("() => { Jupyter.notebook.execute_all_cells() }")
+    page.wait_for_selector(".nba-count >> text=2/2")
+    page.click("[aria-label='The run before']")
+    page.wait_for_selector(".nba-version strong >> text=eleven")
+    page.click(".nba-bar >> text=Compare")
+    page.wait_for_selector(".nba-version ins >> text=twelve")
+    shots(page, f"history-{kind}")
+    page.click("[aria-label='The run after']")
+    page.click(".nba-bar >> text=Compare")
+    page.click(".nba-bar [data-rate=good]")
+    page.wait_for_selector(".nba-footer >> text=rated good")
+    page.wait_for_selector(".nba-bar [data-rate=good][aria-pressed=true]")

@@ -31,6 +31,8 @@ class Bars {
   }
 
   look() {
+    // A notebook that was closed and opened again without its kernel has no bars; not all frontends say whether it is there.
+    if ("kernel" in (this.model.widget_manager ?? {}) && !this.model.widget_manager.kernel) return;
     for (const [place, cell] of this.known) {
       for (const mark of document.getElementsByClassName(place)) {
         if (!this.shown.has(mark)) this.shown.set(mark, new Bar(this, cell.place, mark));

@@ -182,7 +182,8 @@ def trouble(transcript: Transcript) -> str:
     if not said and not to_do:
         return ""
     tint = BAD if transcript.finish == "failed" else CARE
-    inside = "<br>".join(filter(None, (inert(said), f"<strong>{inert(to_do)}</strong>" if to_do else "")))
+    # What happened stands out, and what to do about it is read next.
+    inside = "<br>".join(filter(None, (f"<strong>{inert(said)}</strong>" if said else "", inert(to_do))))
     return f'<p class="nba-trouble" style="{_TROUBLE};background:{tint}">{inside}</p>\n'
 
 
