@@ -21,10 +21,6 @@ READY = {
     " && !!document.querySelector('.kernel_idle_icon')",
 }
 
-# The extension of widgets, and ours.
-EXTENDED = """!!Jupyter.notebook.kernel.widget_manager
-  && !!require("notebook/js/codecell").CodeCell.options_default.highlight_modes.magic_markdown"""
-
 
 @pytest.fixture(params=["notebook", "classic"])
 def front(request: pytest.FixtureRequest, lab: Any, page: Any) -> Any:
@@ -47,7 +43,7 @@ def front(request: pytest.FixtureRequest, lab: Any, page: Any) -> Any:
                 if "[ ]" not in page.inner_text(".jp-InputPrompt"):
                     break
         else:
-            page.wait_for_function(EXTENDED)  # its extensions load on their own time
+            page.wait_for_function("!!Jupyter.notebook.kernel.widget_manager")  # its extensions load on their own time
             page.evaluate("() => { Jupyter.notebook.execute_all_cells() }")
         return kind
 
