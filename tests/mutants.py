@@ -89,7 +89,8 @@ def mutants(path: Path) -> Iterator[tuple[int, str, str]]:
         ]
         change()
         line = getattr(node, "lineno", 1)
-        if '"""' not in lines[line - 1]:
+        # Neither texts nor decorators: whether a class is frozen is for the type checker to say.
+        if '"""' not in lines[line - 1] and not lines[line - 1].lstrip().startswith("@dataclass"):
             yield line, lines[line - 1].strip(), ast.unparse(ast.fix_missing_locations(tree))
 
 

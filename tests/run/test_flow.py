@@ -118,6 +118,10 @@ def test_endless_calls_end_at_the_limit_and_the_last_turn_is_asked_to_answer() -
     assert "4 turns" in play.outcome.detail
 
 
+def test_a_run_has_ten_turns_where_nothing_else_is_said() -> None:
+    assert len(Play(*different(12)).submitted) == 10
+
+
 def test_an_answer_in_the_last_turn_completes_the_run() -> None:
     assert Play(*different(3), ANSWER, max_turns=4).outcome.finish == "completed"
 
