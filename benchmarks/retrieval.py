@@ -24,11 +24,11 @@ from pathlib import Path
 from typing import Any
 
 from nbassist.documents.chunking import cut
-from nbassist.documents.kinds import kind_of, tidied
+from nbassist.documents.file_types import kind_of, tidied
 from nbassist.documents.parsers import PARSERS
 from nbassist.documents.reader import Page
 from nbassist.server.engine.llama_cpp import EmbeddingEngine
-from nbassist.server.hosted.search import claims, vectors
+from nbassist.server.hosted.search import indexing_leases, vectors
 from nbassist.server.hosted.search.embedding import Embedder
 from nbassist.server.hosted.search.passages import SearchQuery, find
 from nbassist.server.hosted.search.vector_cache import VectorCache
@@ -82,10 +82,10 @@ def fill(database: Database, found: Iterator[tuple[str, bytes]], most: int) -> t
         def work(connection: Any, name: str = name, content: bytes = content, cuts: Any = cuts) -> None:
             file_id = files.create(connection, name, "assistants", b"", 1)["id"]
             members.add(connection, store_id, [members.Addition(file_id)], 1)
-            waiting = claims.claim(connection, "bench", time.time() + 60, time.time())
+            waiting = indexing_leases.claim(connection, "bench", time.time() + 60, time.time())
             assert waiting is not None
-            claims.add_chunks(connection, "bench", waiting, 0, cuts)
-            claims.finish(connection, "bench", waiting.row["seq"], 1)
+            indexing_leases.add_chunks(connection, "bench", waiting, 0, cuts)
+            indexing_leases.finish(connection, "bench", waiting.row["seq"], 1)
 
         if cuts:
             database.transact(True, work)

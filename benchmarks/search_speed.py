@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from nbassist.documents.chunking import Chunk
-from nbassist.server.hosted.search import claims, vectors
+from nbassist.server.hosted.search import indexing_leases, vectors
 from nbassist.server.hosted.search.passages import SearchQuery, find
 from nbassist.server.hosted.search.vector_cache import VectorCache
 from nbassist.server.hosted.stores import members, stores
@@ -58,10 +58,10 @@ def fill(database: Database, language: Language, wanted: int) -> str:
         def work(connection: Any, number: int = number, cuts: list[Chunk] = cuts) -> None:
             file_id = files.create(connection, f"{number}.txt", "assistants", b"", 1)["id"]
             members.add(connection, store_id, [members.Addition(file_id)], 1)
-            waiting = claims.claim(connection, "bench", time.time() + 600, time.time())
+            waiting = indexing_leases.claim(connection, "bench", time.time() + 600, time.time())
             assert waiting is not None
-            claims.add_chunks(connection, "bench", waiting, 0, cuts)
-            claims.finish(connection, "bench", waiting.row["seq"], 1)
+            indexing_leases.add_chunks(connection, "bench", waiting, 0, cuts)
+            indexing_leases.finish(connection, "bench", waiting.row["seq"], 1)
             added = vectors.missing(connection, MODEL, PER_FILE)
             vectors.keep(connection, MODEL, {chunk: language.vectors(WINDOWS) for chunk, _ in added})
 

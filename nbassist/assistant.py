@@ -18,15 +18,15 @@ from .errors import SettingsError
 from .journal import Journal, Recording, entry_of
 from .journal.cache import CachedBackend, CacheMode, Store, check_mode
 from .reply import RecordedRun, Recorder, Reply
-from .run.bare_errors import astream_bare, bare_errors, stream_bare
 from .run.driver import Driver
 from .run.flow import Limits
 from .run.meter import Budget, Paid
 from .run.options import PromptOptions, Tools, by_name, complete, spelled_out
 from .run.run_lock import beside
+from .run.short_tracebacks import astream_bare, bare_errors, stream_bare
 from .run.spec import RunSpec, make_spec
 from .threads import Threads
-from .threads.kept_run import KeptRun
+from .threads.stored_run import KeptRun
 from .tools import Ask
 
 if TYPE_CHECKING:

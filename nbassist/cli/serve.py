@@ -211,7 +211,7 @@ def _interpreter(options: argparse.Namespace) -> Sandbox | None:
         return None
     if find_spec("jupyter_client") is None:
         raise LocalUnavailableError(f"--code-interpreter needs packages: {pip_install('interpreter')}")
-    from ..server.hosted.interpreter import probes
+    from ..server.hosted.interpreter import escape_probes
     from ..server.hosted.interpreter.landlock import sandbox_here
     from ..server.hosted.interpreter.unsafe import WARNING, Unconfined
 
@@ -223,8 +223,8 @@ def _interpreter(options: argparse.Namespace) -> Sandbox | None:
         sys.stderr.write(f"{WARNING}\n")
     else:
         sandbox = sandbox_here(*given)
-        probes.check(sandbox)
-    probes.check_kernel(sandbox)
+        escape_probes.check(sandbox)
+    escape_probes.check_kernel(sandbox)
     return sandbox
 
 

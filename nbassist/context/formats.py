@@ -12,9 +12,9 @@ from typing import Any
 
 from ..errors import UsageError
 from ..tools.results import bounded_json, tables
+from ..tools.results.lazy_values import is_lazy, unread
 from ..tools.results.reprs import LIMIT, brief, cut, is_collection, own_text, short_repr, without_addresses
 from ..tools.results.tables import Rows, rows_of
-from ..tools.results.unread import is_lazy, unread
 from .introspection import bounded_in_time
 
 _HEAD = 5

@@ -15,9 +15,9 @@ from ..core.messages import Text
 from ..errors import UsageError
 from ..tools.guards import within
 from ..tools.results import bounded_json, tables
+from ..tools.results.lazy_values import name_of, unread
 from ..tools.results.reprs import LIMIT, clean, cut, own_text, short_repr, without_addresses
 from ..tools.results.result import image_type
-from ..tools.results.unread import name_of, unread
 from .namespace import nearest
 
 _KNOWN: tuple[type, ...] = (

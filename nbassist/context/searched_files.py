@@ -8,7 +8,7 @@ from pathlib import Path
 from ..core.messages import Part, Text
 from ..documents.file_index import FileIndex, FoundPassage
 from ..tools import Tool
-from ..tools.citing import SEARCH_TOOLS, MarkedPassage, plain_name, told
+from ..tools.citation_marks import SEARCH_TOOLS, MarkedPassage, plain_name, told
 from .attachments import attach_files
 
 NAME = SEARCH_TOOLS[1]

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from ..errors import UsageError
 from .chunking import cut
-from .kept_vectors import KeptVectors
-from .meaning import Embed, Meanings
+from .embedding_cache import KeptVectors
+from .embedding_index import Embed, Meanings
 from .reader import UnreadableFileError, read_now
 from .terms import Coverage, fused, terms
 

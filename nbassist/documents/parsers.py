@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, TypeAlias
 
-from .kinds import decoded
+from .file_types import decoded
 
 Pages: TypeAlias = Iterator[tuple[int | None, str]]
 _BLOCKS_TEXT = """

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .kinds import decoded, kind_of, tidied
+from .file_types import decoded, kind_of, tidied
 
 _MEMORY = 1024 * 1024 * 1024
 _CPU_SECONDS = 60
@@ -134,7 +134,7 @@ async def _run(kind: str, content: bytes, limits: ReadingLimits) -> tuple[list[d
 
 def _command(kind: str, limits: ReadingLimits) -> list[str]:
     numbers = (str(limits.memory), str(limits.cpu_seconds), str(limits.characters))
-    return [sys.executable, "-P", "-m", f"{__package__}.child", kind, *numbers]
+    return [sys.executable, "-P", "-m", f"{__package__}.reader_process", kind, *numbers]
 
 
 def _lines(said: bytes) -> list[dict[str, Any]]:

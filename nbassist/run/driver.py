@@ -31,7 +31,7 @@ from ..core.messages import Request
 from ..core.protocols import Backend, KnowingBackend, Look
 from ..errors import BudgetError, ConversationError, NbassistError, RequestRefusedError
 from ..tools import Approvals, Ask
-from ..tools.citing import Citing
+from ..tools.citation_marks import Citing
 from .background import BackgroundRun
 from .endings import Ending
 from .flow import CallTools, Outcome, Submit, Tell, run_flow

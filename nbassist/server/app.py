@@ -21,7 +21,7 @@ from .access.tokens import Rates, Tokens
 from .api import assistants, files, passthrough, runs, service, threads
 from .api.errors import ApiError
 from .config import ServerConfig
-from .hosted.interpreter import probes
+from .hosted.interpreter import escape_probes
 from .hosted.stores import routes as vector_stores
 from .observe.metrics import Metrics
 from .observe.middleware import Observe
@@ -46,7 +46,7 @@ def create_app(config: ServerConfig, *, on_idle: Callable[[], None] | None = Non
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         # Opening may migrate the store.
         if config.interpreter is not None and config.interpreter.is_confined:
-            await asyncio.to_thread(probes.check, config.interpreter)
+            await asyncio.to_thread(escape_probes.check, config.interpreter)
         database = await asyncio.to_thread(Database, config.store_url)
         app.state.server = server = Server(config, database, on_idle, metrics)
         server.start()

@@ -283,7 +283,7 @@ class Runs(RunList):
 
     def prompt(self, number: int) -> Prompt:
         """Return the wording of a run as an object, with its name, its hash and its parent."""
-        from .prompts.family import prompt_of
+        from .prompts.prompt_lineage import prompt_of
 
         task = self.run(number).task
         return prompt_of(self.plan, task.variant, task.template)

@@ -26,7 +26,7 @@ from .evaluation.judge import Rubric, make_rubric
 from .evaluation.measures import RatingBook
 from .evaluation.pairs import BlindPairs, JudgedPairs, pair_prompts, pair_verdict, read_pairs
 from .plan import Plan, make_plan, plan_of
-from .prompts.family import scored_prompts
+from .prompts.prompt_lineage import scored_prompts
 from .rate_limiter import Pace
 from .remote.dask import run_on
 from .run_list import SweepRun, Update

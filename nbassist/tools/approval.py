@@ -18,7 +18,7 @@ from ..errors import ToolError
 from . import capture
 from .definition import Tool
 from .results.reprs import cut
-from .schema.mistakes import Mistakes
+from .schema.argument_errors import Mistakes
 
 Ask: TypeAlias = Callable[[ApprovalAsked], ApprovalAnswered]
 """Asks the person about one call; called on the thread that runs the tools. An interrupt may come out of it."""

@@ -16,7 +16,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from ..core.events import MimeBundle
-from . import guards, stand_ins
+from . import guards, stream_redirects
 from .descriptors import Descriptors, belong_to_a_kernel
 from .results.figures import bundle_of_figure, is_figure, with_picture
 from .results.reprs import clean, cut
@@ -278,7 +278,7 @@ def _install() -> None:
     """Put the stand-ins in place, and take what is written below Python's streams."""
     global _descriptors
     shell = _shell()
-    stand_ins.put(_ready, uncaptured, shell)
+    stream_redirects.put(_ready, uncaptured, shell)
     guards.guard(lambda: _found() is not None, shell)
     if _descriptors is None and belong_to_a_kernel():
         # What was printed before the call goes where it went, before the descriptors are another's.
@@ -293,7 +293,7 @@ def _remove() -> None:
         _descriptors.end()
         _descriptors = None
     guards.unguard(_shell())
-    stand_ins.take_away(_shell())
+    stream_redirects.take_away(_shell())
 
 
 def has_page() -> bool:

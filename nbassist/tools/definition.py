@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..core.messages import ToolSpec
 from ..errors import ToolError
-from .schema.mistakes import Mistakes
+from .schema.argument_errors import Mistakes
 
 if TYPE_CHECKING:
     from .schema.signature import Parameters

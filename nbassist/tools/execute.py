@@ -22,9 +22,9 @@ from .definition import Tool
 from .guards import TimeUp, can_interrupt, time_limit, within
 from .results.bounded_json import draw
 from .results.figures import open_figures, take_new
+from .results.lazy_values import name_of
 from .results.reprs import clean
 from .results.result import ToolResult, images_for_model, marked, one_line, printed, to_text, traceback_of
-from .results.unread import name_of
 
 Watch: TypeAlias = Callable[[str, Look], None]
 _SECONDS = 5.0  # for what an object says of itself

@@ -23,7 +23,7 @@ from .definition import Tool
 from .execute import Execution, Watch
 from .results.bounded_json import to_json
 from .results.reprs import LIMIT, clean
-from .schema.mistakes import Mistakes
+from .schema.argument_errors import Mistakes
 
 ToolEvent: TypeAlias = ApprovalAsked | ApprovalAnswered | ToolFinished
 Preparing: TypeAlias = Generator[ApprovalAsked | ApprovalAnswered, ApprovalAnswered | None, "Execution | ToolFinished"]

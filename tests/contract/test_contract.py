@@ -25,7 +25,7 @@ from nbassist.core.events import (
     TurnStarted,
 )
 from nbassist.errors import BackendError, StreamBrokenError
-from nbassist.tools.citing import MarkedPassage, told
+from nbassist.tools.citation_marks import MarkedPassage, told
 
 TEXTS = ("Größe ", "of 表: ", "😀 done")
 WHOLE = "".join(TEXTS)

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nbassist.documents.embedding_cache import KeptVectors
 from nbassist.documents.file_index import FileIndex
-from nbassist.documents.kept_vectors import KeptVectors
 from nbassist.errors import ModelFileError, UsageError
 
 

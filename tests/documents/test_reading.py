@@ -12,7 +12,7 @@ import pytest
 
 from nbassist.documents import reader
 from nbassist.documents.chunking import count_tokens, cut
-from nbassist.documents.kinds import kind_of
+from nbassist.documents.file_types import kind_of
 from nbassist.documents.reader import Page, ReadingLimits, UnreadableFileError, read_file
 
 

@@ -20,8 +20,8 @@ from nbassist.errors import UsageError
 from nbassist.journal import Journal
 from nbassist.sweep import Runs, Sweep
 from nbassist.sweep.plan import make_plan
-from nbassist.sweep.prompts.family import Family
 from nbassist.sweep.prompts.improve import Improvement, read_proposal
+from nbassist.sweep.prompts.prompt_lineage import Family
 from nbassist.sweep.prompts.suite import Suite, got_worse, likeness, suite_of_turns
 from nbassist.sweep.view import make_sweep_view, run_and_judge
 

@@ -15,7 +15,7 @@ from nbassist.core.messages import Text
 from nbassist.errors import ConversationError
 from nbassist.testing import Say, ScriptedBackend
 from nbassist.threads import History, Threads, ThreadStorage, place
-from nbassist.threads import kept_run as keeping
+from nbassist.threads import stored_run as keeping
 
 
 def turn(conversation: Conversation, prompt: str, cell: str = "") -> None:

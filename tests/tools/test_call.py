@@ -16,7 +16,7 @@ from nbassist.core.events import ToolFinished
 from nbassist.core.messages import ToolCall
 from nbassist.errors import ToolError
 from nbassist.tools import Approvals, Tool, Toolbox
-from nbassist.tools.stand_ins import _Stream
+from nbassist.tools.stream_redirects import _Stream
 
 
 def calls(*pairs: tuple[str, dict[str, Any] | str]) -> list[ToolCall]:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import AfterValidator, Field
 
-from nbassist.tools.schema.mistakes import Mistakes
+from nbassist.tools.schema.argument_errors import Mistakes
 from nbassist.tools.schema.signature import describe
 from nbassist.tools.schema.validate import read_arguments
 

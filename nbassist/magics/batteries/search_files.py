@@ -11,11 +11,11 @@ from typing import Any
 from ...config.paths import data_file
 from ...config.settings import makes_vectors
 from ...context.searched_files import shown
+from ...documents.embedding_cache import KeptVectors
 from ...documents.file_index import FileIndex
-from ...documents.kept_vectors import KeptVectors
 from ...server import launcher
 from ...tools import Tool
-from ...tools.citing import SEARCH_TOOLS
+from ...tools.citation_marks import SEARCH_TOOLS
 
 NAME = SEARCH_TOOLS[0]
 _SECONDS = 60.0

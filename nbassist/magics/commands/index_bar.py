@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...display.view import surface
-from ...documents.meaning import Meanings
+from ...documents.embedding_index import Meanings
 from ..table import Table
 
 _CELLS = 20

@@ -53,7 +53,7 @@ def _turns(conversation: Conversation) -> list[tuple[str, str]]:
 
 def prompts(magics: Config, words: list[str]) -> Any:
     """Show the wordings that this notebook's sweeps have scored, as a tree: which came from which, and how it did."""
-    from ...sweep.prompts.family import Family
+    from ...sweep.prompts.prompt_lineage import Family
 
     nothing_more("prompts", words)
     shelf = magics.session.threads.shelf

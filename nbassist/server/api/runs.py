@@ -20,8 +20,8 @@ from .bodies import MetadataModify, RunCreate, RunSettings, ThreadCreate, Thread
 from .checks import check_page, check_query, wants_found
 from .event_stream import Channel, RunEventStream
 from .field_checks import HOSTED_TOOLS
+from .idempotency import answer_again, keyed_id
 from .request_body import read_model
-from .sent_again import answer_again, keyed_id
 from .threads import add_thread, message_fields, thread_fields, wake_for
 
 _NO_COLUMN = ("stream", "thread", "tool_resources", "additional_messages")

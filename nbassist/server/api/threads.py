@@ -17,8 +17,8 @@ from ..store import messages, threads
 from ..text import IDENTIFIER
 from .bodies import MessageCreate, MetadataModify, ThreadCreate, ThreadModify
 from .checks import check_page
+from .idempotency import keyed_id
 from .request_body import read_model
-from .sent_again import keyed_id
 
 
 def message_fields(body: MessageCreate) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from ...errors import ToolError
 from ..definition import Tool
 from ..results.reprs import cut
 from ..results.result import ToolResult
-from ..schema.mistakes import Mistakes
+from ..schema.argument_errors import Mistakes
 from ..schema.validate import read_object
 
 _NO_NAME = re.compile(r"[^a-zA-Z0-9_-]")

@@ -17,9 +17,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from itertools import islice
 from typing import Any
 
+from .lazy_values import unread
 from .reprs import own_text, short_repr
 from .tables import Rows
-from .unread import unread
 
 _ATOMS = (bool, int, float, str, type(None))
 _WRITTEN = (datetime.date, datetime.time, decimal.Decimal, fractions.Fraction, uuid.UUID, pathlib.PurePath, complex)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-from .unread import unread
+from .lazy_values import unread
 
 LIMIT = 20_000
 """Characters of a result that the model gets."""

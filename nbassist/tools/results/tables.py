@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from .unread import name_of
+from .lazy_values import name_of
 
 # More than a text of bounded length can hold; a table may have a hundred thousand.
 _TAKEN_COLUMNS = 500

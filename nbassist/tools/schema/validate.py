@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from .mistakes import Mistakes
+from .argument_errors import Mistakes
 from .signature import Parameters
 
 _BRANCHES = frozenset({"int", "str", "float", "bool", "none", "dict", "list"})

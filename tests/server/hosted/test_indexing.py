@@ -20,7 +20,7 @@ import pytest
 from sqlalchemy import func, select, text
 
 from nbassist.documents.chunking import Chunk
-from nbassist.server.hosted.search import claims, fulltext_index, indexer
+from nbassist.server.hosted.search import fulltext_index, indexer, indexing_leases
 from nbassist.server.hosted.search.indexer import Indexer
 from nbassist.server.hosted.search.passages import SearchQuery, find
 from nbassist.server.hosted.stores import members, stores
@@ -74,19 +74,19 @@ def words_kept(database: Database) -> int:
 def test_a_file_of_which_a_killed_server_read_a_part_is_read_anew_and_found_once(database: Database) -> None:
     store_id = added(database, b"Bees make honey.")
     now = time.time()
-    waiting = database.transact(True, lambda connection: claims.claim(connection, "killed", now - 1, now - 60))
+    waiting = database.transact(True, lambda connection: indexing_leases.claim(connection, "killed", now - 1, now - 60))
     assert waiting is not None
     half = [Chunk("Bees make", 0, None)]
-    assert database.transact(True, lambda connection: claims.add_chunks(connection, "killed", waiting, 0, half))
+    assert database.transact(True, lambda c: indexing_leases.add_chunks(c, "killed", waiting, 0, half))
     wanted = SearchQuery(["bees"])
     assert database.transact(False, lambda connection: find(connection, [store_id], wanted)) == []
     read_all(database, store_id)
     [found] = database.transact(False, lambda connection: find(connection, [store_id], wanted))
     assert found.text == "Bees make honey."
     # The killed one, should it come back, writes nothing more.
-    assert not database.transact(True, lambda connection: claims.add_chunks(connection, "killed", waiting, 1, half))
+    assert not database.transact(True, lambda c: indexing_leases.add_chunks(c, "killed", waiting, 1, half))
     database.transact(
-        True, lambda connection: claims.finish(connection, "killed", waiting.row["seq"], 0, {"code": "x"})
+        True, lambda connection: indexing_leases.finish(connection, "killed", waiting.row["seq"], 0, {"code": "x"})
     )
     assert database.transact(False, lambda c: stores.tallies(c, [store_id]))[store_id][0] == {"completed": 1}
 
@@ -95,7 +95,7 @@ def test_of_two_servers_each_takes_other_files(database: Database) -> None:
     added(database, b"one", b"two")
     now = time.time()
     taken = [
-        database.transact(True, lambda connection, name=name: claims.claim(connection, name, now + 30, now))
+        database.transact(True, lambda connection, name=name: indexing_leases.claim(connection, name, now + 30, now))
         for name in ("one", "two", "three")
     ]
     assert [waiting and waiting.content for waiting in taken] == [b"one", b"two", None]
@@ -120,7 +120,7 @@ def test_a_cancelled_batch_leaves_the_files_that_were_not_read_cancelled(databas
     row = database.transact(True, lambda connection: members.cancel_batch(connection, store_id, batch_id))
     assert row["cancelled"]
     assert database.transact(False, lambda c: members.batch_states(c, batch_id)) == {"cancelled": 1}
-    assert not database.transact(False, lambda connection: claims.any_waiting(connection, time.time()))
+    assert not database.transact(False, lambda connection: indexing_leases.any_waiting(connection, time.time()))
 
 
 def test_a_run_is_answered_while_a_file_is_being_read(

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Connection
 
 from nbassist.documents.chunking import Chunk
-from nbassist.server.hosted.search import claims, vectors
+from nbassist.server.hosted.search import indexing_leases, vectors
 from nbassist.server.hosted.search.passages import SearchQuery, find
 from nbassist.server.hosted.search.vector_cache import VectorCache
 from nbassist.server.hosted.stores import members, stores
@@ -33,11 +33,11 @@ def add_file(database: Database, store_id: str, *texts: str) -> str:
     def work(connection: Connection) -> str:
         file_id = str(files.create(connection, f"{texts[0]}.txt", "assistants", b"", 1)["id"])
         members.add(connection, store_id, [members.Addition(file_id)], 1)
-        waiting = claims.claim(connection, "test", time.time() + 60, time.time())
+        waiting = indexing_leases.claim(connection, "test", time.time() + 60, time.time())
         assert waiting is not None
         cuts = [Chunk(text, place * 10, None) for place, text in enumerate(texts)]
-        claims.add_chunks(connection, "test", waiting, 0, cuts)
-        claims.finish(connection, "test", waiting.row["seq"], 1)
+        indexing_leases.add_chunks(connection, "test", waiting, 0, cuts)
+        indexing_leases.finish(connection, "test", waiting.row["seq"], 1)
         return file_id
 
     return database.transact(True, work)

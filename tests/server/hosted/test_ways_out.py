@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from nbassist.errors import LocalUnavailableError
-from nbassist.server.hosted.interpreter import probes, seccomp
+from nbassist.server.hosted.interpreter import escape_probes, seccomp
 from nbassist.server.hosted.interpreter import sandbox as module
 from nbassist.server.hosted.interpreter.landlock import Landlocked
 from nbassist.server.hosted.interpreter.sandbox import Sandbox, SandboxLimits
@@ -272,8 +272,8 @@ def test_the_ways_would_be_seen_if_they_led_out(tmp_path: Path) -> None:
 
 
 def test_the_probes_find_that_the_sandbox_holds(sandbox: Sandbox) -> None:
-    probes.check(sandbox)
-    probes.check_kernel(sandbox)
+    escape_probes.check(sandbox)
+    escape_probes.check_kernel(sandbox)
 
 
 @pytest.mark.parametrize(
@@ -297,7 +297,7 @@ def test_the_probes_refuse_a_sandbox_with_a_hole(
 
     monkeypatch.setattr(Sandbox, "_arguments", without)
     with pytest.raises(LocalUnavailableError, match=rf"does not hold.*({found})"):
-        probes.check(bubblewrap)
+        escape_probes.check(bubblewrap)
 
 
 def test_the_probes_refuse_a_sandbox_on_the_machines_network(
@@ -312,27 +312,27 @@ def test_the_probes_refuse_a_sandbox_on_the_machines_network(
 
     monkeypatch.setattr(Sandbox, "_arguments", shared)
     with pytest.raises(LocalUnavailableError, match="open a port of the machine's"):
-        probes.check(bubblewrap)
+        escape_probes.check(bubblewrap)
 
 
 def test_without_bubblewrap_there_is_no_interpreter(bubblewrap: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module.shutil, "which", lambda *_, **__: None)  # type: ignore[attr-defined]
     with pytest.raises(LocalUnavailableError, match="apt install bubblewrap"):
-        probes.check(bubblewrap)
+        escape_probes.check(bubblewrap)
 
 
 # Any other user has no root to give up, and nothing that could be refused.
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can try to run it as root")
 def test_root_runs_nothing_as_root(bubblewrap: Sandbox) -> None:
     with pytest.raises(LocalUnavailableError, match="--interpreter-user"):
-        probes.check(Sandbox(bubblewrap.python, "root"))
+        escape_probes.check(Sandbox(bubblewrap.python, "root"))
     with pytest.raises(LocalUnavailableError, match="no user"):
-        probes.check(Sandbox(bubblewrap.python, "nobody-of-this-name"))
+        escape_probes.check(Sandbox(bubblewrap.python, "nobody-of-this-name"))
 
 
 def test_an_interpreter_that_does_not_run_is_refused(bubblewrap: Sandbox) -> None:
     with pytest.raises(LocalUnavailableError, match="does not run"):
-        probes.check(Sandbox("/nowhere/python3"))
+        escape_probes.check(Sandbox("/nowhere/python3"))
 
 
 def test_a_machine_without_a_filter_is_refused() -> None:

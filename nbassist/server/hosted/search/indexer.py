@@ -21,7 +21,7 @@ from ....documents.reader import Page, ReadingLimits, UnreadableFileError, read_
 from ...store import files
 from ...store.database import Database
 from ..stores import members, stores
-from . import claims, vectors
+from . import indexing_leases, vectors
 from .embedding import Embedder, EmbeddingError
 
 log = logging.getLogger("nbassist.server")
@@ -69,7 +69,7 @@ class Indexer:
     async def settled(self, store_ids: list[str], seconds: float) -> int:
         """Wait until the files of those stores are read, but no longer than that; return how many are not."""
         deadline = time.monotonic() + seconds
-        while left := await self._database.read(claims.being_read, store_ids):
+        while left := await self._database.read(indexing_leases.being_read, store_ids):
             remaining = deadline - time.monotonic()
             if remaining <= 0:
                 return left
@@ -116,9 +116,9 @@ class Indexer:
         if await self._database.read(files.expired, int(now)):
             await self._database.write(members.expire_files, int(now))
         # A glance first: an idle server writes nothing.
-        if not await self._database.read(claims.any_waiting, now):
+        if not await self._database.read(indexing_leases.any_waiting, now):
             return False
-        waiting = await self._database.write(claims.claim, self._owner, now + _LEASE_SECONDS, now)
+        waiting = await self._database.write(indexing_leases.claim, self._owner, now + _LEASE_SECONDS, now)
         if waiting is None:
             return False
         await self._read(waiting)
@@ -126,12 +126,12 @@ class Indexer:
             self._done.notify_all()
         return True
 
-    async def _read(self, waiting: claims.Waiting) -> None:
+    async def _read(self, waiting: indexing_leases.Waiting) -> None:
         seq = waiting.row["seq"]
         keeping = asyncio.create_task(self._hold(seq))
         try:
             size = await self._index(waiting)
-            await self._database.write(claims.finish, self._owner, seq, size)
+            await self._database.write(indexing_leases.finish, self._owner, seq, size)
         except UnreadableFileError as error:
             await self._fail(seq, error.code, str(error))
         # Whatever a file does to us, the next one is read.
@@ -144,13 +144,13 @@ class Indexer:
     async def _hold(self, seq: int) -> None:
         while True:
             await asyncio.sleep(_LEASE_SECONDS / 3)
-            await self._database.write(claims.renew, self._owner, seq, time.time() + _LEASE_SECONDS)
+            await self._database.write(indexing_leases.renew, self._owner, seq, time.time() + _LEASE_SECONDS)
 
     async def _fail(self, seq: int, code: str, message: str) -> None:
         error = {"code": code, "message": message[:500]}
-        await self._database.write(claims.finish, self._owner, seq, 0, error)
+        await self._database.write(indexing_leases.finish, self._owner, seq, 0, error)
 
-    async def _index(self, waiting: claims.Waiting) -> int:
+    async def _index(self, waiting: indexing_leases.Waiting) -> int:
         """Cut a file and add its chunks; return the bytes that they take."""
         if waiting.content is None:
             raise UnreadableFileError("invalid_file", "the file was deleted")
@@ -160,7 +160,7 @@ class Indexer:
         found = await asyncio.to_thread(_all, pages, numbers)
         for first in range(0, len(found), _AT_ONCE):
             part = found[first : first + _AT_ONCE]
-            if not await self._database.write(claims.add_chunks, self._owner, waiting, first, part):
+            if not await self._database.write(indexing_leases.add_chunks, self._owner, waiting, first, part):
                 return 0
         return sum(len(chunk.text.encode()) for chunk in found) or 1
 

@@ -11,7 +11,7 @@ from typing import Any
 from ..core.installing import pip_install
 from ..errors import NbassistError
 from .chunking import windows
-from .kept_vectors import KeptVectors
+from .embedding_cache import KeptVectors
 
 Embed = Callable[[Sequence[str]], Sequence[Sequence[float]]]
 """Returns the vector of each text; raises `NbassistError` or `OSError` where there are none now."""

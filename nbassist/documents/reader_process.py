@@ -1,4 +1,4 @@
-"""The process in which a file is read: `python -m nbassist.documents.child KIND MEMORY SECONDS CHARACTERS`.
+"""The process in which a file is read: `python -m nbassist.documents.reader_process KIND MEMORY SECONDS CHARACTERS`.
 
 The file comes on standard input. The answer is lines of JSON on standard output: `{"page", "text"}` for each page, then
 `{"end": ""}`, or `{"end": "why it can't be read"}`. A process that ends without such a line was ended by its limits.
@@ -11,7 +11,7 @@ import sys
 from typing import Any
 
 from ..core.installing import pip_install
-from .kinds import tidied
+from .file_types import tidied
 from .parsers import PARSERS, NoTextError
 
 

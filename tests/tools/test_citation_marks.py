@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nbassist.core.events import CitationAdded, TextDelta, TurnEnded
 from nbassist.core.messages import Message, ToolOutput
-from nbassist.tools.citing import Citing, MarkedPassage, passages_in, plain_name, told
+from nbassist.tools.citation_marks import Citing, MarkedPassage, passages_in, plain_name, told
 
 BEES = MarkedPassage("bees.md", 1, None, "Bees make honey.\n\nIn summer.")
 COWS = MarkedPassage("cows.pdf", 12, 3, "Cows give milk.")
