@@ -87,8 +87,8 @@ def follow(batch_id: str, wire: str, told: Any, wait: float) -> Generator[Step, 
     found: dict[str, list[Event] | str] = {}
     for name in ("output_file_id", "error_file_id"):
         if file_id := loose_json.text(batch.get(name)):
-            data: bytes = yield Fetch(f"/files/{file_id}/content", _MOST)
-            found.update(_answers(data, wire))
+            data: bytes | None = yield Fetch(f"/files/{file_id}/content", _MOST)
+            found.update(_answers(data or b"", wire))
     # A batch that expired or was cancelled still has files, of what was done by then.
     if not found and state.status != "completed":
         errors = loose_json.listing(loose_json.mapping(batch.get("errors")).get("data"))

@@ -27,6 +27,7 @@ from .events import (
     ToolArgumentsDelta,
     ToolCallReady,
     ToolFinished,
+    Warned,
 )
 from .messages import ToolCall
 
@@ -91,10 +92,15 @@ class Redactor:
                 changed = replace(event, text=self.text(event.text), output=self.text(event.output))
             case CitationAdded():
                 # A file is bytes, in which nothing can be replaced: one that holds a secret does not come.
-                held = event.data.decode("latin-1")
-                data = event.data if self.text(held) == held else b""
+                held = event.data.decode("utf-8", "replace")
                 title, url, passage = map(self.text, (event.title, event.url, event.passage))
+                data = event.data
+                if self.text(held) != held:
+                    # The passage is its beginning, and may be cut within the secret.
+                    data, passage = b"", passage[: self.unfinished(passage)]
                 changed = replace(event, title=title, url=url, passage=passage, data=data)
+            case Warned():
+                changed = replace(event, text=self.text(event.text))
         return changed  # type: ignore[no-any-return]
 
     def calls(self, calls: Iterable[ToolCall]) -> tuple[ToolCall, ...]:

@@ -150,6 +150,27 @@ def test_a_file_that_the_interpreter_wrote_comes_with_the_reply(endpoint: Any, w
     assert 'download="a.csv"' in reply._repr_mimebundle_()["text/html"]
 
 
+@pytest.mark.parametrize(
+    ("status", "data", "line"),
+    [
+        (200, b"x" * (1024 * 1024 + 1), "a.csv stays at the endpoint: it is over 1 MiB"),
+        (404, b"{}", "a.csv is not at the endpoint any more; run the cell again to have it made anew"),
+    ],
+)
+def test_a_file_that_does_not_come_stays_a_source_with_a_line_why(
+    endpoint: Any, wire: Any, assistant: Assistant, status: int, data: bytes, line: str
+) -> None:
+    link = "sandbox:/mnt/data/a.csv"
+    cited = {"type": "file_path", "text": link, "start_index": 5, "file_path": {"file_id": "file_2"}}
+    text = {"type": "text", "text": {"value": f"[it]({link})", "annotations": [cited]}}
+    script(endpoint, wire, ("message.completed", {"id": "msg_1", "content": [text]}))
+    endpoint.json("GET", "/files/file_2", {"id": "file_2", "filename": "a.csv"})
+    endpoint.on("GET", "/files/file_2/content", wire.answer([data], status=status))
+    reply = assistant.ask("go")
+    assert CitationAdded("a.csv", marker=link) in reply.events
+    assert (reply.finish, Warned(line) in reply.events) == ("completed", True)
+
+
 def test_a_picture_that_can_not_be_fetched_is_told_by_its_id(endpoint: Any, wire: Any, assistant: Assistant) -> None:
     message = {"id": "msg_1", "content": [{"type": "image_file", "image_file": {"file_id": "file_9"}}]}
     script(endpoint, wire, ("message.completed", message))

@@ -140,9 +140,11 @@ def test_a_citation_of_a_file_that_was_searched_comes_with_its_best_passage(resp
     assert CitationAdded("a.pdf", passage="best") in events
 
 
-def test_the_text_of_what_was_found_is_asked_for_with_a_file_search_alone() -> None:
+def test_what_was_found_and_what_the_code_printed_is_asked_for_with_these_tools_alone() -> None:
     search: Any = {"type": "file_search", "vector_store_ids": ["vs_1"]}
-    for tools, include in (([search], ["file_search_call.results"]), ([{"type": "web_search"}], None)):
+    code: Any = {"type": "code_interpreter", "container": {"type": "auto"}}
+    both = ["file_search_call.results", "code_interpreter_call.outputs"]
+    for tools, include in (([search], both[:1]), ([code], both[1:]), ([code, search], both), ([{"type": "web"}], None)):
         request = Request(model="m", messages=(Message("user", (Text("Hi"),)),), parameters={"tools": tools})
         assert build_responses_request(request).get("include") == include
 

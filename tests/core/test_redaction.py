@@ -17,7 +17,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nbassist import Assistant
-from nbassist.core.events import CitationAdded, Event, ReasoningDelta, TextDelta, ToolFinished, TurnEnded, TurnStarted
+from nbassist.core.events import (
+    CitationAdded,
+    Event,
+    ReasoningDelta,
+    TextDelta,
+    ToolFinished,
+    TurnEnded,
+    TurnStarted,
+    Warned,
+)
 from nbassist.core.redaction import Redactor
 
 ENVIRON = {
@@ -253,3 +262,16 @@ def test_a_source_shows_no_secret_and_a_file_that_holds_one_does_not_come() -> N
     assert "s3cr3t" not in changed.passage
     assert changed.data == b""
     assert redact.event(CitationAdded("a.md", data=b"\xff plain")) == CitationAdded("a.md", data=b"\xff plain")
+
+
+def test_a_passage_that_is_cut_within_a_secret_shows_no_half_of_it_and_no_letter_hides_one() -> None:
+    redact = Redactor({"OPENAI_API_KEY": "schlüssel-1234"})
+    data = "the key: schlüssel-1234".encode()
+    for whole in (data, b"\xff" + data):
+        changed = redact.event(CitationAdded("a.md", passage="the key: schlüssel", data=whole))
+        assert (changed.passage, changed.data) == ("the key: ", b"")
+
+
+def test_a_warning_names_no_secret() -> None:
+    redact = Redactor(ENVIRON)
+    assert redact.event(Warned("sk-abcdefgh.csv stays at the endpoint")).text.startswith("[OPENAI_API_KEY].csv")

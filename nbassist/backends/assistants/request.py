@@ -14,6 +14,7 @@ from ...errors import BackendError
 from .. import loose_json
 from ..http.requests import Fetch, Flow, JsonRequest, Step, Upload, list_held
 from ..message_content import file_text, function, json_schema, said
+from ..reply_files import LARGEST_PICTURE, MOST_FILES, fetch_file, picture_type
 
 
 def run_body(request: Request) -> dict[str, Any]:
@@ -126,17 +127,6 @@ def _message(item: Mapping[str, Any]) -> Message:
     return Message("user" if item.get("role") == "user" else "assistant", tuple(parts), complete)
 
 
-_LARGEST = 10 * 1024 * 1024
-"""Bytes of a picture that is fetched to be shown."""
-_SMALL = 1024 * 1024
-"""Bytes of a file that goes into the reply, and so into the notebook."""
-_BEGINNING = 2_000
-"""Characters of a text that are shown of it."""
-_MOST = 20
-"""Files of one reply that are asked for."""
-_SIGNATURES = ((b"\xff\xd8\xff", "image/jpeg"), (b"GIF8", "image/gif"), (b"RIFF", "image/webp"))
-
-
 class EndpointFiles:
     """The files that this backend knows at its endpoint: each is uploaded once, and its name asked for once."""
 
@@ -167,20 +157,19 @@ class EndpointFiles:
         What the endpoint does not give is told with its id alone.
         """
         for number, event in enumerate(pending):
-            if isinstance(event, ImageReady) and number < _MOST:
+            if isinstance(event, ImageReady) and number < MOST_FILES:
                 event = yield from self._with_bytes(event)
-            elif isinstance(event, CitationAdded) and number < _MOST:
+            elif isinstance(event, CitationAdded) and number < MOST_FILES:
                 event = yield from self._with_name(event)
             yield event
 
     @staticmethod
     def _with_bytes(image: ImageReady) -> Generator[Step, Any, ImageReady]:
         try:
-            data: bytes = yield Fetch(f"/files/{image.file_id}/content", _LARGEST)
+            data: bytes | None = yield Fetch(f"/files/{image.file_id}/content", LARGEST_PICTURE)
         except BackendError:
             return image
-        kind = next((kind for start, kind in _SIGNATURES if data.startswith(start)), "image/png")
-        return replace(image, data=data, media_type=kind)
+        return replace(image, data=data or b"", media_type=picture_type(data or b"") or "image/png")
 
     def _with_name(self, citation: CitationAdded) -> Generator[Step, Any, CitationAdded]:
         file_id = citation.title
@@ -191,17 +180,6 @@ class EndpointFiles:
                 answer = None
             self._names[file_id] = loose_json.text(loose_json.mapping(answer).get("filename")) or file_id
         named = replace(citation, title=self._names[file_id])
-        return (yield from self._with_file(named, file_id)) if citation.marker.startswith("sandbox:") else named
-
-    @staticmethod
-    def _with_file(citation: CitationAdded, file_id: str) -> Generator[Step, Any, CitationAdded]:
-        """Return a file that the interpreter wrote with its bytes, where it is small; of a text its beginning."""
-        try:
-            data: bytes = yield Fetch(f"/files/{file_id}/content", _SMALL)
-        except BackendError:
-            return citation
-        try:
-            text = data.decode("utf-8")
-        except UnicodeDecodeError:
-            text = ""
-        return replace(citation, data=data, passage=text[:_BEGINNING])
+        if not citation.marker.startswith("sandbox:"):
+            return named
+        return (yield from fetch_file(named, f"/files/{file_id}/content"))

@@ -23,7 +23,7 @@ from ...core import runtime_environment
 from ...core.notices import tell_once
 from .http_package import httpx
 from .read_limits import abound, bound
-from .requests import Open
+from .requests import Fetch, Open
 from .stepped_reads import read_in_steps
 
 _ONCE = "Idempotency-Key"
@@ -138,6 +138,16 @@ class Clients:
         check_status(response)
         return response
 
+    def fetch(self, step: Fetch) -> httpx.Response:
+        """Ask for the bytes of a file, and return the answer when they begin; errors are as those of `open`."""
+        response: httpx.Response = _fetch(self.here().sdk, step, openai.Stream[object]).response
+        return response
+
+    async def afetch(self, step: Fetch) -> httpx.Response:
+        """As `fetch`, on an event loop."""
+        response: httpx.Response = (await _fetch((await self.of_loop()).sdk, step, openai.AsyncStream[object])).response
+        return response
+
     def _learnt(self, step: Open, response: httpx.Response) -> httpx.Response:
         """Remember what the package put around a request that went out well."""
         if step.method == "POST":
@@ -163,6 +173,12 @@ def _open(client: Any, step: Open, kind: Any) -> Any:
         return client.get(step.path, options=query, cast_to=object, stream=True, stream_cls=kind)
     options = {"headers": {_ONCE: step.once}} if step.once else {}
     return client.post(step.path, body=dict(step.body), options=options, cast_to=object, stream=True, stream_cls=kind)
+
+
+def _fetch(client: Any, step: Fetch, kind: Any) -> Any:
+    # As a stream, since a file may be larger than what is read of it.
+    options = {"headers": {"Accept": "application/binary"}}
+    return client.get(step.path, options=options, cast_to=object, stream=True, stream_cls=kind)
 
 
 async def _keep_open(client: openai.AsyncOpenAI) -> AsyncGenerator[None, None]:

@@ -68,7 +68,7 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """The bytes at `path`, at most `limit` of them; sent into the flow, empty where there are more."""
+    """The bytes at `path`, sent into the flow; None where there are more than `limit`, of which no more is read."""
 
     path: str
     limit: int

@@ -71,8 +71,10 @@ class Transport:
         going = _Going(flow)
         while (step := going.step()) is not None:
             try:
-                if isinstance(step, JsonRequest | Upload | Fetch):
+                if isinstance(step, JsonRequest | Upload):
                     going.answer = self._call(step)
+                elif isinstance(step, Fetch):
+                    going.answer = self._fetch(step)
                 elif isinstance(step, Open):
                     yield from self._read(step)
                 elif isinstance(step, Pause):
@@ -90,8 +92,10 @@ class Transport:
         going = _Going(flow)
         while (step := going.step()) is not None:
             try:
-                if isinstance(step, JsonRequest | Upload | Fetch):
+                if isinstance(step, JsonRequest | Upload):
                     going.answer = await self._acall(step)
+                elif isinstance(step, Fetch):
+                    going.answer = await self._afetch(step)
                 elif isinstance(step, Open):
                     async for event in self._aread(step):
                         yield event
@@ -120,19 +124,47 @@ class Transport:
                 value: T = stop.value
                 return value
 
-    def _call(self, call: JsonRequest | Upload | Fetch) -> Any:
+    def _call(self, call: JsonRequest | Upload) -> Any:
         try:
-            answer = _request(self._clients.here().sdk, call)
-            return _bounded(answer.content, call) if isinstance(call, Fetch) else answer
+            return _request(self._clients.here().sdk, call)
         except _BROKEN as error:
             raise self._failure(error) from error
 
-    async def _acall(self, call: JsonRequest | Upload | Fetch) -> Any:
+    async def _acall(self, call: JsonRequest | Upload) -> Any:
         try:
-            answer = await _request((await self._clients.of_loop()).sdk, call)
-            return _bounded(answer.content, call) if isinstance(call, Fetch) else answer
+            return await _request((await self._clients.of_loop()).sdk, call)
         except _BROKEN as error:
             raise self._failure(error) from error
+
+    def _fetch(self, step: Fetch) -> bytes | None:
+        data = bytearray()
+        try:
+            response = self._clients.fetch(step)
+            try:
+                for piece in response.iter_bytes():
+                    data += piece
+                    if len(data) > step.limit:
+                        return None
+            finally:
+                response.close()
+        except _BROKEN as error:
+            raise self._failure(error) from error
+        return bytes(data)
+
+    async def _afetch(self, step: Fetch) -> bytes | None:
+        data = bytearray()
+        try:
+            response = await self._clients.afetch(step)
+            try:
+                async for piece in response.aiter_bytes():
+                    data += piece
+                    if len(data) > step.limit:
+                        return None
+            finally:
+                await response.aclose()
+        except _BROKEN as error:
+            raise self._failure(error) from error
+        return bytes(data)
 
     def _read(self, step: Open) -> Iterator[Event]:
         try:
@@ -253,9 +285,7 @@ async def _drain(pieces: AsyncIterator[bytes]) -> None:
         return  # the connection is closed, as it would have been
 
 
-def _request(client: Any, call: JsonRequest | Upload | Fetch) -> Any:
-    if isinstance(call, Fetch):
-        return client.get(call.path, cast_to=openai.HttpxBinaryResponseContent)
+def _request(client: Any, call: JsonRequest | Upload) -> Any:
     if isinstance(call, Upload):
         file = (call.name, call.data, call.media_type)
         # The package writes a form only where it finds this header, and puts the boundary into it.
@@ -267,7 +297,3 @@ def _request(client: Any, call: JsonRequest | Upload | Fetch) -> Any:
     if call.method != "GET":
         options["body"] = dict(call.body or {})
     return getattr(client, call.method.lower())(call.path, **options)
-
-
-def _bounded(data: bytes, call: Fetch) -> bytes:
-    return data if len(data) <= call.limit else b""

@@ -19,6 +19,7 @@ from ..http.backend import HttpBackend
 from ..http.requests import STALL, Flow, JsonRequest, Open, Pause, Step
 from ..provider_quirks import Learnt, home_of, is_hosted, learnt, quirks_of
 from ..refused_options import CORRECTIONS
+from ..reply_files import fetch_container_files
 from .decoder import ResponsesDecoder
 from .history import conversation_messages
 from .request import History, build_responses_request
@@ -121,10 +122,12 @@ class ResponsesBackend(HttpBackend):
         return self._transport.run(conversation_messages(conversation_id)), {"conversation_id": conversation_id}
 
     def _reading_on(self, cursor: Mapping[str, str]) -> Flow:
-        decoder = ResponsesDecoder(self._history, cursor.get("conversation_id", ""), background=True, home=self._home)
+        conversation = cursor.get("conversation_id", "")
+        decoder = ResponsesDecoder(self._history, conversation, background=True, home=self._home, keeps_files=True)
         decoder.response_id = cursor.get("run_id", "")
         decoder.sequence = int(cursor.get("sequence") or -1)
-        return _read_on(decoder, lost=False)
+        yield from _read_on(decoder, lost=False)
+        yield from _end(decoder)
 
     def _flow(self, request: Request) -> Flow:
         request = yield from self._named(request)
@@ -156,12 +159,13 @@ class ResponsesBackend(HttpBackend):
             known.calls_natively = known.calls_natively or decoder.native_calls
             if decoder.keeps_nothing:
                 learnt(self._base_url).keeps_nothing = True
+            yield from _end(decoder)
             return
 
     def _decoder(self, request: Request, history: str, conversation: str, habits: Quirks) -> ResponsesDecoder:
         background = bool(request.parameters.get("background"))
         if self._hosted:
-            return ResponsesDecoder(history, conversation, background=background, home=self._home)
+            return ResponsesDecoder(history, conversation, background=background, home=self._home, keeps_files=True)
         limit = request.parameters.get("max_output_tokens")
         in_text = habits.text_calls and not learnt(self._base_url, request.model).calls_natively
         return ResponsesDecoder(
@@ -171,6 +175,7 @@ class ResponsesBackend(HttpBackend):
             tools={tool.name: tool.parameters for tool in request.tools} if in_text else (),
             limit=limit if isinstance(limit, int) else None,
             home=self._home,
+            keeps_files=True,
         )
 
     def _mode(self, request: Request) -> History:
@@ -231,6 +236,13 @@ def _is_ours(name: str, body: Mapping[str, Any], request: Request) -> bool:
     if name == "summary":
         return "summary" in body.get("reasoning", {}) and "reasoning" not in request.parameters
     return name in body and name not in request.parameters
+
+
+def _end(decoder: ResponsesDecoder) -> Flow:
+    """Yield the files that a reply cites, and the end of its turn where they held it up."""
+    if decoder.end:
+        yield from fetch_container_files(decoder.files, decoder.pictures)
+        yield decoder.end
 
 
 def _read_on(decoder: ResponsesDecoder, *, lost: bool) -> Flow:

@@ -13,6 +13,7 @@ from typing import Any
 
 from ...core.events import (
     Event,
+    ImageReady,
     ItemKept,
     TextDelta,
     ToolArgumentsDelta,
@@ -28,6 +29,7 @@ from ...errors import BackendError, ConnectionFailedError, NotAnEndpointError, R
 from .. import loose_json
 from ..chat.text_calls import TextCall, TextCallReader
 from ..error_bodies import error_message, is_error, told_error
+from ..reply_files import ContainerFile
 from .history import WIRE
 from .hosted_tools import CLIENTS
 from .output import Output
@@ -55,6 +57,9 @@ class ResponsesDecoder:
         The limit of output tokens that was asked for, where the endpoint does not tell that it was reached.
     home : str
         The endpoint, for what it wants back.
+    keeps_files : bool
+        Whether files of the service's interpreter are kept in `files` to be fetched, not told as sources. Where there
+        are any, the end of the turn is kept in `end`, since they belong before it.
     """
 
     def __init__(
@@ -66,6 +71,7 @@ class ResponsesDecoder:
         tools: Collection[str] = (),
         limit: int | None = None,
         home: str = "",
+        keeps_files: bool = False,
     ) -> None:
         self._home = home
         self._told = False
@@ -78,7 +84,12 @@ class ResponsesDecoder:
         self._reader = TextCallReader(tools)
         self._text_calls: list[ToolCallReady] = []
         self._limit = limit
-        self._output = Output()
+        self._keeps_files = keeps_files
+        self._output = Output(keeps_files=keeps_files)
+        self.pictures: list[bytes] = []
+        """Those that the reply told."""
+        self.end: TurnEnded | None = None
+        """The end of the turn, where files are to come before it."""
         self._seen = False
         self._usage = Usage()
         self.response_id = ""
@@ -105,6 +116,11 @@ class ResponsesDecoder:
     def native_calls(self) -> bool:
         """Whether a call came as the protocol has it."""
         return self._output.has_calls
+
+    @property
+    def files(self) -> list[ContainerFile]:
+        """The files that the reply cites, in order, each once."""
+        return list((self._output.files or {}).values())
 
     @property
     def grace(self) -> float | None:
@@ -182,15 +198,20 @@ class ResponsesDecoder:
 
     def _begin(self, events: list[Event], *, always: bool = False) -> list[Event]:
         """Tell the turn's start before the first thing in it: until then a failure may pass, and is asked again."""
-        if self._told or not (events or always):
-            return events
-        self._told = True
-        return [TurnStarted(self.cursor, self._model), *events]
+        if not self._told and (events or always):
+            self._told = True
+            events = [TurnStarted(self.cursor, self._model), *events]
+        self.pictures += [event.data for event in events if isinstance(event, ImageReady)]
+        if self._output.files and events and isinstance(ended := events[-1], TurnEnded):
+            self.end = ended
+            return events[:-1]
+        return events
 
     def _failed(self, error: BackendError) -> BackendError:
         """Return `error`; where nothing was told yet, it is as if the endpoint had answered with it."""
         if not self._told:
-            self.started, self._seen, self.sequence, self._output = False, False, -1, Output()
+            self.started, self._seen, self.sequence = False, False, -1
+            self._output = Output(keeps_files=self._keeps_files)
         return error
 
     def _cut(self, reason: TurnReason, detail: str) -> list[Event]:
@@ -304,7 +325,12 @@ def _event(data: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _kept(item: Mapping[str, Any]) -> dict[str, Any]:
     """Return what of an item is to be sent back: all of it, but the text of a message, which the conversation holds."""
-    return {"type": "message", "phase": item["phase"]} if item.get("type") == "message" else dict(item)
+    if item.get("type") == "message":
+        return {"type": "message", "phase": item["phase"]}
+    # Its pictures would go out again with each prompt, whole.
+    if item.get("type") == "code_interpreter_call" and isinstance(item.get("outputs"), list):
+        return {**item, "outputs": [one for one in item["outputs"] if loose_json.mapping(one).get("type") != "image"]}
+    return dict(item)
 
 
 def _is_cut(error: BackendError | str) -> bool:

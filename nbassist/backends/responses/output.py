@@ -5,6 +5,7 @@ Each part of an item is told once, from a piece or from the whole, whichever com
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
@@ -24,6 +25,7 @@ from ...core.events import (
 )
 from .. import loose_json
 from ..chat.calls import one_object
+from ..reply_files import ContainerFile
 from .hosted_tools import HostedTool, is_hosted_item, mcp_name
 
 _CALLS: Mapping[str, CallKind] = {
@@ -172,9 +174,11 @@ class OutputItem:
 class Output:
     """All items of one response, in order; finds the one that an event is about, however the server names it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, keeps_files: bool = False) -> None:
         self._items: list[OutputItem] = []
         self._found: dict[str, str] = {}
+        self.files: dict[tuple[str, str], ContainerFile] | None = {} if keeps_files else None
+        """The files that the reply cites, by container and id, each once; None where they are told as they come."""
 
     def find(self, item: Mapping[str, Any], index: Any) -> OutputItem | None:
         """Return the item that `item` is a later state of."""
@@ -198,7 +202,7 @@ class Output:
         before = [known for known in self._items if known.kind == "message" and known.parts.told]
         made = OutputItem(kind, self._call_id, follows_text=kind == "message" and bool(before))
         made.name_call(item)
-        made.parts.found = self._found
+        made.parts.found, made.parts.files = self._found, self.files
         made.ids = {loose_json.text(item.get("id")), loose_json.text(item.get("call_id"))} - {""}
         made.index = index if isinstance(index, int) else None
         self._items.append(made)
@@ -267,6 +271,8 @@ class Parts:
     cited: set[tuple[str, str, int]] = field(default_factory=set)
     found: dict[str, str] = field(default_factory=dict)
     """The best passage of each file that was searched, by the file's id."""
+    files: dict[tuple[str, str], ContainerFile] | None = None
+    """Where the files that the interpreter wrote are kept to be fetched; None where they are told as they come."""
 
     def delta(self, key: tuple[str, int], piece: str) -> list[Event]:
         """Take a piece of a part."""
@@ -286,6 +292,8 @@ class Parts:
 
     def cite(self, index: int, annotation: Mapping[str, Any]) -> list[Event]:
         """Take a citation in the text of part `index`."""
+        if self.files is not None and self._keep_file(index, annotation):
+            return []
         kind, url = loose_json.text(annotation.get("type")), loose_json.text(annotation.get("url"))
         file_id = loose_json.text(annotation.get("file_id"))
         title = (
@@ -298,6 +306,37 @@ class Parts:
         self.cited.add(key)
         passage = self.found.get(file_id, "") if kind == "file_citation" else ""
         return [CitationAdded(title, url, self.told.get(("text", index), "")[start:end], passage)]
+
+    def _keep_file(self, index: int, annotation: Mapping[str, Any]) -> bool:
+        """Keep a file of the interpreter's container, if this cites one that can be fetched."""
+        container_id, file_id = (loose_json.text(annotation.get(name)) for name in ("container_id", "file_id"))
+        # They become part of a path, which must stay below that of the containers.
+        if self.files is None or not (_ID.fullmatch(container_id) and _ID.fullmatch(file_id)):
+            return False
+        text = self.told.get(("text", index), "")
+        start, end = loose_json.count(annotation.get("start_index")), loose_json.count(annotation.get("end_index"))
+        # A path would lead out of the folder of who saves it under this name.
+        name = re.split(r"[/\\]", loose_json.text(annotation.get("filename")))[-1] or file_id
+        citation = CitationAdded(name, "", _link_in(text, text[start:end], name))
+        known = self.files.get((container_id, file_id))
+        # It comes with the stream and again with the whole text, which alone may hold the link.
+        if known is None or not known.citation.marker:
+            self.files[container_id, file_id] = ContainerFile(citation, container_id, file_id)
+        return True
+
+
+_ID = re.compile(r"[A-Za-z0-9_-]+")
+_LINK = re.compile(r"sandbox:[^\s()\[\]<>]+")
+
+
+def _link_in(text: str, cited: str, name: str) -> str:
+    """Return the link to a file in the text that cites it; the service often says no place: 0 to 0 (recorded)."""
+    whole = f"sandbox:/mnt/data/{name}"
+    if cited.startswith("sandbox:"):
+        return cited
+    if found := _LINK.search(cited):
+        return found[0]
+    return whole if whole in text else cited
 
 
 _MAKERS: Mapping[str, Any] = {

@@ -16,7 +16,8 @@ History: TypeAlias = Literal["previous", "conversation", "ours"]
 """Who keeps the conversation: the service behind the id of its last response, the service as a conversation, or we."""
 _GONE = "Not to be called any more; it stands here because it was called before."
 _ENCRYPTED = "reasoning.encrypted_content"
-_FOUND = "file_search_call.results"
+_ASKED_FOR = {"file_search": "file_search_call.results", "code_interpreter": "code_interpreter_call.outputs"}
+"""What the service tells of its own tools only where it is asked: what was found, what the code printed and drew."""
 
 
 def build_responses_request(
@@ -72,10 +73,10 @@ def build_responses_request(
     if reasoning := _reasoning(request, hosted=hosted, summary="summary" not in without):
         body["reasoning"] = reasoning
     body |= _tools(request, without, habits.runs, named=history == "ours" and not hosted)
-    # What was found is told without its text otherwise.
-    searched = any(loose_json.mapping(tool).get("type") == "file_search" for tool in body.get("tools", ()))
-    if searched and "include" not in without:
-        body["include"] = [*body.get("include", ()), _FOUND]
+    kinds = {loose_json.text(loose_json.mapping(tool).get("type")) for tool in body.get("tools", ())}
+    asked_for = [name for kind, name in _ASKED_FOR.items() if kind in kinds]
+    if asked_for and "include" not in without:
+        body["include"] = [*body.get("include", ()), *asked_for]
     if isinstance(given.get("include"), list):
         given["include"] = [*dict.fromkeys([*body.get("include", ()), *given["include"]])]
     body.update(given)
