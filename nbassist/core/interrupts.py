@@ -17,7 +17,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any, TypeVar
@@ -101,10 +101,15 @@ def result_of(future: Future[T], timeout: float | None = None) -> T:
         Where it has none after `timeout` seconds.
     """
     end = None if timeout is None else time.monotonic() + timeout
-    while not wait((future,), STEP if end is None else max(0.0, min(STEP, end - time.monotonic()))).done:
-        if end is not None and time.monotonic() >= end:
-            raise TimeoutError
-    return future.result()
+    while True:
+        left = STEP if end is None else max(0.0, min(STEP, end - time.monotonic()))
+        try:
+            # The future's own wait: that of `concurrent.futures` does not take a cancelled one for done.
+            return future.result(left)
+        except TimeoutError:
+            # A future may have failed with a time-out of its own.
+            if future.done() or (end is not None and time.monotonic() >= end):
+                raise
 
 
 def sleep(seconds: float) -> None:

@@ -153,6 +153,7 @@ def with_references(text: str, citations: Sequence[Citation], form: str = "[^{}]
 
     `form` is that of markdown; `{}` stands for the number.
     """
+    numbers: dict[str, int] = {}
     for number, citation in enumerate(citations, 1):
         reference = form.format(number)
         if citation.marker.startswith("sandbox:"):
@@ -160,5 +161,9 @@ def with_references(text: str, citations: Sequence[Citation], form: str = "[^{}]
             link = re.compile(rf"(!?)\[([^\[\]]*)\]\({re.escape(citation.marker)}\)")
             text = link.sub(lambda found: f"{found[2]}{reference}", text)  # noqa: B023
         if citation.marker:
-            text = text.replace(citation.marker, reference)
-    return text
+            numbers.setdefault(citation.marker, number)
+    if not numbers:
+        return text
+    # In one go, the longest first: a reference may look like another one's marker.
+    markers = re.compile("|".join(map(re.escape, sorted(numbers, key=len, reverse=True))))
+    return markers.sub(lambda found: form.format(numbers[found[0]]), text)

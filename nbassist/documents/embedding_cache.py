@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sqlite3
 import threading
 import time
@@ -14,8 +15,11 @@ from typing import Any
 _MOST_BYTES = 256 * 1024 * 1024
 _EVERY = 500
 """Passages after which the file is held to its size."""
+_DAY = 86_400.0  # seconds
 _PATIENCE = 2.0
 """Seconds that another kernel may hold the file; a vector that can't be kept is made again some day."""
+# SQLite's words for SQLITE_NOTADB and SQLITE_CORRUPT.
+_DAMAGED = ("file is not a database", "malformed", "disk image")
 _TABLE = (
     "CREATE TABLE IF NOT EXISTS vectors(key BLOB PRIMARY KEY, size INTEGER NOT NULL, rows BLOB NOT NULL, "
     "used REAL NOT NULL) WITHOUT ROWID"
@@ -52,8 +56,8 @@ class KeptVectors:
         with self._open() as database:
             if database is not None:
                 key = self._key(text)
-                found = database.execute("SELECT size, rows FROM vectors WHERE key = ?", (key,)).fetchone()
-                if found:
+                found = database.execute("SELECT size, rows, used FROM vectors WHERE key = ?", (key,)).fetchone()
+                if found and found[2] < time.time() - _DAY:  # to write at each look would cost more than to look
                     database.execute("UPDATE vectors SET used = ? WHERE key = ?", (time.time(), key))
         if not found or found[0] < 1 or len(found[1]) % (4 * found[0]):
             return None
@@ -88,7 +92,7 @@ class KeptVectors:
             try:
                 database = None if self.trouble else self._connect()
             except (sqlite3.Error, OSError) as error:
-                self.trouble, database = str(error), None
+                self.trouble, database = _for_good(error), None
             if database is None:
                 yield None
                 return
@@ -96,19 +100,33 @@ class KeptVectors:
                 try:
                     with database:
                         yield database
-                except sqlite3.OperationalError as error:
-                    # Held by another kernel, for once; or the disk is full, or it is no file of ours.
-                    self.trouble = "" if "locked" in str(error) else str(error)
                 except sqlite3.Error as error:
-                    self.trouble = str(error)
+                    self.trouble = _for_good(error)
 
     def _connect(self) -> sqlite3.Connection:
         path = self._path()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        database = sqlite3.connect(path, timeout=_PATIENCE)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
-            database.execute(_TABLE)
-        except sqlite3.Error:
-            database.close()
-            raise
-        return database
+            return _opened(path)
+        except sqlite3.DatabaseError as error:
+            if not any(words in str(error) for words in _DAMAGED):
+                raise
+        # All in it can be made anew.
+        path.unlink()
+        return _opened(path)
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # what stands in a person's files is nobody else's business
+    database = sqlite3.connect(path, timeout=_PATIENCE)
+    try:
+        database.execute(_TABLE)
+    except sqlite3.Error:
+        database.close()
+        raise
+    return database
+
+
+def _for_good(error: Exception) -> str:
+    """Return why nothing is kept any more; empty where the file was held by another kernel, for once."""
+    return "" if "locked" in str(error) else str(error)

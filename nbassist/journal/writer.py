@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 # Writes in one transaction: a commit costs far more than a row, but other processes write to the file, too, and are
 # not to wait for thousands.
 _MOST = 500
+_AGAIN = 5  # times that all of it is tried again where the file is in use; each waits as long as SQLite is told to
 _GATHER = 0.05  # seconds in which more may come that is written along
 
 
@@ -98,7 +99,10 @@ class Writer:
                 batch.append(self._waiting.get())
             work = [one for one in batch if not isinstance(one, threading.Event)]
             failure = self._transact(work)
-            # A file that is in use is so for each of them, and each would wait for it as long.
+            for _ in range(_AGAIN):
+                # A file that is in use is so for each of them, and each alone would wait for it as long.
+                if failure is not None and is_busy(failure):
+                    failure = self._transact(work)
             if failure is not None and not is_busy(failure) and len(work) > 1:
                 for alone in work:  # so that one that can't be written takes no others with it
                     self._transact([alone])

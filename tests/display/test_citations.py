@@ -49,3 +49,9 @@ def test_a_link_to_a_file_at_the_endpoint_leaves_its_words_and_a_reference() -> 
     cited = Citation("table.csv", "", "sandbox:/mnt/data/table.csv")
     text = "See [the table](sandbox:/mnt/data/table.csv), sandbox:/mnt/data/table.csv."
     assert with_references(text, [cited]) == "See the table[^1], [^1]."
+
+
+def test_a_reference_that_looks_like_the_marker_of_another_source_is_no_marker() -> None:
+    cited = [Citation("image", "u", ""), Citation("A", "a", "[1]"), Citation("B", "b", "[2]")]
+    assert with_references("x [1] y [2]", cited, "[{}]") == "x [2] y [3]"
+    assert with_references("x [1] y [2]", cited) == "x [^2] y [^3]"

@@ -76,6 +76,15 @@ def test_what_is_sent_grows_in_proportion_to_the_text(first: str, line: str, tim
     assert sent < times * len(text)
 
 
+def test_forty_footnotes_are_footnotes_live_and_in_the_file() -> None:
+    count = 40
+    claims = "".join(f"Claim {n} is made here, with some words [^{n}].\n\n" for n in range(count))
+    notes = "".join(f"[^{n}]: Source {n}, a book of {n} pages\n\n" for n in range(count))
+    assert "[^" not in markdown_html(claims + notes)
+    html, _ = painted([piece + "\n" for piece in (claims + notes).split("\n")])
+    assert "[^" not in html
+
+
 def test_a_patch_of_the_open_end_says_only_what_changed() -> None:
     canvas = Canvas()
     slot = canvas.root.child(("<p{slot}>", "</p>"))

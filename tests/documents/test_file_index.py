@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sqlite3
+import stat
 import time
 from collections.abc import Sequence
 from itertools import pairwise
@@ -11,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nbassist.documents import embedding_cache
 from nbassist.documents.embedding_cache import KeptVectors
 from nbassist.documents.file_index import FileIndex
 from nbassist.errors import ModelFileError, UsageError
@@ -152,7 +155,8 @@ def test_vectors_are_kept_for_the_next_kernel_by_what_the_passages_say(folder: P
         assert names(index, "insects")[0] == "bees.md"
 
 
-def test_vectors_that_were_unused_for_longest_go_first(tmp_path: Path) -> None:
+def test_vectors_that_were_unused_for_longest_go_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedding_cache, "_DAY", 0.0)  # a use is written down once a day
     kept = KeptVectors(lambda: tmp_path / "v.db", "m", most=100)
     for text in ("a", "b"):
         kept.keep(text, np.ones((1, 20), dtype=np.float32))
@@ -162,10 +166,35 @@ def test_vectors_that_were_unused_for_longest_go_first(tmp_path: Path) -> None:
     assert [other.find(text) is not None for text in "abc"] == [True, False, True]
 
 
-@pytest.mark.parametrize("content", [b"no database", None])
-def test_where_nothing_can_be_kept_vectors_are_made_all_the_same(folder: Path, content: bytes | None) -> None:
+def test_a_damaged_file_of_vectors_is_begun_anew_and_nobody_else_may_read_it(tmp_path: Path) -> None:
+    path = tmp_path / "data" / "vectors.db"
+    kept = KeptVectors(lambda: path, "m")
+    kept.keep("a", np.ones((1, 5), dtype=np.float32))
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    path.write_bytes(b"no database" * 100)
+    kept.keep("b", np.ones((1, 5), dtype=np.float32))
+    assert kept.trouble == ""
+    assert [KeptVectors(lambda: path, "m").find(text) is not None for text in "ab"] == [False, True]
+
+
+def test_another_kernel_that_holds_the_file_of_vectors_costs_one_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedding_cache, "_PATIENCE", 0.05)
+    kept = KeptVectors(lambda: tmp_path / "v.db", "m")
+    kept.keep("a", np.ones((1, 5), dtype=np.float32))
+    other = sqlite3.connect(tmp_path / "v.db", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    assert kept.find("a") is None
+    other.execute("ROLLBACK")
+    other.close()
+    assert kept.find("a") is not None
+
+
+def test_where_nothing_can_be_kept_vectors_are_made_all_the_same(folder: Path) -> None:
     path = folder / "vectors.db"
-    path.mkdir() if content is None else path.write_bytes(content * 100)
+    path.mkdir()
     kept = KeptVectors(lambda: path, "m")
     index = FileIndex(of_animals, kept)
     index.add(["notes"])

@@ -541,6 +541,28 @@ def test_on_a_running_loop_too_a_tool_that_cancels_itself_has_failed_and_the_oth
     assert second.output == "fine"
 
 
+def test_a_tool_that_cancels_itself_has_failed_and_the_others_answer():
+    async def gives_up() -> None:
+        asyncio.current_task().cancel()
+        await asyncio.sleep(60)
+
+    def gives_back() -> Any:
+        async def cancelled() -> None:
+            raise asyncio.CancelledError
+
+        return cancelled()
+
+    async def fine() -> str:
+        await asyncio.sleep(0)
+        return "fine"
+
+    calls = [ToolCall(str(n), name, "") for n, name in enumerate(("gives_up", "fine", "gives_back"))]
+    first, second, third = Toolbox([gives_up, fine, gives_back]).run(calls)
+    assert first.output == "CancelledError: gives_up was cancelled from within"
+    assert second.output == "fine"
+    assert "CancelledError" in third.output
+
+
 def test_who_waits_for_tools_may_still_cancel_them():
     async def endless() -> None:
         await asyncio.sleep(60)

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -27,6 +28,7 @@ from nbassist.magics.commands.tools import marks, signature
 from nbassist.tools import Approvals, Toolbox, registry
 from nbassist.tools.mcp import client as mcp
 from nbassist.tools.mcp.client import connect
+from nbassist.tools.mcp.tools import made
 
 SERVER = str(Path(__file__).parent / "mcp_server.py")
 
@@ -178,6 +180,15 @@ def test_a_name_that_is_taken_gets_the_servers_before_it() -> None:
     assert [tool.name for tool in tools][:2] == ["shop-price", "order"]
     registry().update({tool.name: tool for tool in tools})
     assert [tool.name for tool in connect(words)][:2] == ["shop-price", "order"]
+
+
+def test_no_tool_of_a_server_has_the_name_of_a_search_whose_outputs_are_sources() -> None:
+    described = [
+        SimpleNamespace(name=name, description="", annotations=None, input_schema={"type": "object"})
+        for name in ("search_files", "read_file")
+    ]
+    server: Any = SimpleNamespace(name="disk", words=["disk"])
+    assert [tool.name for tool in made(server, described, None, {})] == ["disk-search_files", "read_file"]
 
 
 def test_it_is_closed_when_the_last_of_its_tools_goes() -> None:

@@ -142,8 +142,13 @@ class TextPaint:
             self._slot.open("")
             # A definition at the end of a text turns marks before it into links: what was painted without them is
             # painted again.
-            if len(self._html.definitions) and any(self._html.whole(block) != html for block, html in self._referring):
-                self._slot.replace("".join(self._html.whole(block) for block in self._splitter.closed))
+            if len(self._html.definitions) and self._referring:
+                # With a credit of its own: this one has paid for the blocks once, as the static reply does.
+                again = BlockHtml("mathml", self._all, self._html.definitions)
+                blocks = [(again.whole(block), block) for block in self._splitter.closed]
+                painted = {id(block): html for block, html in self._referring}
+                if any(painted.get(id(block), html) != html for html, block in blocks):
+                    self._slot.replace("".join(html for html, _ in blocks))
             # Citations come with the events, not with the text, and their markers are in blocks that are painted
             # already.
             if any(citation.marker and citation.marker in self._body.text for citation in self._citations):

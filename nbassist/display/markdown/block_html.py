@@ -69,10 +69,14 @@ class BlockHtml:
         How math is written.
     cache : Cache, optional
         Shared between the live and the static rendering of the same reply.
+    definitions : Definitions, optional
+        What the text defines, as far as that is known.
     """
 
-    def __init__(self, math_form: MathForm = "mathml", cache: Cache | None = None) -> None:
-        self.definitions = Definitions()
+    def __init__(
+        self, math_form: MathForm = "mathml", cache: Cache | None = None, definitions: Definitions | None = None
+    ) -> None:
+        self.definitions = definitions if definitions is not None else Definitions()
         self._renderer = Renderer(math_form, self.definitions)
         self._cache = (cache or Cache()).html
         self._credit = Credit()

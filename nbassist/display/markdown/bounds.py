@@ -137,7 +137,7 @@ def _first_of(rules: list[tuple[Rule, str]]) -> Rule:
 
 
 _EARNED = 4.0  # microseconds for each character
-_AT_FIRST = 10_000.0  # microseconds: a short text is rendered whatever it holds
+_AT_FIRST = 25_000.0  # microseconds: a short text is rendered whatever it holds
 _BLOCK, _LINE, _BREAK = 55.0, 11.0, 10.0
 _ITEM, _MANY = 30.0, 20  # of a list; lines from which on it is worth the look
 _ITEMS = re.compile(r"^[ \t]*(?:[-+*]|\d{1,9}[.)])[ \t]", re.MULTILINE)

@@ -68,9 +68,11 @@ async def _write(
     taking = taking_of(request)
 
     def whole(connection: Connection) -> RowMapping:
-        if "tool_resources" in given:
-            given["tool_resources"] = resolved(connection, given["tool_resources"], now(), taking)
-        return work(connection, given)
+        if "tool_resources" not in given:
+            return work(connection, given)
+        # In a dictionary of its own: a transaction that was taken back is done once more, from what was asked.
+        resources = resolved(connection, given["tool_resources"], now(), taking)
+        return work(connection, {**given, "tool_resources": resources})
 
     row = await store_of(request).write(whole)
     if note := tools_note(given.get("tools") or (), server_of(request).config.own_tools):

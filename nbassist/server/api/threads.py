@@ -95,9 +95,11 @@ async def modify(request: Request) -> Response:
     taking = taking_of(request)
 
     def work(connection: Connection) -> RowMapping:
-        if "tool_resources" in fields:
-            fields["tool_resources"] = resolved(connection, fields["tool_resources"], now(), taking)
-        return threads.modify(connection, thread_id, fields)
+        if "tool_resources" not in fields:
+            return threads.modify(connection, thread_id, fields)
+        # In a dictionary of its own: a transaction that was taken back is done once more, from what was asked.
+        resources = resolved(connection, fields["tool_resources"], now(), taking)
+        return threads.modify(connection, thread_id, {**fields, "tool_resources": resources})
 
     row = await store_of(request).write(work)
     wake_for(request, (), fields.get("tool_resources"))

@@ -66,7 +66,9 @@ def run_batch(
             _flow(wanted, wire, name, told, wait)
         )
     except NbassistError:
-        budget.settle(ours, 0.0)
+        # One that was submitted goes on at the endpoint, and is paid for.
+        if name not in _kept():
+            budget.settle(ours, 0.0)
         raise
     budget.settle(ours, 0.0)  # each run is counted as it is collected; after an interrupt all stays set aside
     answers: dict[str, list[list[Event] | str]] = defaultdict(list)

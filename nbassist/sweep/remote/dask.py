@@ -96,8 +96,8 @@ async def run_on(client: Any, sweep: Swept, tell: Callable[[Update], None]) -> N
     finally:
         if futures:
             client.cancel(list(futures.values()))
-            for one in wanted:
-                _budget(sweep, one).settle(id(one.run), 0.0)
+        for one in wanted:
+            _budget(sweep, one).settle(id(one.run), 0.0)
     if passed:
         raise BudgetError(passed)
 

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any, Protocol
 
 from ...errors import ToolError
+from ..citation_marks import SEARCH_TOOLS
 from ..definition import Tool
 from ..results.reprs import cut
 from ..results.result import ToolResult
@@ -84,7 +85,8 @@ def made(
     for one in described:
         # What the hosted services take as a name, where MCP allows more.
         name = _NO_NAME.sub("_", one.name)[:64]
-        if name in names or (name in taken and not _is_of(taken[name], server)):
+        # Nor does it get the name of a search of ours, whose outputs are sources.
+        if name in names or name in SEARCH_TOOLS or (name in taken and not _is_of(taken[name], server)):
             name = f"{_NO_NAME.sub('_', server.name)[:20]}-{name}"[:64]
         names.add(name)
         reads = bool(one.annotations and one.annotations.read_only_hint)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 from nbassist.cli import main
 from nbassist.server.hosted.search.citations import Marks
+from nbassist.server.store.database import Database
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the SDK, of the Assistants API
 
@@ -320,3 +322,28 @@ def test_a_store_of_somebody_elses_that_a_thread_names_is_not_searched(
             )
     assert run.status == "completed"
     assert "no files to search" in upstream.requests[-1]["messages"][-1]["content"]
+
+
+def test_what_is_written_may_be_taken_back_and_done_once_more(
+    http: httpx2.Client, client: openai.OpenAI, upstream: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class TakenBackError(Exception):
+        pass
+
+    write = Database.write
+
+    async def twice(self: Any, work: Any, *arguments: Any, **named: Any) -> Any:
+        def taken_back(connection: Any) -> None:
+            work(connection, *arguments, **named)
+            raise TakenBackError
+
+        with suppress(TakenBackError):
+            await write(self, taken_back)
+        return await write(self, work, *arguments, **named)
+
+    monkeypatch.setattr(Database, "write", twice)
+    assert [name for name, _ in streamed(http, client, upstream, INCLUDE)] == STREAM
+    thread = client.beta.threads.create()
+    changed = client.beta.threads.update(thread.id, tool_resources=inline(upload(client)))
+    [store_id] = changed.to_dict()["tool_resources"]["file_search"]["vector_store_ids"]
+    assert client.vector_stores.retrieve(store_id).file_counts.total == 1
