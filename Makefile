@@ -90,7 +90,7 @@ providers: $(VENV)/.dev ## One thread through fourteen providers, each with the 
 
 referee: $(VENV)/.dev ## The servers of others, installed beside; aimock needs Node.js 20.15 or later
 	@$(BIN)/nbassist model get
-	@$(BIN)/pytest -q -m referee
+	@NBASSIST_EVERY_PROGRAM=1 $(BIN)/pytest -q -m referee
 
 serve: $(VENV)/.demo ## Run the Assistants server with the local model on port 8700
 	@$(BIN)/nbassist serve --port 8700

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from .test_programs import NODE_SDKS, PROGRAMS, PYTHON, last_line, node_command, python_of, started
+from .test_programs import NODE_SDKS, PROGRAMS, PYTHON, last_line, node_command, python_of, started, usual
 
 FILES = PROGRAMS / "files"
 FOUND, LINK = "The file said: orders has 42 rows", "[count](sandbox:/mnt/data/count.txt)"
@@ -58,7 +58,7 @@ def files(tmp_path: Path) -> list[str]:
     return [str(text), str(table)]
 
 
-@pytest.mark.parametrize("name", SAID)
+@pytest.mark.parametrize("name", usual(SAID, "langchain_runnable"))
 def test_a_framework_in_python_searches_files_and_runs_code(
     name: str, served: dict[str, str], files: list[str], tmp_path: Path
 ) -> None:
@@ -66,7 +66,7 @@ def test_a_framework_in_python_searches_files_and_runs_code(
     assert last_line([str(python), str(FILES / f"{name}.py"), *files], served, tmp_path) == SAID[name]
 
 
-@pytest.mark.parametrize("version", OPENAI)
+@pytest.mark.parametrize("version", usual(OPENAI, "1.21.0"))
 def test_the_guides_run_with_each_version_of_the_python_sdk(
     version: str, served: dict[str, str], files: list[str], tmp_path: Path
 ) -> None:
@@ -79,7 +79,7 @@ def test_the_guides_run_with_the_python_sdk_of_today(served: dict[str, str], fil
     assert last_line(command, served, tmp_path) == WITH_NOTES
 
 
-@pytest.mark.parametrize("version", NODE_SDKS)
+@pytest.mark.parametrize("version", usual(NODE_SDKS, "7.57.0"))
 def test_the_guides_run_with_each_version_of_the_node_sdk(
     version: str, served: dict[str, str], files: list[str], tmp_path: Path
 ) -> None:

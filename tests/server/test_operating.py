@@ -246,4 +246,4 @@ def test_the_options_of_serve_are_variables_too(monkeypatch: pytest.MonkeyPatch,
     assert parser().parse_args(["serve", "--model-map", "a=b"]).model_map == ["a=b"]
     monkeypatch.setenv("NBASSIST_SERVE_HOSTED_TOOLS", "maybe")
     assert main(["serve"]) == 2
-    assert "NBASSIST_SERVE_HOSTED_TOOLS is one of refuse, ignore" in capsys.readouterr().err
+    assert "NBASSIST_SERVE_HOSTED_TOOLS is one of keep, ignore, refuse" in capsys.readouterr().err

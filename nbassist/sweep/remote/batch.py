@@ -16,7 +16,7 @@ from ...config.paths import data_file
 from ...core.events import Event
 from ...core.files import put_in_place
 from ...core.messages import Request
-from ...errors import NbassistError, UsageError
+from ...errors import ConnectionFailedError, NbassistError, UsageError
 from ...journal.cache import key_of
 from ...run.meter import cost_ahead
 from .collecting import Collected, Wanted, split
@@ -65,9 +65,9 @@ def run_batch(
         found = Transport(settings.base_url, settings.api_key, access=settings.access).run(
             _flow(wanted, wire, name, told, wait)
         )
-    except NbassistError:
-        # One that was submitted goes on at the endpoint, and is paid for.
-        if name not in _kept():
+    except NbassistError as error:
+        # One that was submitted goes on at the endpoint when we can't reach it, and is paid for.
+        if not (isinstance(error, ConnectionFailedError) and name in _kept()):
             budget.settle(ours, 0.0)
         raise
     budget.settle(ours, 0.0)  # each run is counted as it is collected; after an interrupt all stays set aside
