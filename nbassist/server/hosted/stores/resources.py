@@ -89,13 +89,15 @@ def attach(
         Where a file is not there.
     """
     found = wanted(messages)
-    if not taking.strict:
+    if taking.strict:
+        # Also those for a tool that is kept and not run: the program finds out now, not when the tool is there.
+        for file_id in dict.fromkeys(one for ids in found.values() for one in ids):
+            _check_file(connection, file_id, "attachments")
+    else:
         found = {name: [one for one in ids if files.exists(connection, one)] for name, ids in found.items()}
     to_search, to_interpret = (ids if name in taking.own else [] for name, ids in found.items())
     if not to_search and not to_interpret:
         return
-    for file_id in (*to_search, *to_interpret):
-        _check_file(connection, file_id, "attachments")
     resources = dict(threads.read(connection, thread_id, lock=True)["tool_resources"] or {})
     if to_search:
         held = (resources.get("file_search") or {}).get("vector_store_ids") or []
