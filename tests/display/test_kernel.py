@@ -189,7 +189,10 @@ def test_forms_of_the_file_cost_less_than_half_of_what_the_page_costs(kernel: Cl
     forms = [len(json.dumps(m["content"])) for m in messages if m["msg_type"] == "update_display_data"][:-1]
     patches = [len(json.dumps(m["content"])) + 700 for m in messages if m["msg_type"] == "comm_msg"]
     assert forms
-    assert sum(forms) < sum(patches) / 2
+    # Whether one is due is asked by the size of the one before it: the last may go beyond by what it has grown, which
+    # is much where the machine is slow and they are few.
+    grown = forms[-1] - (forms[-2] if len(forms) > 1 else 0)
+    assert sum(forms) - grown < sum(patches) / 2
 
 
 @pytest.mark.since("ipywidgets", "8")  # before it they are counted elsewhere
