@@ -182,16 +182,17 @@ def test_where_outputs_stand_in_frames_of_their_own_the_widget_is_the_output(ker
     assert WIDGET in next(m for m in messages if m["msg_type"] == "display_data")["content"]["data"]
 
 
-def test_forms_of_the_file_cost_less_than_what_the_page_costs(kernel: Client) -> None:
+def test_forms_of_the_file_cost_less_than_half_of_what_the_page_costs(kernel: Client) -> None:
     play = "view._refreshes._credit = 0.0\nimport nbassist.display.static.reply as standing\nstanding._EVERY = 0.1\n"
     play += "for n in range(800):\n    view.apply(TextDelta(f'a **word** {n}, '))\n    time.sleep(0.0025)\n"
     messages = list(kernel.execute(JUPYTER + HALF + play + END + BACK))
     forms = [len(json.dumps(m["content"])) for m in messages if m["msg_type"] == "update_display_data"][:-1]
     patches = [len(json.dumps(m["content"])) + 700 for m in messages if m["msg_type"] == "comm_msg"]
     assert forms
-    # Half as much where the machine keeps up; where it is slow they are few, and each has grown by much since the one
-    # whose size said that it is due.
-    assert sum(forms) < sum(patches)
+    # Whether one is due is asked by the size of the one before it: the last may go beyond by what it has grown, which
+    # is much where the machine is slow and they are few.
+    grown = forms[-1] - (forms[-2] if len(forms) > 1 else 0)
+    assert sum(forms) - grown < sum(patches) / 2
 
 
 @pytest.mark.since("ipywidgets", "8")  # before it they are counted elsewhere
