@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 from IPython.core.magic import cell_magic, line_magic, magics_class, no_var_expand
 
+from ..core.interrupts import Interrupts
 from ..errors import UsageError
 from .config import Config
 from .line.flags import parser
@@ -26,10 +29,14 @@ class NbAssist(Config):
     @cell_magic
     def assistant(self, line: str, cell: str) -> Any:
         """Send the cell to a model; see `parser` for the flags."""
+        check_not_inside()
+        with interrupted_in_one_line(self.notebook_shell):
+            return self._answer(line, cell)
+
+    def _answer(self, line: str, cell: str) -> Any:
         from ..context.template import has_alternatives
         from .run_cell import run_prompt
 
-        check_not_inside()
         words = expand(split(line), self.notebook_shell.user_ns)
         if asked_for(words):
             return print_asked(words)
@@ -54,7 +61,28 @@ class NbAssist(Config):
         from .commands import run
 
         check_not_inside()
-        return run(self, line)
+        with interrupted_in_one_line(self.notebook_shell):
+            return run(self, line)
+
+
+@contextmanager
+def interrupted_in_one_line(shell: Any) -> Iterator[None]:
+    """Make every interrupt of a magic one line, from the first that is read of it to what it returns.
+
+    Raises
+    ------
+    CellInterrupted
+        Where it was interrupted.
+    """
+    with Interrupts():
+        try:
+            yield
+        except KeyboardInterrupt as interrupt:
+            from .run_cell import CellInterrupted
+
+            if isinstance(interrupt, CellInterrupted):
+                raise
+            raise CellInterrupted(shell) from None
 
 
 # What `%%assistant?` shows, made from the flags themselves.

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from ..config.imports import without_collections
 from ..core.events import TurnEnded
-from ..core.interrupts import Interrupts
 from ..errors import ModelFileError, ReplyFailedError, SettingsError
 from ..reply import Reply
 from ..run.options import PromptOptions
@@ -45,19 +44,9 @@ def run_prompt(magics: Config, prompt: str, options: Options, *, as_it_is: bool 
     NbassistError
         Where nothing came.
     """
-    shell = magics.notebook_shell
-    with Interrupts():
-        try:
-            return _run(magics, shell, prompt, options, as_it_is, resume)
-        except CellInterrupted:
-            raise
-        except KeyboardInterrupt:  # before the run began, or after it had ended
-            raise CellInterrupted(Reply("", finish="interrupted"), shell) from None
-
-
-def _run(magics: Config, shell: Any, prompt: str, options: Options, as_it_is: bool, resume: bool) -> Any:
     from .first_use import offer_model
 
+    shell = magics.notebook_shell
     try:
         reply = _ask(magics, prompt, options, as_it_is, resume)
     except ModelFileError as error:
@@ -69,7 +58,7 @@ def _run(magics: Config, shell: Any, prompt: str, options: Options, as_it_is: bo
     if options.code and reply.code:
         put_below(shell, reply.code)
     if reply.finish == "interrupted":
-        raise CellInterrupted(reply, shell)
+        raise CellInterrupted(shell, reply)
     if magics.on_failure == "raise" and (why := _failure(reply, options)):
         shell.user_ns["_"] = _shown(reply, just=False)
         raise ReplyFailedError(why)
@@ -199,15 +188,25 @@ def _shown(reply: Reply, *, just: bool = True) -> CellReply:
 
 # A KeyboardInterrupt, so that the kernel answers the request with an error, at which a Run All stops.
 class CellInterrupted(KeyboardInterrupt):
-    """Ends an interrupted cell, and with it a Run All; the reply as far as it came is in `_`."""
+    """Ends an interrupted cell, and with it a Run All.
 
-    def __init__(self, reply: Reply, shell: Any) -> None:
+    Parameters
+    ----------
+    shell : IPython shell
+    reply : Reply, optional
+        As far as it came, for `_`; None where the run had not begun, or it was none.
+    """
+
+    def __init__(self, shell: Any, reply: Reply | None = None) -> None:
         super().__init__("interrupted")
-        self._reply = shown = _shown(reply, just=False)
+        self._line = "Interrupted: the cell can be run again"
+        if reply is None:
+            return
+        self._line = "Interrupted: what came is kept, and the cell can be run again"
+        if "%assistant resume" in reply.detail:
+            self._line = f"Left: {reply.detail}"
         # A cell that ends in an error has no result, which `_` would be.
-        shell.user_ns["_"] = shown
+        shell.user_ns["_"] = _shown(reply, just=False)
 
     def _render_traceback_(self) -> list[str]:
-        if "%assistant resume" in self._reply.detail:
-            return [f"Left: {self._reply.detail}"]
-        return ["Interrupted: what came is kept, and the cell can be run again"]
+        return [self._line]

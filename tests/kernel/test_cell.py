@@ -186,6 +186,38 @@ def test_an_interrupt_keeps_the_partial_text_and_the_cell_runs_again(kernel: Any
     assert "The whole answer" in kernel.run("%%assistant\nhi").html
 
 
+@pytest.mark.parametrize(
+    ("place", "cell"),
+    [
+        ("nbassist.magics.magic.parse", "%%assistant -m m\nhi"),
+        ("nbassist.magics.magic.expand", "%%assistant --vary model=a,b\nhi"),
+        ("nbassist.magics.run_cell.prepare_assistant", "%%assistant\nhi"),
+        ("nbassist.magics.sweep_cell._sweep", "%%assistant --repeat 2\nhi"),
+        ("nbassist.magics.commands.find", "%assistant threads"),
+    ],
+    ids=["the flags are read", "words are filled in", "it is set up", "a sweep is planned", "a command is found"],
+)
+def test_two_interrupts_while_a_magic_only_begins_are_one_line(kernel: Any, place: str, cell: str) -> None:
+    module, _, name = place.rpartition(".")
+    kernel.run(
+        "import importlib, os, signal, time\n"
+        f"module, real = importlib.import_module({module!r}), None\n"
+        "def twice(*args, **named):\n"
+        f"    module.{name} = real\n"
+        "    try:\n"
+        "        os.kill(os.getpid(), signal.SIGINT); time.sleep(5)\n"
+        "    finally:\n"
+        "        os.kill(os.getpid(), signal.SIGINT); time.sleep(0.01)\n"
+        f"real, module.{name} = module.{name}, twice\n"
+        "_ = 0"
+    )
+    ran = kernel.run(cell)
+    assert ran.error is not None
+    assert ran.error["ename"] == "CellInterrupted"
+    assert ran.error["traceback"] == ["Interrupted: the cell can be run again"]
+    assert kernel.run("6 * 7").result == "42"
+
+
 @pytest.mark.parametrize("piece", [0, 1], ids=["before its first word", "after its first word"])
 def test_an_interrupt_of_what_is_awaited_does_not_wait_for_the_endpoints_next_bytes(
     kernel: Any, endpoint: Any, wire: Any, piece: int
