@@ -64,3 +64,20 @@ def test_a_file_of_a_reply_is_saved_from_its_link(lab: Any, page: Any) -> None:
     assert saving.value.suggested_filename == "table.csv"
     with open(saving.value.path(), "rb") as file:
         assert file.read() == b"a,b"
+
+
+def test_a_file_of_a_reply_is_only_named_in_a_notebook_that_is_not_trusted(
+    lab: Any, page: Any, shots: Any
+) -> None:
+    name = lab.write("files-own.ipynb", REPLY)
+    lab.open(page, name)
+    lab.start(page)
+    page.wait_for_selector("a[download='table.csv']")
+    lab.save(page)
+    lab.shut_down()
+    (lab.folder / "files-of-another.ipynb").write_text((lab.folder / name).read_text().replace("said", "told"))
+    lab.open(page, "files-of-another.ipynb", kernel=False)
+    page.wait_for_selector(".nbassist >> text=table.csv")
+    shots(page, "files-untrusted")
+    assert page.locator(".nbassist a[href], .nbassist a[download]").count() == 0
+    assert page.inner_text(".nba-sources").splitlines()[-1].strip() == "↓ table.csv, 3 bytes"

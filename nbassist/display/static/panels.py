@@ -213,7 +213,8 @@ def _to_save(citation: segments.Citation) -> str:
         return ""
     name = re.sub(r"[^\w .-]", "_", citation.title).strip(" .") or "file"
     href = OWN_FILE + base64.b64encode(citation.data).decode("ascii")
-    return f' <a href="{href}" download="{escape(name)}">save {inert(name)} ({len(citation.data):,} bytes)</a>'
+    # Its words promise nothing: in a notebook that is not trusted the page takes the address away, and they stay.
+    return f' <a href="{href}" download="{escape(name)}">↓ {inert(name)}, {len(citation.data):,} bytes</a>'
 
 
 def sources(citations: list[segments.Citation]) -> str:
