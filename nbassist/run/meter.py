@@ -92,11 +92,11 @@ class Budget:
                 f"stopped at the budget of ${self.limit:.2f}: what came is kept; raise it by %config NbAssist.budget"
             )
 
-    def settle(self, run: int, cost: float) -> None:
-        """Take what a run has cost in all; nothing is set aside for it any more."""
+    def settle(self, run: int, cost: float | None) -> None:
+        """Take what a run has cost in all, None where nobody will say; what was set aside for it counts then."""
         with self._lock:
-            self._open.pop(run, None)
-            self._spent += cost
+            aside = self._open.pop(run, 0.0)
+            self._spent += aside if cost is None else cost
 
 
 class Paid(Budget):
@@ -112,7 +112,7 @@ class Paid(Budget):
         super().__init__()
         self._whole = whole
 
-    def settle(self, run: int, cost: float) -> None:
+    def settle(self, run: int, cost: float | None) -> None:
         """Take what a run has cost in all."""
         self._whole.settle(run, cost)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -108,6 +109,38 @@ def test_the_workers_are_given_no_run_that_would_pass_the_budget(
     assert all(run.ok for run in sweep.run(on=client))
     assert len(endpoint.bodies(CHAT)) == 12
     assert sweep.assistant.budget.spent == pytest.approx(4.8)
+
+
+def test_what_is_cancelled_while_the_endpoint_answers_counts_as_what_was_set_aside_for_it(
+    made: Any, client: Any, endpoint: Any, wire: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Assistant, "price", lambda self, model, usage: usage.output_tokens / 1000)
+    go, asked = threading.Event(), threading.Semaphore(0)
+
+    def hold(piece: int) -> None:
+        if piece == 0:
+            asked.release()
+            go.wait(60)
+
+    class View:
+        def begin(self, runs: Any) -> None: ...
+        def close(self) -> None: ...
+        def apply(self, update: Any) -> None:
+            started.append(update.number)
+            if len(started) == 4:
+                assert all(asked.acquire(timeout=60) for _ in started)
+                raise KeyboardInterrupt
+
+    started: list[int] = []
+    sweep = made()
+    endpoint.on("POST", CHAT, wire.answer(wire.stream(wire.delta(content="late"), wire.delta("stop")), before=hold))
+    sweep.assistant.budget.limit = 20.0
+    try:
+        runs = sweep.run(View(), on=client)
+    finally:
+        go.set()
+    assert not any(run.ok for run in runs)
+    assert sweep.assistant.budget.spent == pytest.approx(4 * 0.3), "300 tokens were set aside for each of four"
 
 
 def test_a_cluster_is_named_by_its_address_or_by_a_variable(cluster: Any, client: Any) -> None:

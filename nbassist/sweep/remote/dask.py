@@ -97,7 +97,8 @@ async def run_on(client: Any, sweep: Swept, tell: Callable[[Update], None]) -> N
         if futures:
             client.cancel(list(futures.values()))
         for one in wanted:
-            _budget(sweep, one).settle(id(one.run), 0.0)
+            # The endpoint may have answered what is cancelled on its way here.
+            _budget(sweep, one).settle(id(one.run), None if one.run.task.number in futures else 0.0)
     if passed:
         raise BudgetError(passed)
 
