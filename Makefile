@@ -2,12 +2,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Two files of tests at a time, but for what a person does to the moment, and what takes both cores by itself.
+# Two files of tests at a time, but for what takes both cores by itself.
 TOGETHER := -n 2 --dist loadfile
-ALONE := kernel or browser or model
+ALONE := browser or model
 # What fails on a busy machine is tried once more, and listed: see CONTRIBUTING.md.
 ONCE_MORE := --reruns 1 -r aR --rerun-show-tracebacks
-APART := $(ALONE) or notebooks or referee or postgres or proxy
+APART := $(ALONE) or kernel or notebooks or referee or postgres or proxy
 # What Jupyter's pages load is copied at the installation.
 PAGES := $(wildcard nbassist/frontend/*/* nbassist/frontend/*/*/*)
 .DEFAULT_GOAL := help
@@ -47,7 +47,7 @@ test-oldest: $(BIN)/python ## The unit and kernel tests with the oldest versions
 	@$(VENV)/beside/oldest/bin/python -m pip install -q --disable-pip-version-check -c $(VENV)/beside/oldest.txt -e '.[test]'
 	@.ci/debian tmux
 	@$(VENV)/beside/oldest/bin/pytest -q $(TOGETHER) -m 'not ($(APART))'
-	@$(VENV)/beside/oldest/bin/pytest -q -m 'kernel and not model'
+	@$(VENV)/beside/oldest/bin/pytest -q $(TOGETHER) -m 'kernel and not ($(ALONE))'
 
 beside: $(BIN)/python ## Resolve packages of this field beside nbassist: none may be held back by us
 	@test -x $(VENV)/beside/resolver/bin/uv || { $(BIN)/python -m venv --clear $(VENV)/beside/resolver && $(VENV)/beside/resolver/bin/python -m pip install -q --disable-pip-version-check uv; }
@@ -64,7 +64,7 @@ unit: $(VENV)/.dev ## The tests that need nothing but Python
 
 kernel: $(VENV)/.dev ## The tests in a real kernel and a real terminal
 	@.ci/debian tmux chromium
-	@$(BIN)/pytest -q $(ONCE_MORE) -m kernel
+	@$(BIN)/pytest -q $(TOGETHER) $(ONCE_MORE) -m kernel
 
 browser: $(VENV)/.dev ## The tests in JupyterLab and Chromium
 	@.ci/debian chromium
