@@ -33,14 +33,15 @@ def attach_or_search(paths: Sequence[str | Path]) -> tuple[tuple[Part, ...], Too
     """
     parts: list[Part] = []
     index = FileIndex()
-    for given in paths:
-        path = Path(given).expanduser()
-        if not (_is_long(path) and index.add([path])[0].chunks):
+    whole = [Path(given).expanduser() for given in paths]
+    searched = [_is_long(path) and bool(index.add([path])[0].chunks) for path in whole]
+    names = index.names()  # as the marks of its passages have it
+    for path, given, search in zip(whole, paths, searched, strict=True):
+        if not search:
             parts += attach_files([given])
             continue
-        parts.append(
-            Text(f"The file {path.name} is long: search it with the tool {NAME}.\n\n", f"file {path.name}, searched")
-        )
+        name = plain_name(names[path.absolute()])
+        parts.append(Text(f"The file {name} is long: search it with the tool {NAME}.\n\n", f"file {name}, searched"))
     return tuple(parts), search_tool(index) if any(file.chunks for file in index.files) else None
 
 

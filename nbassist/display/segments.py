@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
@@ -146,24 +144,3 @@ class Citation:
 
 
 Segment: TypeAlias = TextSegment | ReasoningSegment | RefusalSegment | CallSegment | ServerTool | ImageSegment | Notice
-
-
-def with_references(text: str, citations: Sequence[Citation], form: str = "[^{}]") -> str:
-    """Put a reference to the list of sources in the place of each marker, such as 【4:0†source】.
-
-    `form` is that of markdown; `{}` stands for the number.
-    """
-    numbers: dict[str, int] = {}
-    for number, citation in enumerate(citations, 1):
-        reference = form.format(number)
-        if citation.marker.startswith("sandbox:"):
-            # A link to a file that lies at the endpoint leads nowhere here: its words stay, with a reference.
-            link = re.compile(rf"(!?)\[([^\[\]]*)\]\({re.escape(citation.marker)}\)")
-            text = link.sub(lambda found: f"{found[2]}{reference}", text)  # noqa: B023
-        if citation.marker:
-            numbers.setdefault(citation.marker, number)
-    if not numbers:
-        return text
-    # In one go, the longest first: a reference may look like another one's marker.
-    markers = re.compile("|".join(map(re.escape, sorted(numbers, key=len, reverse=True))))
-    return markers.sub(lambda found: form.format(numbers[found[0]]), text)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -41,7 +40,7 @@ class IndexedFile:
 class FoundPassage:
     """A passage that was found: from which file, on which page (None where there are none), and its text.
 
-    `name` is the file's, with its folder's where another file has it, too; `place` counts the file's passages, from 1.
+    `name` is the file's, with as many of its folders as tell it from the others; `place` counts its passages, from 1.
     """
 
     path: Path
@@ -86,6 +85,11 @@ class FileIndex:
     def files(self) -> list[IndexedFile]:
         """The files, by path."""
         return [self._files[path] for path in sorted(self._files)]
+
+    def names(self) -> dict[Path, str]:
+        """Return the name of each file in the mark of its passages, which no other file has."""
+        with self._lock:
+            return distinct_names(self._files)
 
     def add(
         self, patterns: Iterable[str | Path], progress: Callable[[int, int, Path], None] | None = None
@@ -183,8 +187,8 @@ class FileIndex:
             ranking = [number for number, _ in fused([ranking, near])]
         with self._lock:
             rows = [row for number in ranking for row in self._database.execute(_BY_NUMBER, (number,))]
-            names = Counter(path.name for path in self._files)
-        return list(_apart(rows, most, {name for name, number in names.items() if number > 1}))
+            names = self.names()
+        return list(_apart(rows, most, names))
 
     def _read(self, path: Path) -> IndexedFile:
         self._forget(path)
@@ -216,6 +220,21 @@ class FileIndex:
                 self.meanings.forget([number for (number,) in gone])
 
 
+def distinct_names(paths: Iterable[Path]) -> dict[Path, str]:
+    """Return a name for each path: its last part, with as many of its folders as tell it from all others."""
+    names: dict[Path, str] = {}
+    alike: list[list[Path]] = [list(paths)]
+    parts = 1
+    while alike:
+        groups: dict[str, list[Path]] = {}
+        for path in (path for group in alike for path in group):
+            groups.setdefault("/".join(path.parts[-parts:]), []).append(path)
+        names |= {group[0]: name for name, group in groups.items() if len(group) == 1}
+        alike = [group for group in groups.values() if len(group) > 1]
+        parts += 1
+    return names
+
+
 def _matching(pattern: str) -> list[Path]:
     """Return the files that a path, a folder or a glob names."""
     path = Path(pattern).expanduser()
@@ -233,7 +252,7 @@ def _matching(pattern: str) -> list[Path]:
 
 
 def _apart(
-    rows: Sequence[tuple[str, int | None, int, str]], most: int, ambiguous: Collection[str]
+    rows: Sequence[tuple[str, int | None, int, str]], most: int, names: Mapping[Path, str]
 ) -> Iterator[FoundPassage]:
     """Yield the best of passages that do not overlap a better one."""
     taken: set[tuple[str, int]] = set()
@@ -242,7 +261,6 @@ def _apart(
             continue
         taken.add((path, position))
         found = Path(path)
-        name = f"{found.parent.name}/{found.name}" if found.name in ambiguous else found.name
-        yield FoundPassage(found, page, text, name, position + 1)
+        yield FoundPassage(found, page, text, names.get(found, found.name), position + 1)
         if len(taken) == most:
             return

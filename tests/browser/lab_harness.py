@@ -167,6 +167,14 @@ def _answers(url: str) -> bool:
         return False
 
 
+def _frontend(folder: Path) -> Path:
+    """Return a folder of Jupyter's with the extensions of this very tree, whichever are installed."""
+    tree = Path(__file__).parent.parent.parent / "nbassist" / "frontend"
+    shutil.copytree(tree / "lab", folder / "labextensions" / "nbassist")
+    shutil.copytree(tree / "classic", folder / "nbextensions" / "nbassist")
+    return folder
+
+
 @contextmanager
 def running_lab(home: Path, folder: Path, **environ: str) -> Iterator[Lab]:
     """Run a JupyterLab on loopback without a token; its folders and ours are in `home`, its notebooks in `folder`.
@@ -175,7 +183,8 @@ def running_lab(home: Path, folder: Path, **environ: str) -> Iterator[Lab]:
     """
     port = free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("JUPYTER", "NBASSIST"))}
-    environment |= {name: str(home / name) for name in FOLDERS} | environ
+    environment |= {name: str(home / name) for name in FOLDERS}
+    environment |= {"JUPYTER_PATH": str(_frontend(home / "frontend"))} | environ
     settings = home / "JUPYTERLAB_SETTINGS_DIR" / "@jupyterlab" / "apputils-extension"
     settings.mkdir(parents=True)
     (settings / "notification.jupyterlab-settings").write_text(json.dumps(NO_NEWS), encoding="utf-8")

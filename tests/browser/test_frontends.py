@@ -20,6 +20,7 @@ READY = {
     "classic": "window.Jupyter?.notebook?.kernel?.is_connected() && window.Jupyter.notebook.kernel.info_reply.status"
     " && !!document.querySelector('.kernel_idle_icon')",
 }
+OURS = "!!requirejs('notebook/js/codecell').CodeCell.options_default.highlight_modes.magic_markdown"
 
 
 @pytest.fixture(params=["notebook", "classic"])
@@ -43,7 +44,9 @@ def front(request: pytest.FixtureRequest, lab: Any, page: Any) -> Any:
                 if "[ ]" not in page.inner_text(".jp-InputPrompt"):
                     break
         else:
-            page.wait_for_function("!!Jupyter.notebook.kernel.widget_manager")  # its extensions load on their own time
+            # Its extensions load on their own time: widgets, and ours.
+            page.wait_for_function("!!Jupyter.notebook.kernel.widget_manager")
+            page.wait_for_function(OURS)
             page.evaluate("() => { Jupyter.notebook.execute_all_cells() }")
         return kind
 

@@ -120,3 +120,21 @@ def test_the_frontends_find_what_the_package_brings() -> None:
     [line] = [line for line in (listed.stdout + listed.stderr).splitlines() if "nbassist" in line]
     assert "enabled" in line
     assert (Path(sys.prefix) / "share/jupyter/nbextensions/nbassist/main.js").is_file()
+
+
+ENTRY = Path(__file__).parent.parent.parent / "nbassist" / "frontend" / "lab" / "static" / "remoteEntry.js"
+BARE = """async shared => {
+  const modules = Object.fromEntries(shared.map(name => [name, { 1: { get: async () => () => ({}) } }]));
+  await _JUPYTERLAB.nbassist.init(modules);
+  const found = (await _JUPYTERLAB.nbassist.get('./extension'))();
+  return found.default.map(plugin => plugin.id);
+}"""
+
+
+@pytest.mark.parametrize("shared", [[], ["@jupyterlab/notebook", "@jupyterlab/codemirror"]])
+def test_a_page_without_editors_as_voila_s_has_the_buttons_that_copy_and_no_error(
+    fresh_page: Any, shared: list[str]
+) -> None:
+    fresh_page.set_content("<p>no JupyterLab</p>")
+    fresh_page.add_script_tag(path=ENTRY)
+    assert fresh_page.evaluate(BARE, shared) == ["nbassist:copying"]

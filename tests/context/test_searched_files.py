@@ -49,3 +49,16 @@ def test_a_long_file_without_text_goes_whole(tmp_path: Path) -> None:
 def test_a_file_that_is_missing_is_told_as_before(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="can't be read"):
         attach_or_search([tmp_path / "none.txt"])
+
+
+def test_two_long_files_of_one_name_have_marks_of_their_own(tmp_path: Path) -> None:
+    paths = [tmp_path / year / "notes/bees.txt" for year in ("2025", "2026")]
+    for path in paths:
+        path.parent.mkdir(parents=True)
+        path.write_text(f"Bees of {path.parts[-3]} make honey. " + "Cows eat grass. " * 8_000)
+    parts, tool = attach_or_search(paths)
+    assert tool is not None
+    assert ["2025/notes/bees.txt" in str(parts[0]), "2026/notes/bees.txt" in str(parts[1])] == [True, True]
+    said = tool.function("Which bees make honey?")
+    assert "【1†2025/notes/bees.txt】" in said
+    assert "【1†2026/notes/bees.txt】" in said

@@ -18,6 +18,7 @@ from nbassist.core import events
 from nbassist.display.live.painter import Painter
 from nbassist.display.live.question import Question, question_html
 from nbassist.display.markdown.block_html import Cache
+from nbassist.display.markdown.sanitiser import CITED
 from nbassist.display.segments import CallSegment, ImageSegment
 from nbassist.display.static.calls import editable, laid_out, plain_sight, preview, state_text
 from nbassist.display.static.panels import cost_text
@@ -246,7 +247,7 @@ def test_markers_of_citations_become_references_while_it_is_live_and_sources_sta
         transcript.apply(event)
         painter.paint()
     html = painter.canvas.whole()[0]
-    assert "So it is<sup>[1]</sup>." in html
+    assert f'So it is<sup class="nba-source" style="{CITED}">[1]</sup>.' in html
     assert html.index("A &lt;b&gt;") > html.index("So it is")
 
 

@@ -113,6 +113,10 @@ def test_the_common_length(a: str, b: str) -> None:
     [
         ("some **bo", "some **bo**"),
         ("some **", "some "),
+        ("some **bold*", "some **bold**"),
+        ("some **bold *it*", "some **bold *it***"),
+        ("* one **bold*", "* one **bold**"),
+        ("~~gone~", "~~gone~~"),
         ("`co", "`co`"),
         ("see [the docs](https://exa", "see the docs"),
         ("see ![alt", "see "),

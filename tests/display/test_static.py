@@ -14,6 +14,7 @@ from display_samples import HOSTILE
 from test_markdown import Auditor
 
 from nbassist.core import events
+from nbassist.display.markdown.sanitiser import CITED
 from nbassist.display.static import panels
 from nbassist.display.static.reply import bundle
 
@@ -86,6 +87,9 @@ def test_what_a_tool_displayed_stands_once_where_the_model_got_the_same_text(run
     html = bundle(run(output="28", display=({"text/plain": "28", "text/html": "<b>28</b>"},)))["text/html"]
     assert "Shown" in html
     assert "Shown" in bundle(run(output="", display=({"text/plain": "28"},)))["text/html"]
+    # What the call printed is shown, and what it returned is what the model got.
+    html = bundle(run(output="28", display=({"text/plain": "counting"}, {"text/plain": "28"})))["text/html"]
+    assert html.count("28</pre>") == html.count("counting</pre>") == 1
 
 
 def test_nothing_displayed_leaves_no_empty_box(run: Run) -> None:
@@ -141,7 +145,7 @@ def test_markers_of_citations_become_references_to_the_sources() -> None:
             events.RunEnded("completed"),
         ]
     )["text/html"]
-    assert "So it is<sup>[1]</sup>." in html
+    assert f'So it is<sup class="nba-source" style="{CITED}">[1]</sup>.' in html
     assert "<li>a.md</li>" in html
 
 

@@ -12,10 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nbassist.documents import embedding_cache
 from nbassist.documents.embedding_cache import KeptVectors
-from nbassist.documents.file_index import FileIndex
+from nbassist.documents.file_index import FileIndex, distinct_names
 from nbassist.errors import ModelFileError, UsageError
 
 
@@ -49,6 +51,28 @@ def test_files_folders_and_globs_are_added_and_found_by_their_words(folder: Path
     assert names(index, "Who makes honey?") == ["bees.md"]
     assert names(index, "grass for a cow") == ["cows.txt"]
     assert names(index, "quantum mechanics") == names(index, "") == []
+
+
+def test_files_of_one_name_in_folders_of_one_name_have_names_of_their_own(tmp_path: Path) -> None:
+    for year in ("2025", "2026"):
+        (tmp_path / year / "notes").mkdir(parents=True)
+        (tmp_path / year / "notes/bees.md").write_text(f"Bees of {year} make honey.")
+    (tmp_path / "bees.md").write_text("Bees make honey.")
+    (tmp_path / "ants.md").write_text("Ants eat honey.")
+    index = FileIndex()
+    index.add([tmp_path])
+    found = {passage.name for passage in index.search("honey")}
+    assert found == {"2025/notes/bees.md", "2026/notes/bees.md", f"{tmp_path.name}/bees.md", "ants.md"}
+
+
+@given(
+    st.sets(st.lists(st.sampled_from("ab"), min_size=1, max_size=4).map(lambda parts: Path("/", *parts)), max_size=8)
+)
+def test_names_are_distinct_and_say_where_each_path_ends(paths: set[Path]) -> None:
+    found = distinct_names(sorted(paths))
+    assert set(found) == paths
+    assert len(set(found.values())) == len(paths)
+    assert all(f"/{path}".endswith(f"/{name.lstrip('/')}") for path, name in found.items())
 
 
 def test_what_can_not_be_read_is_listed_with_its_reason_and_the_others_are_found(folder: Path) -> None:

@@ -132,7 +132,7 @@ def test_checks_and_a_judge_on_the_first_line(kernel: Any, endpoint: Any, wire: 
 def test_the_winner_becomes_the_turn_of_the_thread(kernel: Any, echo: Any) -> None:
     ask(kernel, "%%assistant --vary temperature=0,1 --over orders[:1]\nSay {{ item }}")
     ran = kernel.run("runs = _\nruns.rate(1, 'good')\nprint(runs.best())\nruns.adopt()")
-    assert "not told apart: rating: temperature = 1 100 %; 1 other, not measured yet" in ran.stdout
+    assert "not told apart: rating: temperature = 1 100%; 1 other, not measured yet" in ran.stdout
     assert "%%assistant -p temperature=1\nSay 0" in ran.stdout
     assert "Say 0" in kernel.run("%assistant history").result
 
@@ -170,7 +170,7 @@ def test_wordings_from_variables_and_files_named_checks_and_what_is_kept_of_them
     tree = kernel.run("%assistant prompts").result
     assert "brief (" in tree
     assert "kind (" in tree
-    assert "checks passed 100 %" in tree
+    assert "checks passed 100%" in tree
     kept = kernel.run(f"import os; os.chdir({str(tmp_path)!r})\n%assistant keep runs")
     assert ".suite.json" in kept.stdout
     assert list(tmp_path.glob("*.suite.json"))

@@ -118,7 +118,7 @@ def test_the_best_is_by_ratings_then_the_judge_then_checks(swept: Callable[..., 
         runs.best()
     runs.check("'brief' in text")
     assert (runs.best().number, runs.best().told) == (0, True)
-    assert str(runs.best()).startswith("model = short (run 0): checks passed: model = short 100 %")
+    assert str(runs.best()).startswith("model = short (run 0): checks passed: model = short 100%")
     runs.judge("long is good", model="judge")
     assert runs.best().variant == {"model": "long"}
     assert "judge's score" in runs.best().why

@@ -88,9 +88,9 @@ def test_what_a_wording_scored_stands_in_the_journal_as_a_tree(checked: Runs, jo
     family = Family(journal.prompts(""))
     first, second = family.lines()
     assert first.startswith("base (")
-    assert first.endswith("checks passed 25 % ±29 on 12 rows")
+    assert first.endswith("checks passed 25% ±29 on 12 rows")
     assert second.startswith("└─ second (")
-    assert "checks passed 100 %" in second
+    assert "checks passed 100%" in second
     assert family["second"] == "Read it: {{ row.text }}"
     with pytest.raises(UsageError, match="there is no prompt 'third'; there are base, second"):
         family["third"]

@@ -189,7 +189,7 @@ def test_a_judge_is_held_against_the_persons_ratings(judged: Runs) -> None:
     assert corrected.value == pytest.approx(0.4 - 0.2)
     lines = RunsGrid(judged).notes()
     assert any(line.startswith("judge beside your ratings: κ 0.5") for line in lines)
-    assert any("corrected by your ratings: the only variant 20 %" in line for line in lines)
+    assert any("corrected by your ratings: the only variant 20%" in line for line in lines)
     assert any("scores follow the length of the reply" in line for line in lines)
     with pytest.raises(UsageError, match="nothing was judged by 'tone'"):
         judged.trust("tone")
@@ -198,7 +198,7 @@ def test_a_judge_is_held_against_the_persons_ratings(judged: Runs) -> None:
 def test_a_plan_of_one_column_has_nothing_to_be_told_apart(swept: Callable[..., Sweep]) -> None:
     runs = swept(right_in({"A": 1.0}), "A {{ item }}", over=range(8)).run().check("text == 'yes'", "right")
     assert runs.best().told
-    assert str(runs.best()) == "the only variant (run 0): checks passed: the only variant 100 % ±37"
+    assert str(runs.best()) == "the only variant (run 0): checks passed: the only variant 100% ±37"
 
 
 def test_a_sweep_may_be_asked_of_a_running_loop(swept: Callable[..., Sweep]) -> None:

@@ -139,7 +139,7 @@ def read_status(
 
 
 def _refused_key(status: int, words: str, base_url: str, key_from: str | None) -> str:
-    reason = f": {words}" if words else ""
+    reason = f": {words.rstrip('. ')}" if words else ""
     if key_from is None:
         return f"{base_url} refused a request without a key ({status}){reason}; set api_key, or NBASSIST_API_KEY"
     named = f"the key from {key_from}" if key_from else "the key"

@@ -9,8 +9,9 @@ from ...core.runtime_environment import cpu_seconds
 from ..markdown.block_html import BlockHtml, Cache, markdown_html
 from ..markdown.blocks import Block, Splitter
 from ..markdown.highlight import highlight_lines, language_of
+from ..markdown.references import with_references
 from ..markdown.unfinished import mend
-from ..segments import Citation, Growing, with_references
+from ..segments import Citation, Growing
 from ..static.media import LONGEST, PRE
 from .canvas import Slot
 

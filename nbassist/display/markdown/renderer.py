@@ -28,6 +28,7 @@ from .html_tags import html_tags
 from .math import MathForm, apart, math_html, math_plugin
 from .sanitiser import (
     CELLS,
+    CITED,
     CODE,
     DEFINED,
     FOOTNOTE,
@@ -41,6 +42,9 @@ from .sanitiser import (
     sanitise,
 )
 
+SOURCE = "[\ue000{}]"
+"""What stands in the text for a source: a private character tells it from whatever a model writes."""
+_SOURCE = re.compile(r"\[\ue000(\d+)\]")
 _FOOTNOTE = re.compile(r"\[\^([^\s\]]+)\]")
 # Hebrew, Arabic and their neighbours, with their presentation forms.
 _RTL = re.compile(r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]")
@@ -138,17 +142,21 @@ class _Html(RendererHTML):
         return f'<li class="task-list-item" style="{TASK}">{"☑" if checked else "☐"} '
 
     def math_inline(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
-        return math_html(tokens[idx].content, tokens[idx].markup == "$$", self.math_form)
+        return math_html(_numbered(tokens[idx].content), tokens[idx].markup == "$$", self.math_form)
 
     def math_block(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
-        return f"<p>{math_html(tokens[idx].content, True, self.math_form)}</p>\n"
+        return f"<p>{math_html(_numbered(tokens[idx].content), True, self.math_form)}</p>\n"
+
+    def source_ref(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        return f'<sup class="nba-source" style="{CITED}">[{tokens[idx].content}]</sup>'
 
     def footnote_ref(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
-        return f"<sup>[{escape(tokens[idx].meta['label'])}]</sup>"
+        # As in print, and unlike a source, whose number is that of another list.
+        return f"<sup>{escape(tokens[idx].meta['label'])}</sup>"
 
     def footnote_reference_open(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
         label = escape(tokens[idx].meta["label"])
-        return f'<div class="nba-footnote" style="{FOOTNOTE}"><sup>[{label}]</sup><div>'
+        return f'<div class="nba-footnote" style="{FOOTNOTE}"><sup>{label}</sup><div>'
 
     def footnote_reference_close(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
         return "</div></div>\n"
@@ -180,6 +188,22 @@ TABLE_OPEN = f'<div class="nba-scroll" style="{SCROLL}"><table cellpadding="5" s
 TABLE_CLOSE = "</table></div>\n"
 
 
+def _numbered(text: str) -> str:
+    """Return `text`, in which nothing is a reference, with the plain number of each source."""
+    return _SOURCE.sub(r"[\1]", text) if "\ue000" in text else text
+
+
+def _source_ref(state: StateInline, silent: bool) -> bool:
+    """Read the reference to a source, which was put into the text."""
+    match = _SOURCE.match(state.src, state.pos, state.posMax)
+    if match is None:
+        return False
+    if not silent:
+        state.push("source_ref", "", 0).content = match[1]
+    state.pos = match.end()
+    return True
+
+
 def _footnote_ref(state: StateInline, silent: bool) -> bool:
     """Read ``[^label]``: a reference where the label is defined, or is a number, whose note comes at the end."""
     match = _FOOTNOTE.match(state.src, state.pos, state.posMax)
@@ -206,6 +230,7 @@ def _make(renderer: type[_Html], *, extents: bool = False) -> MarkdownIt:
     # Notes stay where they are written: blocks are rendered apart, so none knows which is the last.
     parser.disable(["footnote_inline", "footnote_tail"])
     parser.inline.ruler.at("footnote_ref", _footnote_ref)  # in the place of the plugin's
+    parser.inline.ruler.before("link", "source_ref", _source_ref)  # what follows in parentheses is no link's address
     parser.add_render_rule("footnote_ref", renderer.footnote_ref)
     # Links and images go through the one check; the sanitiser holds a link to its schemes.
     parser.validateLink = lambda url: good_link(url) or own_picture(url)  # type: ignore[method-assign]

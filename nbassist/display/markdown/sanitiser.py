@@ -44,6 +44,7 @@ CHANGED = {"gd": "background:rgba(220, 60, 60, 0.2)", "gi": "background:rgba(40,
 # The colour that JupyterLab's light theme gives to comments has 4.1 to 1 on the ground of code.
 COMMENT = "color:inherit;opacity:0.75"
 LANGUAGE = "opacity:0.75;font-size:11px;line-height:1.2;margin:0 0 4px 0"
+CITED = "background:rgba(128,128,128,0.18);border-radius:4px;padding:0 3px;margin:0 1px"
 FOOTNOTE = "display:flex;gap:6px;font-size:13px"
 _SIZES = {"h1": "1.45em", "h2": "1.25em", "h3": "1.1em", "h4": "1em", "h5": "1em", "h6": "1em"}
 HEADINGS = {tag: f"font-size:{size};font-weight:600;margin:18px 0 6px 0" for tag, size in _SIZES.items()}
@@ -55,6 +56,7 @@ STYLES = {
     "th": set(CELLS.values()),
     "td": set(CELLS.values()),
     "li": {TASK},
+    "sup": {CITED},
     "span": {*CHANGED.values(), COMMENT},
     **{tag: {style} for tag, style in DEFINED.items()},
     **{tag: {style} for tag, style in HEADINGS.items()},
@@ -71,6 +73,7 @@ _OURS = {
     "span": {"math", "nba-image", *(name for name in STANDARD_TYPES.values() if name)},
     "div": {"highlight", "nba-scroll", "nba-footnote", "nba-lang"},
     "li": {"task-list-item"},
+    "sup": {"nba-source"},
     "a": {"nba-image"},
 }
 """The classes that are in rendered markdown: ours, and Pygments' for code."""

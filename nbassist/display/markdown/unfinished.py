@@ -10,6 +10,7 @@ _BARS_ONLY = re.compile(r"(?:^|\n)[ \t|]*\Z")
 _HALF_TASK = re.compile(r"[ \t]*(?:[-*+]|\d{1,9}[.)])[ \t]+\[[ xX]?\]?[ \t]*\Z")
 _HALF_LINK = re.compile(r"!?\[([^\[\]\n]{1,300})\]\([^()\s]{0,2000}\Z")
 _HALF_LABEL = re.compile(r"!\[[^\[\]\n]{0,300}\Z")
+_BULLETS = re.compile(r"^[ \t]*\*[ \t]", re.MULTILINE)
 _TICKS = re.compile(r"`+")
 
 
@@ -45,5 +46,18 @@ def _close(text: str) -> str:
         text = _HALF_LINK.sub(r"\1", text)
     for mark in ("**", "~~"):
         if text.count(mark) % 2:
+            if _half_closed(text, mark):
+                text += mark[0]
+                continue
             text = text[: -len(mark)] if text.endswith(mark) else text.rstrip() + mark
     return text
+
+
+def _half_closed(text: str, mark: str) -> bool:
+    """Return whether `text` ends in the first half of the mark that closes, and not in that of an emphasis within."""
+    if not text.endswith(mark[0]) or text.endswith(mark):
+        return False
+    alone = re.findall(
+        rf"(?<!{re.escape(mark[0])}){re.escape(mark[0])}(?!{re.escape(mark[0])})", _BULLETS.sub("", text)
+    )
+    return len(alone) % 2 == 1

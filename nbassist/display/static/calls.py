@@ -172,8 +172,13 @@ def call_result(call: segments.CallSegment) -> str:
     if call.state == "refused":
         return f"{label('Refused, and told the model')}<p>{inert(call.comment)}</p>" if call.comment else ""
     parts = []
-    same = bool(call.output) and only_text(call.display) == call.output.strip()  # what the model got says it all
-    if not same and (shown := "".join(bundle_html(bundle) for bundle in call.display)):
+    display = call.display
+    # What the model got says it all, or what the call returned, which is shown last.
+    if call.output and only_text(display) == call.output.strip():
+        display = ()
+    elif call.output and display and only_text(display[-1:]) == call.output.strip():
+        display = display[:-1]
+    if shown := "".join(bundle_html(bundle) for bundle in display):
         parts.append(label("Shown") + f'<div class="nba-shown">{shown}</div>')
     if images := seen_by_model(call):
         parts.append(label("Images to the model") + images)

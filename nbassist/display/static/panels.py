@@ -95,7 +95,8 @@ def refusal(text: str) -> str:
 _NOTE = "opacity:0.75;font-size:12px;line-height:1.5;margin:0 0 8px 0"
 FOOTER = "opacity:0.85;font-size:11px;line-height:1.5;margin:10px 0 2px 0"
 _BADGE = "border-radius:4px;padding:1px 6px"
-_TROUBLE = "border-left:3px solid rgba(128,128,128,0.6);border-radius:4px;padding:6px 10px;margin:8px 0;font-size:13px"
+_TROUBLE = "border-radius:4px;padding:6px 10px;margin:8px 0;font-size:13px"
+_EDGE = {BAD: "rgba(224,49,49,0.8)", CARE: "rgba(202,138,4,0.8)"}
 _LONG_ENOUGH = 0.5  # seconds of writing, of which a rate can be told
 _FINISHES = {
     "completed": "",
@@ -184,7 +185,8 @@ def trouble(transcript: Transcript) -> str:
     tint = BAD if transcript.finish == "failed" else CARE
     # What happened stands out, and what to do about it is read next.
     inside = "<br>".join(filter(None, (f"<strong>{inert(said)}</strong>" if said else "", inert(to_do))))
-    return f'<p class="nba-trouble" style="{_TROUBLE};background:{tint}">{inside}</p>\n'
+    style = f"border-left:3px solid {_EDGE[tint]};{_TROUBLE};background:{tint}"
+    return f'<p class="nba-trouble" style="{style}">{inside}</p>\n'
 
 
 def to_do_text(transcript: Transcript) -> str:

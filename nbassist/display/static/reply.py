@@ -13,8 +13,8 @@ from ...core.html_allowlist import NO_ICONS, inert, seal
 from .. import segments
 from ..markdown.block_html import Cache, markdown_html
 from ..markdown.math import MathForm, tex_again
+from ..markdown.references import with_references
 from ..markdown.renderer import with_formulas_apart
-from ..segments import with_references
 from ..transcript import Transcript
 from . import calls, media, panels
 from .panels import FOOTER, footer_text

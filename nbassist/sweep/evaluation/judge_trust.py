@@ -54,7 +54,7 @@ class Trust:
             )
             found.append(f"{self.rubric} beside your ratings: κ {agreed} on {self.rated:,} replies")
             shown = [
-                f"{name} {100 * one.value:.0f} %" + ("" if math.isinf(one.half) else f" ±{100 * one.half:.0f}")
+                f"{name} {100 * one.value:.0f}%" + ("" if math.isinf(one.half) else f" ±{100 * one.half:.0f}")
                 for name, one in self.corrected.items()
             ]
             if shown:

@@ -130,7 +130,7 @@ class Standing:
         """Return a mean with its interval, as it is shown."""
         if self.measure.share:
             half = "" if math.isinf(interval.half) else f" ±{100 * interval.half:.0f}"
-            return f"{100 * interval.value:.0f} %{half}"
+            return f"{100 * interval.value:.0f}%{half}"
         return f"{interval.value:.3g}" + ("" if math.isinf(interval.half) else f" ±{interval.half:.2g}")
 
     def _gap(self, interval: Interval) -> str:

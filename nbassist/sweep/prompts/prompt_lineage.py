@@ -108,7 +108,7 @@ def _shown(score: Score | None) -> str:
     if score is None:
         return ""
     share = score.measure in ("checks passed", "rating") and 0 <= score.value <= 1
-    by, unit = (100.0, " %") if share else (1.0, "")
+    by, unit = (100.0, "%") if share else (1.0, "")
     half = "" if score.half is None else f" ±{by * score.half:.2g}"
     return (
         f"{score.measure} {by * score.value:.3g}{unit}{half} on {score.rows:,} {'row' if score.rows == 1 else 'rows'}"

@@ -18,6 +18,9 @@
     return (await versions[0].get())();
   }
 
+  /** Whether the page shares all of these; Voilà's shares what its widgets need, and no editor. */
+  const shares = (...names) => names.every((name) => Object.keys(shared[name] ?? {}).length);
+
   const isOurs = (text) => MAGIC.test(text);
 
   // ---- prose --------------------------------------------------------------------------------------------------
@@ -258,7 +261,9 @@
     ];
   }
 
-  async function plugins() {
+  /** The plugin for prompts, where the page has notebooks with editors. */
+  async function prompts() {
+    if (!shares("@jupyterlab/notebook", "@jupyterlab/codemirror", "@codemirror/view")) return [];
     const { INotebookTracker } = await page("@jupyterlab/notebook");
     const { IEditorExtensionRegistry } = await page("@jupyterlab/codemirror");
     const extension = await marks(); // before anything is activated: an editor that is there already would not get it
@@ -278,6 +283,12 @@
           });
         },
       },
+    ];
+  }
+
+  async function plugins() {
+    return [
+      ...(await prompts()),
       {
         id: "nbassist:copying",
         description: "Replies and the code in them can be copied.",
