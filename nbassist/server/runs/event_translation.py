@@ -32,7 +32,8 @@ from ..hosted.calls import OwnFunction, settings_of
 from ..hosted.search.citations import Marks, Piece
 from ..store import leased_writes, messages
 from ..store.database import Database
-from ..store.run_ending import End, RunEnding, end_run
+from ..store.one_statement import Row
+from ..store.run_ending import End, RunEnding, end_in_one, end_run
 from ..store.schema import new_id
 from ..text import clean
 from .open_parts import OpenCalls, OpenMessage, own_by_name
@@ -62,17 +63,20 @@ class Turn:
         Finds the marks of passages in the text, and links to files, where there may be any.
     images : sequence of str
         The pictures that go before the text of the turn's message, by the ids of their files.
+    before : sequence of row
+        The steps that the run has from earlier turns.
     """
 
     def __init__(
         self,
         database: Database,
         channel: Channel,
-        run: RowMapping,
+        run: Row,
         owner: str,
         own: Sequence[OwnFunction] = (),
         marks: Marks | None = None,
         images: Sequence[str] = (),
+        before: Sequence[Row] = (),
     ) -> None:
         self._database = database
         self._channel = channel
@@ -81,6 +85,7 @@ class Turn:
         self._own = own_by_name(own)
         self._marks = marks
         self._images = tuple(images)
+        self._before = before
         self._message: OpenMessage | None = None
         self._calls: OpenCalls | None = None
         self._thought: list[str] = []
@@ -194,25 +199,27 @@ class Turn:
         await self.finish_text()
         if end == "completed" and self._message is None:
             await self._open_message()
-        written, calls = self._message, self._calls
+        written, calls, now = self._message, self._calls, int(time.time())
+        how: dict[str, Any] = {
+            "owner": self._owner,
+            "usage": _usage(ended) if ended else None,
+            "reason": reason,
+            "error": error,
+            "message_reason": message_reason,
+            "said": {"content": written.content(), "kept": self._to_keep()} if written else None,
+        }
 
         def work(connection: Connection) -> RunEnding:
             if calls:
                 leased_writes.change_step(connection, calls.step_id, step_details=calls.shown(), hosted=calls.kept())
-            return end_run(
-                connection,
-                self._run["id"],
-                end,
-                int(time.time()),
-                owner=self._owner,
-                usage=_usage(ended) if ended else None,
-                reason=reason,
-                error=error,
-                message_reason=message_reason,
-                said={"content": written.content(), "kept": self._to_keep()} if written else None,
-            )
+            return end_run(connection, self._run["id"], end, now, **how)
 
-        ending = await self._database.write(work)
+        ending: RunEnding | None = None
+        if self._database.is_remote and written and not calls:  # as nearly all runs end
+            known: dict[str, Any] = {**how, "step_id": written.step_id, "before": self._before}
+            ending = await self._database.write_once(end_in_one, self._run["id"], end, now, **known)
+        if ending is None:
+            ending = await self._database.write(work)
         self.outcome = TurnOutcome(end, ended.usage if ended else None, error[0] if error else "")
         tell_ending(self._channel, ending)
 
@@ -248,14 +255,8 @@ class Turn:
 
     async def _open_message(self) -> OpenMessage:
         message = OpenMessage(new_id("msg"), new_id("step"))
-        details = {"type": "message_creation", "message_creation": {"message_id": message.id}}
-
-        def work(connection: Connection) -> tuple[RowMapping, RowMapping]:
-            now = int(time.time())
-            step = leased_writes.begin_step(connection, self._run, message.step_id, details, now)
-            return step, messages.begin(connection, self._run, message.id, now)
-
-        step, row = await self._write(work)
+        given = self._run, self._owner, message.step_id, message.id, int(time.time())
+        step, row = await self._database.write_once(leased_writes.open_message, *given)
         self._message = message
         self._tell_twice("thread.run.step", objects.step(step))
         self._tell_twice("thread.message", objects.message(row))
@@ -337,7 +338,7 @@ def tell_ending(channel: Channel, ending: RunEnding) -> None:
     tell_run(channel, ending.run)
 
 
-def tell_run(channel: Channel, run: RowMapping) -> None:
+def tell_run(channel: Channel, run: Row) -> None:
     """Tell the state of a run."""
     status = run["status"]
     channel.tell(f"thread.run.{'completed' if status == 'incomplete' else status}", objects.run(run, streamed=True))

@@ -72,7 +72,7 @@ class OwnTools:
         paths = {name: file_id for call in kept for name, file_id in (call.get("files") or {}).items()}
         marks = Marks(found, paths) if found or paths else None
         own = own_functions(material.run["tools"], material.own)
-        return Turn(self._database, channel, material.run, owner, own, marks, _undisplayed(material))
+        return Turn(self._database, channel, material.run, owner, own, marks, _undisplayed(material), material.steps)
 
     async def answer(self, turn: Turn, material: Material) -> bool:
         """Answer the calls of a turn that are this server's; return whether these were all.

@@ -8,12 +8,12 @@ from contextlib import aclosing
 from typing import Any
 
 import httpx2
-from sqlalchemy import RowMapping
 
 from ...core.events import TextDelta, TurnEnded
 from ..observe.metrics import Metrics
 from ..observe.tracing import Span, chat_span
 from ..store.leased_writes import Material
+from ..store.one_statement import Row
 from .chat_request import chat_body, tool_names
 from .event_translation import Turn
 from .model_names import MODEL, ModelNames
@@ -119,7 +119,7 @@ def _tell_end(span: Span, ended: TurnEnded) -> None:
         span.fail(ended.reason)
 
 
-def spent_limit(run: RowMapping, used: dict[str, Any]) -> str | None:
+def spent_limit(run: Row, used: dict[str, Any]) -> str | None:
     """Return which limit of tokens the run has reached, or None."""
     for name in ("completion", "prompt"):
         most = run[f"max_{name}_tokens"]

@@ -25,6 +25,7 @@ from ..observe.tracing import run_span
 from ..store import leased_writes, leases, messages
 from ..store.database import Database
 from ..store.leased_writes import LeaseLostError, Material
+from ..store.one_statement import Row
 from ..store.run_ending import End, end_run
 from ..store.schema import ACTIVE, runs
 from .event_translation import Turn, tell_ending, tell_run
@@ -327,7 +328,7 @@ def _read_run(connection: Connection, run_id: str) -> RowMapping | None:
     return connection.execute(select(runs).where(runs.c.id == run_id)).mappings().one_or_none()
 
 
-async def _finish(turn: Turn, run: RowMapping, ended: TurnEnded, used: dict[str, Any]) -> None:
+async def _finish(turn: Turn, run: Row, ended: TurnEnded, used: dict[str, Any]) -> None:
     """Bring a turn that the upstream ended to its end."""
     match ended.reason:
         case "tool_calls":

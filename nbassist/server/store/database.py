@@ -56,13 +56,18 @@ class Database:
             self.engine.dispose()
             raise
         alone = self.engine.dialect.name == "sqlite"
+        # PostgreSQL makes a transaction of a statement that comes alone, without two further round trips for its begin
+        # and its end.
+        self._single = self.engine if alone else self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self.is_remote = not alone
+        """Whether each statement is sent to a server, and waited for."""
         # SQLite has one writer at a time. A queue of ours is fair, where its own waiting is a poll that the unlucky one
         # loses.
         self._writer = SoleWriter(self.engine) if alone else None
         self._threads = ThreadPoolExecutor(2 if alone else 8, "nbassist-read" if alone else "nbassist-store")
 
     async def read(self, work: Callable[Concatenate[Connection, P], T], *arguments: P.args, **named: P.kwargs) -> T:
-        """Return `work(connection, ...)`, in a transaction that sees one state of the store."""
+        """Return `work(connection, ...)`; on SQLite it sees one state of the store, else each statement does."""
         return await self._submit(False, lambda connection: work(connection, *arguments, **named))
 
     async def read_as(self, owner: str, work: Callable[[Connection], T]) -> T:
@@ -77,11 +82,27 @@ class Database:
         """
         return await self._submit(True, lambda connection: work(connection, *arguments, **named))
 
+    async def write_once(
+        self, work: Callable[Concatenate[Connection, P], T], *arguments: P.args, **named: P.kwargs
+    ) -> T:
+        """As `write`, of work that on PostgreSQL does one statement that writes, which may be done twice.
+
+        That statement is a transaction by itself. Where a connection is lost nobody knows whether it was done, and the
+        work is done once more.
+        """
+        return await self._submit(True, lambda connection: work(connection, *arguments, **named), single=True)
+
+    async def write_once_as(self, owner: str, work: Callable[[Connection], T]) -> T:
+        """As `write_once`; it sees what is `owner`'s."""
+        return await self._submit(True, work, owner, single=True)
+
     async def write_as(self, owner: str, work: Callable[[Connection], T]) -> T:
         """Return `work(connection)`, which sees what is `owner`'s, once its transaction is committed."""
         return await self._submit(True, work, owner)
 
-    async def _submit(self, writes: bool, work: Callable[[Connection], T], owner: str | None = None) -> T:
+    async def _submit(
+        self, writes: bool, work: Callable[[Connection], T], owner: str | None = None, *, single: bool = False
+    ) -> T:
         def ended(connection: Connection) -> T:
             try:
                 return work(connection)
@@ -93,7 +114,10 @@ class Database:
         if writes and self._writer is not None:
             future = self._writer.submit(ended, owner)
         else:
-            future = asyncio.get_running_loop().run_in_executor(self._threads, self.transact, writes, ended, owner)
+            engine = self._single if single or not writes else self.engine
+            future = asyncio.get_running_loop().run_in_executor(
+                self._threads, self.transact, writes, ended, owner, engine
+            )
         try:
             # A thread can't be stopped in the middle. Unshielded, the caller would go on while the transaction still
             # might commit.
@@ -105,22 +129,20 @@ class Database:
             future.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
             raise
 
-    def transact(self, writes: bool, work: Callable[[Connection], T], owner: str | None = None) -> T:
+    def transact(
+        self, writes: bool, work: Callable[[Connection], T], owner: str | None = None, engine: Engine | None = None
+    ) -> T:
         """Return `work(connection)`; this waits, and is for threads and programs without an event loop."""
-        options = {WRITES: writes, OWNER: owner}
+        options, engine = {WRITES: writes, OWNER: owner}, engine or self.engine
         try:
-            return self._once(options, work)
+            return _once(engine, options, work)
         except DBAPIError as error:
             # A PostgreSQL that restarted leaves dead connections behind, and SQLAlchemy lets go of all with the first:
             # to try each before it is used would cost every transaction. Where a commit was lost (it is no statement)
             # nobody knows whether it was done, so that one is not done again.
             if not error.connection_invalidated or error.statement is None:
                 raise
-        return self._once(options, work)
-
-    def _once(self, options: Mapping[str, Any], work: Callable[[Connection], T]) -> T:
-        with self.engine.connect().execution_options(**options) as connection, connection.begin():
-            return work(connection)
+        return _once(engine, options, work)
 
     def close(self) -> None:
         """Wait for what is under way, and let the store go."""
@@ -128,6 +150,11 @@ class Database:
             self._writer.close()
         self._threads.shutdown()
         self.engine.dispose()
+
+
+def _once(engine: Engine, options: Mapping[str, Any], work: Callable[[Connection], T]) -> T:
+    with engine.connect().execution_options(**options) as connection, connection.begin():
+        return work(connection)
 
 
 async def _end_of(future: asyncio.Future[Any]) -> None:

@@ -9,11 +9,14 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, Update, bindparam, insert, select, update
 
-from . import files, messages
+from . import files, messages, one_statement
+from .one_statement import Row, whole
 from .schema import assistants, runs, steps, threads
+from .schema import messages as messages_table
 
 # Each statement of a run is built once: to build it anew takes SQLAlchemy longer than SQLite to do what it says.
 _ADD = insert(steps).returning(steps)
+_ADD_STEP, _ADD_MESSAGE = insert(steps), insert(messages_table)
 _STEPS = select(steps).where(steps.c.run_id == bindparam("run")).order_by(steps.c.seq)
 # A run that is to be cancelled is its server's until that one has ended it.
 _HELD = select(runs.c.seq).where(
@@ -35,8 +38,8 @@ class Material:
     runs in this turn, each with what is added to its description.
     """
 
-    run: RowMapping
-    messages: Sequence[RowMapping]
+    run: Row
+    messages: Sequence[Row]
     steps: Sequence[RowMapping]
     images: Mapping[str, bytes]
     resources: Sequence[Mapping[str, Any]] = ()
@@ -68,7 +71,7 @@ def again(connection: Connection, run_id: str, owner: str) -> Material:
     return _material(connection, change_run(connection, run_id, owner, ("in_progress",), status="in_progress"))
 
 
-def _material(connection: Connection, run: RowMapping) -> Material:
+def _material(connection: Connection, run: Row) -> Material:
     history = messages.history(connection, run["thread_id"])
     wanted = {
         part["image_file"]["file_id"]
@@ -82,7 +85,7 @@ def _material(connection: Connection, run: RowMapping) -> Material:
     return Material(run, history, done, images, _resources(connection, run))
 
 
-def _resources(connection: Connection, run: RowMapping) -> list[Mapping[str, Any]]:
+def _resources(connection: Connection, run: Row) -> list[Mapping[str, Any]]:
     # Read for each turn anew: a client may add files to a thread while a run waits for it.
     if all(tool["type"] == "function" for tool in run["tools"]):
         return []
@@ -131,9 +134,35 @@ def check_lease(connection: Connection, run_id: str, owner: str) -> None:
         raise LeaseLostError(run_id)
 
 
-def begin_step(connection: Connection, run: Mapping[Any, Any], step_id: str, details: Any, now: int) -> RowMapping:
+def open_message(
+    connection: Connection, run: Row, owner: str, step_id: str, message_id: str, now: int
+) -> tuple[Row, Row]:
+    """Add the message that a run begins to write, and its step; return the step and the message.
+
+    Raises
+    ------
+    LeaseLostError
+        Where `owner` does not work on the run.
+    """
+    details = {"type": "message_creation", "message_creation": {"message_id": message_id}}
+    step, message = _step(run, step_id, details, now), messages.begun(run, message_id, now)
+    if connection.dialect.name == "postgresql":
+        if not one_statement.open_message(connection, run["id"], owner, step, message):
+            raise LeaseLostError(run["id"])
+    else:
+        check_lease(connection, run["id"], owner)
+        connection.execute(_ADD_STEP, step)
+        connection.execute(_ADD_MESSAGE, message)
+    return whole(steps, step), whole(messages_table, message)
+
+
+def begin_step(connection: Connection, run: Row, step_id: str, details: Any, now: int) -> RowMapping:
     """Add a step of the kind that `details` says."""
-    values = {
+    return connection.execute(_ADD, _step(run, step_id, details, now)).mappings().one()
+
+
+def _step(run: Row, step_id: str, details: Any, now: int) -> dict[str, Any]:
+    return {
         "id": step_id,
         "created_at": now,
         "run_id": run["id"],
@@ -144,7 +173,6 @@ def begin_step(connection: Connection, run: Mapping[Any, Any], step_id: str, det
         "expires_at": run["expires_at"],
         "step_details": details,
     }
-    return connection.execute(_ADD, values).mappings().one()
 
 
 def change_step(connection: Connection, step_id: str, **fields: Any) -> RowMapping:

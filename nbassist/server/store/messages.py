@@ -45,7 +45,12 @@ def add(connection: Connection, thread_id: str, message: Mapping[str, Any], now:
                 f"No file found with id '{part['image_file']['file_id']}'.",
                 param=f"content[{index}].image_file.file_id",
             )
-    values = {
+    return connection.execute(_ADD, values_of(thread_id, message, now)).mappings().one()
+
+
+def values_of(thread_id: str, message: Mapping[str, Any], now: int) -> dict[str, Any]:
+    """Return the columns of a client's message."""
+    return {
         "id": message.get("id") or new_id("msg"),
         "created_at": now,
         "thread_id": thread_id,
@@ -57,12 +62,11 @@ def add(connection: Connection, thread_id: str, message: Mapping[str, Any], now:
         "metadata": message["metadata"] or {},
         "deleted": False,
     }
-    return connection.execute(_ADD, values).mappings().one()
 
 
-def begin(connection: Connection, run: Mapping[Any, Any], message_id: str, now: int) -> RowMapping:
-    """Add the message of a run that begins to be written."""
-    values = {
+def begun(run: Mapping[Any, Any], message_id: str, now: int) -> dict[str, Any]:
+    """Return the columns of the message of a run that begins to be written."""
+    return {
         "id": message_id,
         "created_at": now,
         "assistant_id": run["assistant_id"],
@@ -74,7 +78,6 @@ def begin(connection: Connection, run: Mapping[Any, Any], message_id: str, now: 
         "metadata": {},
         "deleted": False,
     }
-    return connection.execute(_ADD, values).mappings().one()
 
 
 def change(connection: Connection, message_id: str, **fields: Any) -> RowMapping | None:

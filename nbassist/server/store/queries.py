@@ -43,6 +43,10 @@ class OwnedStore:
         """Return `work(connection, ...)` once its transaction is committed; see `Database.write`."""
         return await self._database.write_as(self._owner, lambda connection: work(connection, *arguments, **named))
 
+    async def write_once(self, work: Callable[[Connection], T]) -> T:
+        """Return `work(connection)` once it is written; see `Database.write_once`."""
+        return await self._database.write_once_as(self._owner, work)
+
 
 @dataclass(frozen=True, slots=True)
 class PageQuery:

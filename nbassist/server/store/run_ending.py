@@ -10,7 +10,8 @@ from typing import Any, Literal
 from sqlalchemy import Connection, RowMapping, Update, bindparam, select, update
 
 from .. import objects
-from . import leased_writes
+from . import leased_writes, one_statement
+from .one_statement import Row
 from .schema import ACTIVE, messages, runs, steps
 
 End = Literal["completed", "incomplete", "failed", "cancelled", "expired"]
@@ -26,9 +27,9 @@ _MESSAGE_REASONS = {"failed": "run_failed", "cancelled": "run_cancelled", "expir
 class RunEnding:
     """What changed at the end of a run, in the order in which a stream tells it."""
 
-    messages: Sequence[RowMapping]
-    steps: Sequence[RowMapping]
-    run: RowMapping
+    messages: Sequence[Row]
+    steps: Sequence[Row]
+    run: Row
 
 
 def end_run(
@@ -72,29 +73,75 @@ def end_run(
     if owner is None:
         # Held until the end: its server, which may have come back, must add no step between the sum and the end.
         connection.execute(_LOCK, {"run": run_id})
-    last_error = {"code": error[0], "message": error[1]} if error else None
     of_run = connection.execute(_STEPS, {"run": run_id}).all()
     # Of the turn, so it is its last step's, where there is one.
     used = {step.id: step.usage for step in of_run}
     open_steps = [step.id for step in of_run if step.status == "in_progress"]
     if usage and open_steps:
         used[open_steps[-1]] = usage
+    fields = _run_fields(end, now, objects.total_usage(list(used.values())), reason, error)
+    # Before messages and steps: its row is what makes sure that this happens once.
+    run = leased_writes.change_run(connection, run_id, owner, states, **fields)
+    ended_messages = _end_messages(connection, run_id, _message_fields(end, now, message_reason, said or {}))
+    ended_steps = [
+        leased_writes.change_step(connection, step_id, **_step_fields(end, now, used[step_id], error))
+        for step_id in open_steps
+    ]
+    return RunEnding(ended_messages, ended_steps, run)
+
+
+def end_in_one(
+    connection: Connection,
+    run_id: str,
+    end: End,
+    now: int,
+    *,
+    owner: str,
+    step_id: str,
+    before: Sequence[Row],
+    usage: Any = None,
+    reason: str | None = None,
+    error: tuple[str, str] | None = None,
+    message_reason: str | None = None,
+    said: Mapping[str, Any] | None = None,
+) -> RunEnding | None:
+    """As `end_run`, on PostgreSQL in one statement, of a run with one step open; None where it is not so.
+
+    Parameters
+    ----------
+    step_id : str
+        The step.
+    before : sequence of row
+        The run's steps before it, all of them over.
+    """
+    total = objects.total_usage([*(step["usage"] for step in before), usage])
+    changed = one_statement.end(
+        connection,
+        run_id,
+        owner,
+        step_id,
+        len(before),
+        _run_fields(end, now, total, reason, error),
+        _step_fields(end, now, usage, error),
+        _message_fields(end, now, message_reason, said or {}),
+    )
+    if changed is None:
+        return None
+    run, said_rows, done = changed
+    return RunEnding(sorted(said_rows, key=_seq), done, run)
+
+
+def _run_fields(end: End, now: int, usage: Any, reason: str | None, error: tuple[str, str] | None) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "status": end,
         "required_action": None,
-        "last_error": last_error,
+        "last_error": {"code": error[0], "message": error[1]} if error else None,
         "incomplete_details": {"reason": reason} if reason else None,
-        "usage": objects.total_usage(list(used.values())),
+        "usage": usage,
         "lease_owner": None,
         "lease_until": None,
     }
-    if end in _TIMES:
-        fields[_TIMES[end]] = now
-    # Before messages and steps: its row is what makes sure that this happens once.
-    run = leased_writes.change_run(connection, run_id, owner, states, **fields)
-    ended_messages = _end_messages(connection, run_id, end, now, message_reason, said or {})
-    ended_steps = [_end_step(connection, step_id, end, now, used[step_id], last_error) for step_id in open_steps]
-    return RunEnding(ended_messages, ended_steps, run)
+    return {**fields, _TIMES[end]: now} if end in _TIMES else fields
 
 
 _LOCK = select(runs.c.seq).where(runs.c.id == bindparam("run")).with_for_update()
@@ -117,12 +164,12 @@ def as_it_stands(connection: Connection, run_id: str) -> RunEnding | None:
     return RunEnding([row for row in said.mappings() if not row["deleted"]], done.mappings().all(), run)
 
 
-def _end_step(connection: Connection, step_id: str, end: End, now: int, usage: Any, last_error: Any) -> RowMapping:
+def _step_fields(end: End, now: int, usage: Any, error: tuple[str, str] | None) -> dict[str, Any]:
     state = _STEP_ENDS.get(end, end)
     fields: dict[str, Any] = {"status": state, "expired_at" if state == "expired" else _TIMES[state]: now}
-    if last_error and state == "failed":
-        fields["last_error"] = {**last_error, "code": _step_code(last_error["code"])}
-    return leased_writes.change_step(connection, step_id, **fields, usage=usage)
+    if error and state == "failed":
+        fields["last_error"] = {"code": _step_code(error[0]), "message": error[1]}
+    return {**fields, "usage": usage}
 
 
 def _step_code(code: str) -> str:
@@ -130,18 +177,23 @@ def _step_code(code: str) -> str:
     return code if code == "rate_limit_exceeded" else "server_error"
 
 
-def _end_messages(
-    connection: Connection, run_id: str, end: End, now: int, reason: str | None, said: Mapping[str, Any]
-) -> list[RowMapping]:
+def _message_fields(end: End, now: int, reason: str | None, said: Mapping[str, Any]) -> dict[str, Any]:
     reason = reason or _MESSAGE_REASONS.get(end)
     fields: dict[str, Any] = {"status": "completed", "completed_at": now}
     if reason:
         fields = {"status": "incomplete", "incomplete_at": now, "incomplete_details": {"reason": reason}}
-    fields |= said
+    return {**fields, **said}
+
+
+def _end_messages(connection: Connection, run_id: str, fields: Mapping[str, Any]) -> list[RowMapping]:
     given = {f"new_{name}": value for name, value in fields.items()}
     found = connection.execute(_change_open(tuple(fields)), {"run": run_id, **given}).mappings()
     # RETURNING promises no order.
-    return sorted(found, key=lambda row: int(row["seq"]))
+    return sorted(found, key=_seq)
+
+
+def _seq(row: Row) -> int:
+    return int(row["seq"])
 
 
 @cache

@@ -26,11 +26,16 @@ def create(connection: Connection, fields: Mapping[str, Any], now: int) -> RowMa
     ApiError
         Where the `id` is in use.
     """
-    given = {"id": new_id("thread"), "created_at": now, "owner": owner_of(connection) or ""}
     try:
-        return connection.execute(_ADD, {**given, **fields, "metadata": fields.get("metadata") or {}}).mappings().one()
+        return connection.execute(_ADD, values_of(connection, fields, now)).mappings().one()
     except IntegrityError:
         raise in_use("thread", fields["id"]) from None
+
+
+def values_of(connection: Connection, fields: Mapping[str, Any], now: int) -> dict[str, Any]:
+    """Return the columns of a new thread."""
+    given = {"id": new_id("thread"), "created_at": now, "owner": owner_of(connection) or ""}
+    return {**given, **fields, "metadata": fields.get("metadata") or {}}
 
 
 def read(connection: Connection, thread_id: str, *, lock: bool = False) -> RowMapping:
