@@ -45,6 +45,11 @@ class NbassistError(Exception):
             return line
         return f"{line[: _LONGEST - _END - 3]} … {line[-_END:]}"
 
+    @property
+    def words(self) -> str:
+        """The message whole: a secret is looked for here, since the line may be cut within it."""
+        return " ".join(map(str, self.args))
+
     def _render_traceback_(self) -> list[str]:
         """Let IPython print one line: it looks for this method before it formats a traceback."""
         return [f"{type(self).__name__}: {self}"]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -192,6 +194,97 @@ def test_an_orphan_run_of_another_client_is_waited_for_then_cancelled(
     assert any(isinstance(event, Warned) and "busy" in event.text for event in events)
     assert "".join(event.text for event in events if isinstance(event, TextDelta)) == "two"
     assert client.beta.threads.runs.retrieve(orphan.id, thread_id=thread).status == "cancelled"
+
+
+def test_a_run_of_another_client_that_ends_by_itself_is_waited_for_and_loses_nothing(
+    url: str, endpoint: Any, wire: Any, client: openai.OpenAI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nbassist.backends.assistants.backend._POLL", 0.1)
+    begun, go = threading.Event(), threading.Event()
+
+    def before(piece: int) -> None:
+        if piece == 1:
+            begun.set()
+            go.wait(60)
+
+    slow = say(wire, "by the ", "other")
+    slow.before = before
+    endpoint.on("POST", CHAT, say(wire, "one"), slow, say(wire, "two"))
+    assistant = make(url)
+    assistant.ask("first")
+    thread = assistant.conversation.cursor["thread_id"]
+    other = client.beta.assistants.create(model="scripted")
+    run = client.beta.threads.runs.create(thread, assistant_id=other.id)
+    assert begun.wait(60)
+    said = ""
+    for event in assistant.stream("second"):
+        if isinstance(event, Warned):
+            assert "busy" in event.text
+            go.set()
+        said += event.text if isinstance(event, TextDelta) else ""
+    assert said == "two"
+    assert client.beta.threads.runs.retrieve(run.id, thread_id=thread).status == "completed"
+    told = [m["content"] for m in endpoint.bodies(CHAT)[-1]["messages"]]
+    assert told == ["first", "one", "by the other", "second"]
+
+
+def ends_as(status: str, thread: Any, client: openai.OpenAI, wire: Any, store: Any) -> tuple[Any, Any]:
+    """Return the answer of a model whose run ends with this status, and the tool that it calls, if it does."""
+    if status == "failed":
+        return wire.answer([*say(wire, "Half ").pieces[:1], b'data: {"error": {"message": "on fire"}}\n\n']), row_count
+    if status == "incomplete":
+        return wire.answer(wire.stream(wire.delta(content="Half "), wire.delta("length"))), row_count
+
+    def stop() -> None:
+        (run,) = client.beta.threads.runs.list(thread(), limit=1).data
+        if status == "cancelled":
+            client.beta.threads.runs.cancel(run.id, thread_id=thread())
+        else:
+            with sqlite3.connect(store) as connection:
+                connection.execute("UPDATE runs SET expires_at = expires_at - 601 WHERE id = ?", (run.id,))
+            connection.close()
+        deadline = time.monotonic() + 60
+        while client.beta.threads.runs.retrieve(run.id, thread_id=thread()).status != status:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+    def tool(table: str) -> int:
+        """Count."""
+        if table == "orders":
+            stop()
+        return 1
+
+    tool.__name__ = "row_count"
+    return calls(wire), tool
+
+
+@pytest.mark.parametrize(
+    ("status", "finish", "words"),
+    [
+        ("failed", "failed", "on fire"),
+        ("incomplete", "incomplete", "limit of tokens"),
+        ("cancelled", "interrupted", "cancelled at the endpoint"),
+        ("expired", "failed", "expired at the endpoint"),
+    ],
+)
+def test_each_end_of_a_run_has_words_of_its_own_and_the_thread_goes_on(
+    url: str, endpoint: Any, wire: Any, client: openai.OpenAI, tmp_path: Any, status: str, finish: str, words: str
+) -> None:
+    endpoint.on("POST", CHAT, say(wire, "one"))
+    thread: list[str] = []
+    answer, tool = ends_as(status, lambda: thread[0], client, wire, tmp_path / "s.db")
+    assistant = make(url, tool)
+    assistant.ask("first")
+    thread.append(assistant.conversation.cursor["thread_id"])
+    endpoint.on("POST", CHAT, answer, say(wire, "whole"))
+    reply = assistant.ask("go")
+    assert reply.finish == finish
+    assert words in reply.detail
+    assert reply.text == ("Half " if status in ("failed", "incomplete") else "")
+    assert client.beta.threads.runs.list(thread[0], limit=1).data[0].status == status
+    assert assistant.conversation.open_calls == ()
+    assert assistant.ask("again").text == "whole"
+    assert assistant.conversation.cursor["thread_id"] == thread[0]
 
 
 def test_a_deleted_thread_is_said_so_and_never_silently_a_new_one(

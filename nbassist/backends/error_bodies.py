@@ -12,6 +12,7 @@ from .loose_json import listing, mapping, text
 
 # What a stranger wrote may have any size and depth; a person reads one line of it.
 _LONGEST = 2_000
+_VISIBLE = "".join(map(chr, range(0x21, 0x7F)))
 _DEEPEST = 6
 _ITEMS = 5
 _WORDS = ("message", "msg", "detail", "errors", "error_message", "error_msg", "errorMessage", "error_description")
@@ -30,7 +31,9 @@ def error_message(value: Any) -> str:
     `error.metadata.raw`, what the provider behind a router said (OpenRouter); `failed_generation`, what the model
     wrote where a call went wrong (Groq); a page of HTML, of which the title is taken.
     """
-    return "; ".join(dict.fromkeys(_words(value, 0)))[:_LONGEST]
+    words = "; ".join(dict.fromkeys(_words(value, 0)))
+    # Not within a word: it may be a key, and half of one would not be known for it.
+    return words if len(words) <= _LONGEST else words[:_LONGEST].rstrip(_VISIBLE)
 
 
 def error_code(value: Any) -> str:

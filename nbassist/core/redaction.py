@@ -22,11 +22,13 @@ from .events import (
     MimeBundle,
     ReasoningDelta,
     RefusalDelta,
+    Retrying,
     ServerToolEvent,
     TextDelta,
     ToolArgumentsDelta,
     ToolCallReady,
     ToolFinished,
+    TurnEnded,
     Warned,
 )
 from .messages import ToolCall
@@ -101,6 +103,8 @@ class Redactor:
                 changed = replace(event, title=title, url=url, passage=passage, data=data)
             case Warned():
                 changed = replace(event, text=self.text(event.text))
+            case TurnEnded() | Retrying():
+                changed = replace(event, detail=self.text(event.detail))
         return changed  # type: ignore[no-any-return]
 
     def calls(self, calls: Iterable[ToolCall]) -> tuple[ToolCall, ...]:

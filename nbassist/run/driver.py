@@ -302,7 +302,7 @@ class Driver:
         """Keep what came before a failure; where nothing came, it is an error of the cell."""
         # A failure before the endpoint took the request leaves no trace; after that there is a reply, with an end.
         came = self._order.state is not RunState.WAITING
-        error.args = (self._spec.redact.text(str(error)),)
+        error.args = (self._spec.redact.text(error.words),)
         if isinstance(error, BudgetError) and came:
             return Outcome("stopped", self._usage, str(error))
         outcome = self._ending.failed(error, self._usage, came=came, model=self._model)

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import signal
+import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -13,6 +18,8 @@ from hypothesis import strategies as st
 from nbassist import Assistant
 from nbassist.backends.error_bodies import error_code, error_message
 from nbassist.backends.http.failures import read_status, seconds_to_wait, what_is_wrong
+from nbassist.config.quirk_names import Access
+from nbassist.core.events import Event, Retrying
 from nbassist.errors import (
     AuthenticationError,
     BackendError,
@@ -200,7 +207,6 @@ def test_a_reset_before_the_first_byte_is_asked_again_on_every_wire_and_on_a_con
     backend: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import socket
-    import threading
 
     monkeypatch.setattr("nbassist.core.interrupts.sleep", lambda seconds: None)
     requests: list[bytes] = []
@@ -226,3 +232,133 @@ def test_a_reset_before_the_first_byte_is_asked_again_on_every_wire_and_on_a_con
     thread.join(10)
     listening.close()
     assert len(requests) == 4
+
+
+class OnRetry:
+    """A view that does something as soon as it shows that the request waits for its next try."""
+
+    def __init__(self, act: Callable[[], object]) -> None:
+        self.act = act
+        self.waits: list[float] = []
+
+    def apply(self, event: Event) -> None:
+        if isinstance(event, Retrying):
+            self.waits.append(event.seconds)
+            self.act()
+
+
+def busy(wire: Any, status: int) -> Any:
+    date = format_datetime(datetime.now(UTC) + timedelta(seconds=50), usegmt=True)
+    words = json.dumps({"error": {"message": "busy"}}).encode()
+    return wire.answer([words], status, "application/json", headers={"retry-after": date})
+
+
+@pytest.mark.parametrize("way", ["sync", "async"])
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_wait_until_a_date_is_shown_and_ended_by_an_interrupt(
+    status: int, way: str, endpoint: Any, wire: Any
+) -> None:
+    whole = wire.answer(wire.stream(wire.delta(content="whole"), wire.delta("stop")))
+    endpoint.on("POST", CHAT, busy(wire, status), whole)
+    made = Assistant(backend="chat", base_url=endpoint.url, model="m", tools=[])
+    main = threading.main_thread().ident or 0
+
+    async def cancelled() -> None:
+        view = OnRetry(lambda: asyncio.get_running_loop().call_later(0.05, task.cancel))
+        task = asyncio.create_task(made.aask("go", view=view))
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert len(view.waits) == 1
+
+    if way == "async":
+        asyncio.run(cancelled())
+    else:
+        view = OnRetry(lambda: threading.Timer(0.05, signal.pthread_kill, (main, signal.SIGINT)).start())
+        assert made.ask("go", view=view).finish == "interrupted"
+        assert 40 < view.waits[0] <= 50
+    assert len(endpoint.asked) == 1, "it did not go out again"
+    assert len(made.conversation) == 0
+    assert made.ask("again").text == "whole"
+
+
+@pytest.mark.parametrize("backend", ["chat", "responses"])
+def test_each_wait_before_another_try_is_longer_and_shown(
+    backend: str, endpoint: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr("nbassist.core.interrupts.sleep", slept.append)
+    path = CHAT if backend == "chat" else "/responses"
+    endpoint.json("POST", path, {"error": {"message": "boom"}}, status=503)
+    view = OnRetry(lambda: None)
+    with pytest.raises(ServerFailedError, match="boom"):
+        Assistant(backend=backend, base_url=endpoint.url, model="m", tools=[]).ask("go", view=view)
+    assert view.waits == slept
+    assert len(slept) == 3
+    assert slept == sorted({*slept}), "each is longer"
+
+
+KEY = "sk-live-0123456789abcdefghijklmnopqrstuvwxyz-0123456789"
+
+
+@pytest.mark.parametrize("before", [0, 130, 150, 170, 190, 1_900, 1_980, 5_000])
+@pytest.mark.parametrize("filler", ["so ", "x"])
+def test_a_key_is_not_shown_by_half_where_the_line_is_cut(filler: str, before: int, endpoint: Any) -> None:
+    words = (filler * before)[:before] + f" refused {KEY} " + "and more " * 40
+    endpoint.json("POST", CHAT, {"error": {"message": words}}, status=401)
+    with pytest.raises(AuthenticationError) as caught:
+        Assistant(backend="chat", base_url=endpoint.url, api_key=KEY, model="m", tools=[]).ask("go")
+    assert "sk-live" not in str(caught.value)
+    assert not any(KEY[at : at + 8] in str(caught.value) for at in range(len(KEY) - 8))
+
+
+def told_at_the_end(backend: str, words: str) -> tuple[str, list[bytes]]:
+    """Return the path, and the stream, of an answer that some text goes before and that ends with these words."""
+    if backend == "chat":
+        events: list[Any] = [("", {"choices": [{"delta": {"content": "Half "}}]}), ("", {"error": {"message": words}})]
+        path = CHAT
+    elif backend == "responses":
+        delta = {"type": "response.output_text.delta", "item_id": "m", "output_index": 0, "content_index": 0}
+        failed = {"id": "r", "status": "failed", "error": {"code": "server_error", "message": words}, "output": []}
+        events = [
+            ("response.created", {"type": "response.created", "response": {"id": "r", "status": "in_progress"}}),
+            ("response.output_text.delta", {**delta, "delta": "Half "}),
+            ("response.failed", {"type": "response.failed", "response": failed}),
+        ]
+        path = "/responses"
+    else:
+        run: Any = {"id": "run_1", "thread_id": "thread_1", "status": "in_progress"}
+        text = {"content": [{"index": 0, "type": "text", "text": {"value": "Half "}}]}
+        failed = {**run, "status": "failed", "last_error": {"code": "server_error", "message": words}}
+        events = [
+            ("thread.run.created", run),
+            ("thread.message.delta", {"id": "msg_1", "delta": text}),
+            ("thread.run.failed", failed),
+        ]
+        path = "/threads/runs"
+    return path, [
+        (f"event: {name}\n" if name else "").encode() + f"data: {json.dumps(data)}\n\n".encode()
+        for name, data in events
+    ]
+
+
+@pytest.mark.parametrize("backend", ["chat", "responses", "assistants"])
+def test_what_ends_a_stream_shows_no_key(backend: str, endpoint: Any, wire: Any) -> None:
+    path, pieces = told_at_the_end(backend, f"the provider refused {KEY}")
+    endpoint.json("POST", "/assistants", {"id": "asst_1"})
+    endpoint.on("POST", path, wire.answer(pieces))
+    reply = Assistant(backend=backend, base_url=endpoint.url, api_key=KEY, model="m", tools=[]).ask("go")
+    assert (reply.finish, reply.text) == ("failed", "Half ")
+    assert "the provider refused [key]" in reply.detail
+    assert "sk-live" not in repr(reply.events)
+
+
+def test_a_key_in_a_header_is_shown_as_little(endpoint: Any) -> None:
+    from nbassist.backends.chat.backend import ChatBackend
+
+    endpoint.json("POST", CHAT, {"error": {"message": f"x-api-key: {KEY}"}}, status=400)
+    made = Assistant(backend="chat", base_url=endpoint.url, model="m", tools=[])
+    made._backend = ChatBackend(endpoint.url, "", access=Access(headers={"x-api-key": KEY}))
+    with pytest.raises(RequestRefusedError) as caught:
+        made.ask("go")
+    assert str(caught.value).count("x-api-key: [key]") == 1
+    assert endpoint.asked[-1].headers["x-api-key"] == KEY

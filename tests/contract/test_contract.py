@@ -120,6 +120,29 @@ def test_endless_calls_end_at_the_limit_and_the_next_prompt_works(speaker: Any, 
     assert assistant.ask("again").text == WHOLE
 
 
+@both
+def test_arguments_that_are_wrong_each_time_end_at_the_limit_and_nothing_runs(
+    speaker: Any, says: Any, ask: Callable[..., Any]
+) -> None:
+    ran: list[int] = []
+
+    def f(table: int) -> int:
+        """Count."""
+        ran.append(table)
+        return 1
+
+    wrong = ['{"tabel": 1}', '{"table": "x"}', "[1]", '{"table": 1, "more": 2}']
+    speaker.script(*(says(calls=[(f"call_{n}", "f", text)]) for n, text in enumerate(wrong)), says(TEXTS))
+    assistant = speaker.assistant(f, max_turns=4)
+    reply = ask(assistant, "go")
+    assert (reply.finish, ran) == ("stopped", [])
+    assert all(call.error for call in reply.tool_calls)
+    outputs = speaker.protocol.outputs(speaker.endpoint)
+    assert "did you mean table?" in outputs[0]
+    assert "should be a valid integer" in outputs[1]
+    assert ask(assistant, "again").text == WHOLE
+
+
 class Seen:
     """A view that tells when the person has seen some text."""
 

@@ -15,6 +15,7 @@ from urllib.parse import quote, urlencode
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from nbassist import Assistant
 from nbassist.core.events import (
@@ -28,6 +29,7 @@ from nbassist.core.events import (
     Warned,
 )
 from nbassist.core.redaction import Redactor
+from nbassist.errors import NbassistError
 
 ENVIRON = {
     "OPENAI_API_KEY": "sk-abcdefgh",
@@ -275,3 +277,40 @@ def test_a_passage_that_is_cut_within_a_secret_shows_no_half_of_it_and_no_letter
 def test_a_warning_names_no_secret() -> None:
     redact = Redactor(ENVIRON)
     assert redact.event(Warned("sk-abcdefgh.csv stays at the endpoint")).text.startswith("[OPENAI_API_KEY].csv")
+
+
+@pytest.mark.parametrize("before", [0, 40, 170, 185, 240])
+def test_what_an_endpoint_says_of_a_failure_shows_no_secret_and_no_half_of_one(
+    before: int, endpoint: Any, wire: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHOP_TOKEN", SECRET)
+    words = "x" * before + f" {SECRET} " + "and so on " * 30
+    refused = wire.answer([json.dumps({"error": {"message": words}}).encode()], 400, "application/json")
+    broken = wire.stream(wire.delta(content="Half "), {"error": {"message": f"no {SECRET}"}}, done=False)
+    endpoint.on("POST", "/chat/completions", refused, wire.answer(broken))
+    made = Assistant(backend="chat", base_url=endpoint.url, model="m", tools=[])
+    with pytest.raises(NbassistError) as caught:
+        made.ask("go")
+    assert not any(SECRET[at : at + 8] in str(caught.value) for at in range(len(SECRET) - 8))
+    reply = made.ask("go")
+    assert reply.detail == "the endpoint reports: no [SHOP_TOKEN]"
+    assert SECRET not in repr(reply.events)
+
+
+class Login(BaseModel):
+    user: str
+    token: str
+
+
+def test_a_reply_that_holds_a_mark_is_still_read_into_its_shape(
+    endpoint: Any, wire: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = 'qu"ote\\back-slash-12'
+    monkeypatch.setenv("SHOP_TOKEN", secret)
+    said = json.dumps({"user": "ada", "token": secret})
+    pieces = [wire.delta(content=said[at : at + 5]) for at in range(0, len(said), 5)]
+    endpoint.on("POST", "/chat/completions", wire.answer(wire.stream(*pieces, wire.delta("stop"))))
+    reply = Assistant(backend="chat", base_url=endpoint.url, model="m", tools=[]).ask("who?", as_=Login)
+    assert reply.finish == "completed"
+    assert reply.value == Login(user="ada", token="[SHOP_TOKEN]")
+    assert len(endpoint.asked) == 1, "it was right the first time"

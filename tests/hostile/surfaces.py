@@ -11,8 +11,17 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "browser"))
 from scripted import hostile
 
 from nbassist.core.conversation import Conversation
-from nbassist.core.events import Event, RefusalDelta, RunEnded, RunStarted, TextDelta, TurnEnded, TurnStarted
-from nbassist.core.messages import Reasoning, Text, ToolCall, ToolOutput
+from nbassist.core.events import (
+    CitationAdded,
+    Event,
+    RefusalDelta,
+    RunEnded,
+    RunStarted,
+    TextDelta,
+    TurnEnded,
+    TurnStarted,
+)
+from nbassist.core.messages import File, Image, Reasoning, Text, ToolCall, ToolOutput
 from nbassist.display.grid.grid import GridCell, Progress, grid_bundle, standing_grid
 from nbassist.display.live.painter import Painter
 from nbassist.display.markdown.block_html import Cache
@@ -30,7 +39,12 @@ def cut(text: str, size: int = 23) -> Iterator[str]:
 
 def story(payloads: Sequence[str]) -> list[Event]:
     """Return a run in which each payload stands in every place that text has."""
-    return list(hostile([*payloads, *payloads[:2]]))
+    run = list(hostile([*payloads, *payloads[:2]]))
+    # A file that an interpreter wrote, whose name is the model's, is saved from a link with its name.
+    files = [
+        CitationAdded(payload, "", payload, payload, data=payload.encode("utf-8", "replace")) for payload in payloads
+    ]
+    return [*run[:-2], *files, *run[-2:]]
 
 
 def streamed(text: str) -> list[Event]:
@@ -87,7 +101,7 @@ def conversation(payloads: Sequence[str]) -> Conversation:
     """Return a thread in whose every place a payload stands."""
     found = Conversation(payloads[0])
     for number, payload in enumerate(payloads):
-        found.add_user(Text(payload), Text(payload, payload))
+        found.add_user(Text(payload), Text(payload, payload), File(payload, payload, b"x"), Image(payload, b"x"))
         found.fold(TurnStarted())
         found.fold(TextDelta(payload))
         found.fold(RefusalDelta(payload))

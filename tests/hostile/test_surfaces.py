@@ -40,6 +40,7 @@ CHUNK = 40
 
 # What MathJax takes for mathematics in a notebook.
 _MATHJAX = re.compile(r"\$.+\$|\\\(.+\\\)|\\\[.+\\\]|\\begin\{", re.DOTALL)
+_BYTES = re.compile(r"data:application/octet-stream;base64,[A-Za-z0-9+/]*=*")
 
 
 class Seen(HTMLParser):
@@ -56,7 +57,11 @@ class Seen(HTMLParser):
         self._code += tag in ("code", "pre", "style", "textarea")
         if tag not in OURS:
             self.wrong.append(f"<{tag}>")
+        # Only bytes that are saved, under a name, and never opened: what an interpreter wrote.
+        saved = tag == "a" and "download" in dict(attrs) and _BYTES.fullmatch(dict(attrs).get("href") or "")
         for name, value in attrs:
+            if saved and name in ("href", "download"):
+                continue
             if name not in ATTRIBUTES.split() and not name.startswith("data-"):
                 self.wrong.append(f"<{tag} {name}>")
             if name == "href" and not (value or "").startswith("//") and urlsplit(value or "").scheme not in SCHEMES:

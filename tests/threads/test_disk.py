@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import errno
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -170,3 +173,64 @@ def test_long_names_that_begin_alike_are_threads_of_their_own(tmp_path: Path) ->
     again = Threads(shelf)
     assert sorted(again.names()) == sorted(names)
     assert [len(again[name].turns) for name in names] == [1, 1, 1]
+
+
+# In a process of its own, which gives away what it may do: where it is root, no mode of a file would keep it out.
+WITHOUT = """
+import json, os, resource, sys, tempfile, warnings
+from pathlib import Path
+from nbassist import Assistant
+from nbassist.journal import Journal
+from nbassist.testing import Say, ScriptedBackend
+from nbassist.threads import Threads, ThreadStorage
+
+folder, told, limit = Path(tempfile.mkdtemp()), [], resource.RLIMIT_NOFILE
+
+def session():
+    shelf = ThreadStorage(folder / "threads", "/n.ipynb")
+    model = ScriptedBackend(*[Say("yes")] * 9)
+    return Assistant(backend=model, threads=Threads(shelf), journal=Journal(folder / "j.db", told.append), tools=[])
+
+def held():
+    files = [path for path in folder.rglob("*") if path.is_file() and path.suffix in (".db", ".json")]
+    return {path.name: path.read_bytes().hex() for path in files}
+
+first = session()
+first.ask("first")
+first.journal.close()
+before = held()
+soft, hard = resource.getrlimit(limit)
+with warnings.catch_warnings(record=True) as warned:
+    if sys.argv[1] == "files":
+        resource.setrlimit(limit, (3, hard))
+    else:
+        for path in (*folder.rglob("*"), folder):
+            path.chmod(0o555 if path.is_dir() else 0o444)
+        os.seteuid(os.geteuid() or 65534)
+    again = session()
+    replies = [again.ask(prompt).text for prompt in ("second", "third")]
+    again.journal.flush()
+    resource.setrlimit(limit, (soft, hard))
+    os.seteuid(os.getuid())
+lines = [*told, *(str(one.message) for one in warned)]
+print(json.dumps([replies, len(again.conversation.turns), before == held(), sorted(before), lines]))
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has neither these limits nor these modes")
+@pytest.mark.parametrize(
+    ("lacks", "words", "turns"), [("files", "Too many open files", 2), ("rights", "Permission denied", 3)]
+)
+def test_without_files_to_open_or_rights_to_write_replies_come_and_all_on_disk_stays(
+    lacks: str, words: str, turns: int
+) -> None:
+    done = subprocess.run([sys.executable, "-c", WITHOUT, lacks], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    replies, found, same, names, lines = json.loads(done.stdout)
+    assert replies == ["yes", "yes"]
+    assert found == turns, "a thread that can't be read is begun anew for the session, and its file left alone"
+    assert same
+    assert names == ["j.db", "main.thread.json", "notebook.json"]
+    assert len(lines) == 2, "one of the thread, one of the journal"
+    assert sum(words in line for line in lines) == 1
+    assert not any("\n" in line for line in lines)

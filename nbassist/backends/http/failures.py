@@ -60,14 +60,20 @@ def read_failure(
         Where the key came from, such as the name of a variable, to name it where the key is refused; may be empty.
     """
     found = _read(error, base_url, streaming=streaming, key_from=key_from if any(secrets) else None)
-    text = str(found)
-    # Some servers quote the key that they refuse, and what an error says goes into the notebook and the journal.
+    found.args = (without_keys(found.words, secrets),)
+    return found
+
+
+def without_keys(text: str, secrets: Sequence[str]) -> str:
+    """Return what an endpoint said without the keys that were sent to it.
+
+    Some servers quote the key that they refuse, and what an error says goes into the notebook and the journal.
+    """
     for secret in secrets:
         # The "x" that a local server is given for a key would be blotted out of every word.
         if len(secret) > 3:
             text = text.replace(secret, "[key]")
-    found.args = (text,)
-    return found
+    return text
 
 
 def _read(error: Exception, base_url: str, *, streaming: bool, key_from: str | None) -> BackendError:

@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Generator, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
 import openai
 
 from ...config.quirk_names import Access
 from ...core import interrupts
-from ...core.events import Event, Retrying
+from ...core.events import Event, Retrying, TurnEnded
 from ...errors import BackendError
 from .clients import Clients
-from .failures import asks_all_to_wait, read_failure, seconds_to_wait
+from .failures import asks_all_to_wait, read_failure, seconds_to_wait, without_keys
 from .http_package import httpx
 from .read_limits import Grace
 from .requests import STALL, Decoder, Fetch, Flow, JsonRequest, Open, Pause, Step, Upload
@@ -80,7 +81,7 @@ class Transport:
                 elif isinstance(step, Pause):
                     interrupts.sleep(step.seconds)
                 else:
-                    yield step
+                    yield self._told(step)
             except BackendError as error:
                 if retrying := going.failed(error):
                     yield retrying
@@ -102,7 +103,7 @@ class Transport:
                 elif isinstance(step, Pause):
                     await asyncio.sleep(step.seconds)
                 else:
-                    yield step
+                    yield self._told(step)
             except BackendError as error:
                 if retrying := going.failed(error):
                     yield retrying
@@ -176,11 +177,13 @@ class Transport:
         try:
             with grace:
                 for piece in response.iter_bytes():
-                    yield from stream.feed(piece)
+                    for event in stream.feed(piece):
+                        yield self._told(event)
                     if stream.done:
                         break
                     grace.until(stream.until)
-            yield from stream.finish()
+            for event in stream.finish():
+                yield self._told(event)
         except (BackendError, *_BROKEN) as error:
             # The break is our own doing, see `Grace`: all that counts had come.
             yield from self._ended(stream) if grace.over else self._broken(step.decoder, error)
@@ -197,12 +200,12 @@ class Transport:
             pieces = response.aiter_bytes()
             while (piece := await next_piece(pieces, stream)) is not None:
                 for event in stream.feed(piece):
-                    yield event
+                    yield self._told(event)
                 if stream.done:
                     await _drain(pieces)
                     break
             for event in stream.finish():
-                yield event
+                yield self._told(event)
         except (BackendError, *_BROKEN) as error:
             for event in self._broken(step.decoder, error):
                 yield event
@@ -211,6 +214,12 @@ class Transport:
 
     def _failure(self, error: Exception, *, streaming: bool = False) -> BackendError:
         return read_failure(error, self.base_url, self._secrets, streaming=streaming, key_from=self._key_from)
+
+    def _told(self, event: Event) -> Event:
+        """Return an event without the keys, where the endpoint says in it why a turn ended."""
+        if isinstance(event, TurnEnded) and event.detail:
+            return replace(event, detail=without_keys(event.detail, self._secrets))
+        return event
 
     @staticmethod
     def _ended(stream: EventStream) -> Iterator[Event]:

@@ -201,7 +201,7 @@ class UpstreamClient:
             if not decoder.started:
                 raise failure from error
             if isinstance(error, BackendError):
-                error.args = (self.redact(str(error)),)
+                error.args = (self.redact(error.words),)
             yield decoder.broken(error if isinstance(error, BackendError) else str(failure))
 
     async def _open(self, url: str, body: Mapping[str, Any]) -> httpx2.Response:
@@ -267,7 +267,7 @@ class UpstreamClient:
         if isinstance(error, _RefusedError):
             return error.failure
         if isinstance(error, BackendError):
-            return UpstreamError("server_error", self.redact(str(error)))
+            return UpstreamError("server_error", self.redact(error.words))
         if isinstance(error, httpx2.TimeoutException):
             return UpstreamError("server_error", "The upstream sent nothing for too long.")
         if isinstance(error, httpx2.ConnectError):
