@@ -33,7 +33,7 @@ def error_message(value: Any) -> str:
     """
     words = "; ".join(dict.fromkeys(_words(value, 0)))
     # Not within a word: it may be a key, and half of one would not be known for it.
-    return words if len(words) <= _LONGEST else words[:_LONGEST].rstrip(_VISIBLE)
+    return words if len(words) <= _LONGEST else words[:_LONGEST].rstrip(_VISIBLE) or words[: _LONGEST // 2]
 
 
 def error_code(value: Any) -> str:
