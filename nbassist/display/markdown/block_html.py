@@ -10,10 +10,10 @@ from markdown_it.token import Token
 
 from ...core.html_allowlist import inert
 from .blocks import Block, Splitter
-from .bounds import SPARSEST, Credit
+from .bounds import LINKED, MATHML, SPARSEST, Credit
 from .highlight import highlight_lines, language_of
 from .math import MathForm
-from .renderer import TABLE_CLOSE, Definitions, Renderer, code_shell, list_open, right_to_left
+from .renderer import TABLE_CLOSE, Definitions, Renderer, code_shell, right_to_left
 from .unfinished import mend
 
 # What has a meaning inside of a cell, and what runs from right to left and is given its own direction.
@@ -48,6 +48,8 @@ def rows_html(source: str, styles: list[str]) -> str:
         out.append(f"<tr>\n{inside}</tr>\n")
     return "".join(out)
 
+
+_ITEM = re.compile(r"[ \t]*(?:(\d{1,9})[.)])?")
 
 _SHORT, _SHORTEST_LINES = 4_000, 4.5  # characters of a text that is rendered whatever its lines, and of a line
 _LONGEST = 60_000  # characters of one block or part; more is shown as plain text
@@ -90,9 +92,12 @@ class BlockHtml:
         if block.kind == "table":
             head = self._safe("head", block.head).partition("<tbody>")[0].partition("</table>")[0]
             return f"{head}<tbody{slot}>\n", f"</tbody>\n{TABLE_CLOSE}"
-        first = self._renderer.parse(block.head)[0][0]
+        mark = _ITEM.match(block.head)
+        number = int(mark[1]) if mark and mark[1] else None
+        tag = "ul" if number is None else "ol"
+        start = "" if number in (None, 1) else f' start="{number}"'
         way = ' dir="auto"' if slot or right_to_left(block.body) else ""  # of items to come nothing is known
-        return list_open(first).replace(">", f"{way}{slot}>", 1), f"</{first.tag}>\n"
+        return f"<{tag}{start}{way}{slot}>\n", f"</{tag}>\n"
 
     def parts(self, block: Block, start: int = 0) -> str:
         """Return the parts of a block from `start` on; those of code are not highlighted beyond themselves."""
@@ -100,10 +105,10 @@ class BlockHtml:
         if block.kind == "code":
             return "\n".join(highlight_lines("".join(parts), language_of(block.head)))
         if block.kind == "plain":
-            return "".join(self._part(block, part) if self._credit.covers(part) else _plain(part) for part in parts)
+            return "".join(self._part(block, part) if self._covers(part) else _plain(part) for part in parts)
         if block.kind == "table":
             return self._table_rows(block, "".join(parts))
-        return "".join(self._part(block, part) if self._credit.covers(part) else _plain_item(part) for part in parts)
+        return "".join(self._part(block, part) if self._covers(part) else _plain_item(part) for part in parts)
 
     def whole(self, block: Block) -> str:
         """Return all of a block."""
@@ -113,19 +118,25 @@ class BlockHtml:
             # A parser drops a line end right after the tag.
             return before + ("\n" if lines.startswith("\n") else "") + lines + after
         if block.kind == "table":
-            if not self._credit.covers(block.head):
+            if not self._covers(block.head):
                 return _plain(block.head + block.body)
             before, after = self.shell(block)
             # A table without rows has no body, as the parser writes it.
             if not block.parts:
                 return before.removesuffix("<tbody>\n") + TABLE_CLOSE
             return before + self._table_rows(block, block.body) + after
-        if not self._credit.covers(block.body, len(block.parts)):
+        if not self._covers(block.body, len(block.parts)):
             return _plain(block.body)
         if block.kind == "plain":
             return "".join(self._safe("plain", part) for part in block.parts)
         before, after = self.shell(block)
         return before + "".join(self._part(block, part) for part in block.parts) + after
+
+    def _covers(self, source: str, parts: int = 1) -> bool:
+        more = LINKED * source.count("[") if self.definitions.references else 0.0
+        if self._renderer.math_form == "mathml":
+            more += MATHML * (source.count("$") + source.count("\\(") + source.count("\\["))
+        return self._credit.covers(source, parts, more)
 
     def _part(self, block: Block, source: str) -> str:
         return self._safe("plain", source) if block.kind == "plain" else self.item(source, block.loose)[0]
@@ -142,7 +153,7 @@ class BlockHtml:
             elif plain:
                 out.append(rows_html(run, self._styles[1]))
             else:
-                covered = self._credit.covers(run)
+                covered = self._covers(run)
                 out.append(self._divided(self._safe("rows", block.head + run))[0] if covered else _plain_row(run))
         return "".join(out)
 

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import TypeAlias
 
 from markdown_it import MarkdownIt
-from markdown_it.ruler import Ruler
 from markdown_it.rules_block import StateBlock, table
 from markdown_it.token import Token
-
-Rule: TypeAlias = Callable[[StateBlock, int, int, bool], bool]
 
 DEEPEST = 8
 """Containers, one in another: quotations and lists."""
@@ -24,10 +19,6 @@ def bound_blocks(parser: MarkdownIt, *, extents: bool) -> None:
     parser.block.ruler.at("table", _table_extent if extents else _table, {"alt": ["paragraph", "reference"]})
     # Before all others, which would open the containers.
     parser.block.ruler.before(parser.block.ruler.get_all_rules()[0], "deep", _deep, {"alt": []})
-    ruler = _Ruler()
-    # The rules go over as they are: a ruler has no method for that.
-    ruler.__rules__ = parser.block.ruler.__rules__
-    parser.block.ruler = ruler
 
 
 def _deep(state: StateBlock, start: int, end: int, silent: bool) -> bool:
@@ -95,93 +86,72 @@ SPARSEST = 2
 _MARKS = frozenset(">-+*0123456789")
 
 
-_BEGINS = {
-    "fence": "`~",
-    "blockquote": ">",
-    "hr": "*-_",
-    "list": "*+-0123456789",
-    "reference": "[",
-    "footnote_def": "[",
-    "html_block": "<",
-    "details": "<",
-    "heading": "#",
-    "math_block": "$\\",
-}
-"""The characters that a block of each rule begins with; a rule that is not here is asked of every line."""
-
-
-class _Ruler(Ruler[Rule]):
-    """Gives for each chain one rule, which asks those that a line's first character leaves open."""
-
-    def getRules(self, chainName: str = "") -> list[Rule]:  # noqa: N802, N803 - markdown-it's names
-        if self.__cache__ is None:
-            self.__compile__()
-            assert self.__cache__ is not None
-            names = {rule.fn: rule.name for rule in self.__rules__}
-            for chain, rules in self.__cache__.items():
-                self.__cache__[chain] = [_first_of([(rule, _BEGINS.get(names[rule], "")) for rule in rules])]
-        return self.__cache__.get(chainName, [])
-
-
-def _first_of(rules: list[tuple[Rule, str]]) -> Rule:
-    by_first = {
-        mark: [rule for rule, marks in rules if not marks or mark in marks] for mark in "".join(_BEGINS.values())
-    }
-    others = [rule for rule, marks in rules if not marks]
-
-    def first(state: StateBlock, line: int, end: int, silent: bool) -> bool:
-        begin = state.bMarks[line] + state.tShift[line]
-        return any(rule(state, line, end, silent) for rule in by_first.get(state.src[begin : begin + 1], others))
-
-    return first
-
-
 _EARNED = 4.0  # microseconds for each character
-_AT_FIRST = 25_000.0  # microseconds: a short text is rendered whatever it holds
-_BLOCK, _LINE, _BREAK = 55.0, 11.0, 10.0
+_AT_FIRST = 15_000.0  # microseconds: a short text is rendered whatever it holds
+_FOUND = 20.0  # for each block, also one that is shown as text: it has to be found and sent
+_BLOCK, _LINE, _BREAK = 45.0, 11.0, 10.0
 _ITEM, _MANY = 30.0, 20  # of a list; lines from which on it is worth the look
 _ITEMS = re.compile(r"^[ \t]*(?:[-+*]|\d{1,9}[.)])[ \t]", re.MULTILINE)
+_RUN, _RUNS = 14.0, re.compile(r"\*+|_+|~+")
 _COSTLY = {
     "[": 14.0,
-    "](": 10.0,
-    "![": 20.0,
+    "](": 30.0,
+    "![": 30.0,
     "|": 16.0,
     "[^": 40.0,
     "]:": 150.0,
     "$": 6.0,
     "\\": 5.0,
-    "*": 6.0,
-    "_": 6.0,
-    "~": 5.0,
+    "*": 4.0,
+    "_": 4.0,
+    "~": 4.0,
     "`": 4.0,
-    "<": 5.0,
+    "<": 8.0,
     "&": 4.0,
+    "://": 40.0,
+    "@": 30.0,
+    "<details": 60.0,
 }
 """Microseconds that a mark costs the parser, as measured; what needs it several times counts each."""
+_ANY_COSTLY = re.compile(r"[\[\]|$\\*_~`<&@]|://")
+LINKED = 40.0
+"""Microseconds that a bracket costs on top in a text with definitions: it may be a link."""
+MATHML = 60.0
+"""The same of a dollar where formulas become MathML."""
 
 
 def work(source: str) -> float:
     """Return about how many microseconds it takes to render `source`."""
     lines = source.count("\n")
-    lines_done = _BLOCK + _LINE * lines + _BREAK * max(0, lines - source.count("\n\n"))
+    found = _BLOCK + _LINE * lines + _BREAK * max(0, lines - source.count("\n\n"))
     if lines > _MANY:
-        lines_done += _ITEM * len(_ITEMS.findall(source))
-    return lines_done + sum(each * source.count(mark) for mark, each in _COSTLY.items())
+        found += _ITEM * len(_ITEMS.findall(source))
+    # Most short blocks have no mark at all.
+    if _ANY_COSTLY.search(source) is None:
+        return found
+    return found + _RUN * len(_RUNS.findall(source)) + sum(each * source.count(mark) for mark, each in _COSTLY.items())
 
 
 class Credit:
-    """What the blocks of one text, in their order, may still cost."""
+    """What the blocks of one text, in their order, may still cost.
 
-    def __init__(self) -> None:
-        self._left = _AT_FIRST
+    Parameters
+    ----------
+    share : float
+        Of what a text may cost.
+    """
 
-    def covers(self, source: str, parts: int = 1) -> bool:
+    def __init__(self, share: float = 1.0) -> None:
+        self._earned = share * _EARNED
+        self._left = share * _AT_FIRST
+
+    def covers(self, source: str, parts: int = 1, more: float = 0.0) -> bool:
         """Return whether the next block may be rendered, which is done in so many parts.
 
-        One that may not costs nothing, and saves for the next.
+        One that may not costs little, and saves for the next; `more` is what it costs that its text does not tell.
         """
-        self._left += _EARNED * len(source)
-        cost = work(source) + _BLOCK * (parts - 1)
+        self._left += self._earned * len(source) - _FOUND
+        cost = work(source) + _BLOCK * (parts - 1) + more
         if cost > self._left:
             return False
         self._left -= cost

@@ -7,7 +7,7 @@ import re
 from html import escape
 from typing import Any
 
-from pygments.lexers import get_lexer_by_name
+from pygments.lexers import get_all_lexers, get_lexer_by_name
 from pygments.token import STANDARD_TYPES, Text
 from pygments.util import ClassNotFound
 
@@ -27,11 +27,19 @@ _STYLES = {**CHANGED, **dict.fromkeys(("c", "c1", "ch", "cm", "cs", "cpf"), COMM
 @functools.lru_cache(maxsize=64)
 def _lexer(language: str) -> Any:
     """Return the lexer for a fence's language, or None."""
+    # Asked for a name that it does not know, Pygments looks through all plugins, each time.
+    if language not in _languages():
+        return None
     try:
         # Otherwise Pygments takes blank lines off both ends, and the lines would not be those of the code.
         return get_lexer_by_name(language, stripnl=False, ensurenl=False)
     except ClassNotFound:
         return None
+
+
+@functools.cache
+def _languages() -> frozenset[str]:
+    return frozenset(alias.lower() for _, aliases, _, _ in get_all_lexers() for alias in aliases)
 
 
 def language_of(info: str) -> str:

@@ -26,6 +26,8 @@ from .emoji_codes import emoji_codes
 from .highlight import highlight_lines, language_of
 from .html_tags import html_tags
 from .math import MathForm, apart, math_html, math_plugin
+from .quick_rules import quick_rules
+from .rule_dispatch import dispatch
 from .sanitiser import (
     CELLS,
     CODE,
@@ -54,7 +56,7 @@ class Definitions:
 
     references: dict[str, Any] = field(default_factory=dict)
     footnotes: dict[str, int] = field(default_factory=dict)
-    _credit: Credit = field(default_factory=Credit)
+    _credit: Credit = field(default_factory=lambda: Credit(0.4))
 
     def __len__(self) -> int:
         return len(self.references) + len(self.footnotes)
@@ -143,6 +145,16 @@ class _Html(RendererHTML):
     def math_block(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
         return f"<p>{math_html(tokens[idx].content, True, self.math_form)}</p>\n"
 
+    def em_open(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        return f"<{tokens[idx].tag}>"  # the parser's own way to write a tag looks for attributes and line ends
+
+    strong_open = s_open = em_open
+
+    def em_close(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        return f"</{tokens[idx].tag}>"
+
+    strong_close = s_close = em_close
+
     def footnote_ref(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
         return f"<sup>[{escape(tokens[idx].meta['label'])}]</sup>"
 
@@ -210,6 +222,8 @@ def _make(renderer: type[_Html], *, extents: bool = False) -> MarkdownIt:
     # Links and images go through the one check; the sanitiser holds a link to its schemes.
     parser.validateLink = lambda url: good_link(url) or own_picture(url)  # type: ignore[method-assign]
     bound_blocks(parser, extents=extents)
+    quick_rules(parser)
+    dispatch(parser)
     return parser
 
 
