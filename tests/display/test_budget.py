@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parent.parent.parent / "benchmarks"))
-from pathological import TEXTS, prose, repeated
+from pathological import TEXTS, prose
+from text_patterns import repeated
 
 from nbassist.core import events
 from nbassist.display.live.painter import Painter

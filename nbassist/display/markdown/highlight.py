@@ -17,7 +17,10 @@ from .sanitiser import CHANGED, COMMENT
 _LANGUAGE = re.compile(r"[a-z0-9][a-z0-9_+#.-]*")
 _LONGEST = 200_000  # characters; beyond, or with a line beyond the next figure, code is shown without colours
 _LONGEST_LINE = 5_000
-_FREE, _EARNED = 0.015, 4e-6  # seconds of the processor for any code, and for each of its characters: then colours end
+_FREE, _EARNED = (
+    0.012,
+    3.5e-6,
+)  # seconds of the processor for any code, and for each of its characters: then colours end
 # Names and punctuation have the text's own colour; leaving them out halves the markup.
 _PLAIN = frozenset({"", "w", "n", "nx", "p", "err", "x", "esc", "g"})
 
@@ -77,11 +80,15 @@ def highlight_lines(code: str, language: str) -> list[str]:
             line.append(f'<span class="{run_class}"{style}>{text}</span>' if run_class else text)
             run = ""
 
-    began, most = cpu_seconds(), _FREE + _EARNED * len(code)
+    began, most, look = cpu_seconds(), _FREE + _EARNED * len(code), 16
     # Unprocessed: `get_tokens` normalises the text first, which has to stay as it is.
     for number, (at, kind, value) in enumerate(lexer.get_tokens_unprocessed(code)):
-        if number % 16 == 15 and cpu_seconds() - began > most:  # some lexers look far ahead at each mark
-            kind, value, last = Text, code[at:], True
+        if number == look:  # some lexers look far ahead at each mark
+            spent = cpu_seconds() - began
+            # The clock is a call to the system, which costs as much as some marks.
+            look += 16 if spent > most / 4 else 64
+            if spent > most:
+                kind, value, last = Text, code[at:], True
         name = "" if value.isspace() else _class_of(kind)
         for count, piece in enumerate(value.split("\n")):
             if count:

@@ -11,6 +11,7 @@ import re
 from typing import cast
 
 from markdown_it import MarkdownIt
+from markdown_it.common import utils
 from markdown_it.rules_block import StateBlock
 from markdown_it.rules_inline import StateInline
 from markdown_it.rules_inline.state_inline import Delimiter
@@ -18,6 +19,10 @@ from markdown_it.token import Token
 
 _UNDERLINE = re.compile(r"(=+|-+)[ \t]*\Z")
 _BREAK = re.compile(r"([*_-])[ \t]*(?:\1[ \t]*){2,}\Z")
+
+
+# Later parsers leave other spaces than those of ASCII.
+_trim = getattr(utils, "mdTrim", str.strip)
 
 
 def quick_rules(parser: MarkdownIt) -> None:
@@ -52,7 +57,7 @@ def _paragraph(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     name, tag = "paragraph", "p"
     if underline is not None:
         name, tag = "heading", "h1" if underline[1][0] == "=" else "h2"
-    text = state.getLines(start, line, state.blkIndent, False).strip()
+    text = _trim(state.getLines(start, line, state.blkIndent, False))
     state.line = line + (underline is not None)
     token = state.push(f"{name}_open", tag, 1)
     token.map = [start, state.line]
