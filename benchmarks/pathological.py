@@ -1,15 +1,11 @@
 """A hundred texts that are short to write and, to a careless renderer, long to show.
 
-Each is a function from a length to a text of about that many characters. They are grown by repeating a pattern, so that
-the same text can be had at any length and the cost of two lengths compared.
+Each is a function from a length to a text of about that many characters.
 """
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable
-
-Make = Callable[[int], str]
+from text_patterns import Make, after, headed, nested, noise, numbered, repeated, runs, stairs, table
 
 PROSE = """## How the orders are spread
 
@@ -37,93 +33,6 @@ The share is $s_r = n_r / N$, for each region $r$.
 > What is not known is left out.
 
 """
-
-
-def repeated(pattern: str, between: str = "") -> Make:
-    """Return a text of `pattern`, over and over."""
-    return lambda size: between.join([pattern] * (size // (len(pattern) + len(between)) + 1))[:size]
-
-
-def after(head: str, pattern: str, tail: str = "") -> Make:
-    """Return a text of `head`, of `pattern` over and over, and of `tail`."""
-    return lambda size: head + repeated(pattern)(max(0, size - len(head) - len(tail))) + tail
-
-
-def nested(opening: str, closing: str = "", share: float = 0.5) -> Make:
-    """Return as many openings as fit into a share of the text, and then closings."""
-
-    def make(size: int) -> str:
-        count = max(1, int(size * share) // max(1, len(opening)))
-        return (opening * count + "x" + closing * count)[:size]
-
-    return make
-
-
-def headed(head: Callable[[int], str], pattern: str) -> Make:
-    """Return a head that grows with the square root of the length, and then lines."""
-    return lambda size: (head(int(size**0.5)) + repeated(pattern)(size))[:size]
-
-
-def stairs(mark: str, step: int) -> Make:
-    """Return lines, each indented by a step more than the one before."""
-
-    def make(size: int) -> str:
-        lines, depth, total = [], 0, 0
-        while total < size:
-            line = " " * (step * depth) + mark + " x\n"
-            lines.append(line)
-            total += len(line)
-            depth += 1
-        return "".join(lines)[:size]
-
-    return make
-
-
-def runs(mark: str) -> Make:
-    """Return runs of a mark, each one longer than the one before."""
-
-    def make(size: int) -> str:
-        pieces, total, length = [], 0, 1
-        while total < size:
-            piece = mark * length + " "
-            pieces.append(piece)
-            total += len(piece)
-            length += 1
-        return "".join(pieces)[:size]
-
-    return make
-
-
-def numbered(pattern: str) -> Make:
-    """Return `pattern` with the numbers from 0 on in it."""
-
-    def make(size: int) -> str:
-        pieces, total, number = [], 0, 0
-        while total < size:
-            piece = pattern.format(n=number)
-            pieces.append(piece)
-            total += len(piece)
-            number += 1
-        return "".join(pieces)[:size]
-
-    return make
-
-
-def noise(alphabet: str, seed: int = 1) -> Make:
-    """Return characters of an alphabet by chance, the same each time."""
-    return lambda size: "".join(random.Random(seed).choices(alphabet, k=size))
-
-
-def table(columns: Callable[[int], int]) -> Make:
-    """Return a table with a number of columns that follows from the length."""
-
-    def make(size: int) -> str:
-        n = max(1, columns(size))
-        head = "|a" * n + "|\n" + "|-" * n + "|\n"
-        return (head + ("|x" * n + "|\n") * (size // (2 * n + 2) + 1))[:size]
-
-    return make
-
 
 QUOTES: dict[str, Make] = {
     "quotes nested": repeated(">"),
@@ -162,6 +71,11 @@ LISTS: dict[str, Make] = {
     "an item that begins with a fence without end": after("- ```\n", "  a\n"),
     "indents that go up and down": repeated("- a\n  - a\n    - a\n      - a\n  - a\n"),
     "items of spaces": repeated("- " + " " * 60 + "\n"),
+    "items each of its own": numbered("- a{n}\n"),
+    "nested items each of its own": numbered("- a{n}\n  - b\n    - c\n"),
+    "bold items each of its own": numbered("- **a{n}** `b`\n"),
+    "a list whose numbers do not follow": repeated("1. a\n5. b\n"),
+    "quotes each of its own": numbered("> a{n}\n\n"),
 }
 INLINE: dict[str, Make] = {
     "open brackets": repeated("["),
@@ -209,6 +123,22 @@ INLINE: dict[str, Make] = {
     "line ends": repeated("\n"),
     "tabs": repeated("\t"),
     "a paragraph of short lines": repeated("a\n"),
+    "letters between stars": repeated("a*"),
+    "strong words": repeated("**a** "),
+    "strong in words": repeated("a**b**"),
+    "strong and emphasis nested": repeated("***a*b**"),
+    "links each of its own": numbered("[a](http://b.c/{n}) "),
+    "links in angles": numbered("[a](<http://b/{n}>) "),
+    "links of other scripts": repeated("[a](http://é中.b/ü)"),
+    "images each of its own": numbered("![a](http://b.c/{n}) "),
+    "addresses in angles, each of its own": numbered("<http://a.b/{n}>"),
+    "mail in angles": repeated("<a@b.c>"),
+    "an address with closing brackets": after("http://a", ")"),
+    "tags of letters opened": repeated("<b>"),
+    "tags of two kinds closed": nested("<b><i>", "</i></b>", 0.45),
+    "short references": lambda size: ("[a]: http://b\n\n" + repeated("[a] ")(size))[:size],
+    "collapsed references": lambda size: ("[a]: http://b\n\n" + repeated("[a][] ")(size))[:size],
+    "Chinese with strong": repeated("数据**表**里"),
 }
 MATH: dict[str, Make] = {
     "dollars": repeated("$"),
@@ -279,6 +209,19 @@ BLOCKS: dict[str, Make] = {
     "an escape sequence that never ends": after("\x1b]8;;", "a"),
     "control codes": noise("\x00\x01\x1b\x9b\x07a\r\n", 3),
     "carriage returns": repeated("a\r"),
+    "headings each of its own": numbered("# a{n}\n"),
+    "underlined headings each of its own": numbered("a{n}\n-\n"),
+    "paragraphs each of its own": numbered("a{n}\n\n"),
+    "paragraphs from right to left": numbered("שלום {n}\n\n"),
+    "terms each of its own": numbered("a{n}\n: b\n\n"),
+    "details with a summary": numbered("<details><summary>{n}</summary>\n\na\n\n</details>\n"),
+    "details nested and closed": nested("<details>\n\n", "\n\n</details>\n"),
+    "details opened and text": repeated("<details>\na\n\n"),
+    "languages of no kind": numbered("```l{n}\na\n```\n"),
+    "code in Python, each of its own": numbered("```python\na={n}\n```\n"),
+    "tables each of its own": numbered("|a{n}|\n|-|\n\n"),
+    "definitions with paragraphs between": numbered("[a{n}]: http://b\n\nc\n\n"),
+    "a footnote of many paragraphs": after("[^1]: a\n", "    a\n\n"),
 }
 TEXTS: dict[str, Make] = {**QUOTES, **LISTS, **INLINE, **MATH, **BLOCKS}
 

@@ -114,6 +114,14 @@ def test_a_long_event_is_put_together_once() -> None:
     assert reader._held == [], "pieces are kept apart until the line has ended"
 
 
+def test_an_event_that_is_longer_than_any_reply_is_named_as_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sse, "_LONGEST", 1 << 20)
+    reader = EventReader()
+    assert not list(reader.feed(b"data: " + b"x" * 1_000_000))
+    with pytest.raises(StreamBrokenError, match="longer than 1 MB"):
+        list(reader.feed(b"x" * 100_000))
+
+
 def test_an_error_without_an_end_is_read_up_to_a_limit(
     endpoint: Any, wire: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -59,13 +59,15 @@ class EventReader:
         Raises
         ------
         ValueError
-            Where a line is no UTF-8, or an event is longer than any reply.
+            Where a line is no UTF-8.
+        StreamBrokenError
+            Where an event is longer than any reply.
         """
         piece = bytes(piece)  # in a browser it is a view of the page's memory, in which nothing can be found
         self._held.append(piece)
         self._waiting += len(piece)
         if self._waiting + self._size > _LONGEST:
-            raise ValueError("an event without an end")
+            raise StreamBrokenError(f"the stream broke: one event in it is longer than {_LONGEST >> 20} MB")
         # Three bytes are a byte order mark, which may stand in front of the first line.
         if self._first and self._waiting < 3:
             return

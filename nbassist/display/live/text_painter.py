@@ -20,6 +20,7 @@ _WINDOW = 12  # lines of code that are highlighted together with a new one
 _WITHIN = ('<span class="s', '<span class="c', '<span class="d')  # strings, comments
 _LARGE = 8000  # characters of an open end that are painted again only after a sixteenth more
 _FREE, _EARNED = 0.02, 6e-6  # seconds of the processor for open ends: at first, and for each character that came
+_DUE = 4e-6  # the same for finding and painting what is closed; what that takes beyond it, open ends go without
 
 
 class _Pace:
@@ -32,6 +33,10 @@ class _Pace:
     def came(self, characters: int) -> None:
         """Take note that the text has grown."""
         self._left = min(self._left + _EARNED * characters, 5 * _FREE)
+
+    def closed(self, seconds: float, characters: int) -> None:
+        """Count what was spent on blocks that are closed, which cannot wait."""
+        self._left = max(self._left - max(0.0, seconds - _DUE * characters), -_FREE)
 
     def begin(self) -> bool:
         """Return whether there is something left, and begin to spend it."""
@@ -126,9 +131,11 @@ class TextPaint:
         if self._finished:
             return True
         pieces = self._body.pieces
+        began, arrived = cpu_seconds(), 0
         if self._read < len(pieces):
             came = "".join(pieces[self._read :])
-            self._pace.came(len(came))
+            arrived = len(came)
+            self._pace.came(arrived)
             self._splitter.feed(came)
             self._read = len(pieces)
         elif not self._body.closed:
@@ -139,6 +146,7 @@ class TextPaint:
         for block in self._splitter.closed[self._done :]:
             self._close(block)
         self._done = len(self._splitter.closed)
+        self._pace.closed(cpu_seconds() - began, arrived)
         if self._finished:
             self._slot.open("")
             # A definition at the end of a text turns marks before it into links: what was painted without them is

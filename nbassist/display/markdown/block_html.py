@@ -3,53 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from typing import Literal
 
-from markdown_it.token import Token
-
-from ...core.html_allowlist import inert
 from .blocks import Block, Splitter
-from .bounds import SPARSEST, Credit
+from .bounds import LINKED, MATHML, SPARSEST, Credit, formulas, too_dear_to_split
 from .highlight import highlight_lines, language_of
 from .math import MathForm
-from .renderer import TABLE_CLOSE, Definitions, Renderer, code_shell, list_open, right_to_left
+from .renderer import TABLE_CLOSE, Definitions, Renderer, code_shell, right_to_left
 from .unfinished import mend
+from .unparsed import as_text, item_as_text, item_html, plain_item, row_as_text, rows_html, runs, styles_of
 
-# What has a meaning inside of a cell, and what runs from right to left and is given its own direction.
-_MARKED = re.compile(r"[\\`*_~\[\]<>&!$\"\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]")
-
-
-def is_plain(row: str) -> bool:
-    """Return whether a line of a table holds nothing that a parser would see in it but its bars."""
-    return _MARKED.search(row) is None
-
-
-def runs(source: str) -> list[tuple[bool, str]]:
-    """Return `source`, whole lines, as stretches of plain rows and of others, in order."""
-    lines = [line + "\n" for line in source.split("\n")[:-1]]
-    return [(plain, "".join(group)) for plain, group in groupby(lines, is_plain)]
-
-
-def styles_of(tokens: list[Token]) -> list[str]:
-    """Return the style of each column, from the tokens of the table's head."""
-    return [str(token.attrs.get("style", "text-align:left")) for token in tokens if token.type == "th_open"]
-
-
-def rows_html(source: str, styles: list[str]) -> str:
-    """Return plain rows as the parser would render them: as many cells as there are columns, whatever a row has."""
-    out: list[str] = []
-    for line in source.split("\n")[:-1]:
-        cells = line.strip().removeprefix("|").removesuffix("|").split("|")[: len(styles)]
-        cells += [""] * (len(styles) - len(cells))
-        inside = "".join(
-            f'<td style="{style}">{inert(cell.strip())}</td>\n' for style, cell in zip(styles, cells, strict=True)
-        )
-        out.append(f"<tr>\n{inside}</tr>\n")
-    return "".join(out)
-
-
-_SHORT, _SHORTEST_LINES = 4_000, 4.5  # characters of a text that is rendered whatever its lines, and of a line
+_ITEM = re.compile(r"[ \t]*(?:(\d{1,9})[.)])?")
+_TABLE = 3  # blocks that the head of a table costs as much as
+_TOGETHER = 4_000  # characters of short blocks or items that are parsed at once
 _LONGEST = 60_000  # characters of one block or part; more is shown as plain text
 
 
@@ -90,9 +59,12 @@ class BlockHtml:
         if block.kind == "table":
             head = self._safe("head", block.head).partition("<tbody>")[0].partition("</table>")[0]
             return f"{head}<tbody{slot}>\n", f"</tbody>\n{TABLE_CLOSE}"
-        first = self._renderer.parse(block.head)[0][0]
+        mark = _ITEM.match(block.head)
+        number = int(mark[1]) if mark and mark[1] else None
+        tag = "ul" if number is None else "ol"
+        start = "" if number in (None, 1) else f' start="{number}"'
         way = ' dir="auto"' if slot or right_to_left(block.body) else ""  # of items to come nothing is known
-        return list_open(first).replace(">", f"{way}{slot}>", 1), f"</{first.tag}>\n"
+        return f"<{tag}{start}{way}{slot}>\n", f"</{tag}>\n"
 
     def parts(self, block: Block, start: int = 0) -> str:
         """Return the parts of a block from `start` on; those of code are not highlighted beyond themselves."""
@@ -100,10 +72,12 @@ class BlockHtml:
         if block.kind == "code":
             return "\n".join(highlight_lines("".join(parts), language_of(block.head)))
         if block.kind == "plain":
-            return "".join(self._part(block, part) if self._credit.covers(part) else _plain(part) for part in parts)
+            return "".join(self._part(block, part) if self._covers(part) else as_text(part) for part in parts)
         if block.kind == "table":
             return self._table_rows(block, "".join(parts))
-        return "".join(self._part(block, part) if self._credit.covers(part) else _plain_item(part) for part in parts)
+        return "".join(
+            self._part(block, part) if plain_item(part) or self._covers(part) else item_as_text(part) for part in parts
+        )
 
     def whole(self, block: Block) -> str:
         """Return all of a block."""
@@ -113,19 +87,63 @@ class BlockHtml:
             # A parser drops a line end right after the tag.
             return before + ("\n" if lines.startswith("\n") else "") + lines + after
         if block.kind == "table":
-            if not self._credit.covers(block.head):
-                return _plain(block.head + block.body)
+            if not self._covers(block.head, _TABLE):
+                return as_text(block.head + block.body)
             before, after = self.shell(block)
             # A table without rows has no body, as the parser writes it.
             if not block.parts:
                 return before.removesuffix("<tbody>\n") + TABLE_CLOSE
             return before + self._table_rows(block, block.body) + after
-        if not self._credit.covers(block.body, len(block.parts)):
-            return _plain(block.body)
+        dear = [part for part in block.parts if block.kind != "list" or not plain_item(part)]
+        body, source = block.body, "".join(dear)
+        self._credit.earn(len(body) - len(source))
+        if not self._covers(source, max(1, len(dear))):
+            return as_text(body)
         if block.kind == "plain":
             return "".join(self._safe("plain", part) for part in block.parts)
         before, after = self.shell(block)
-        return before + "".join(self._part(block, part) for part in block.parts) + after
+        return before + self._together("item", block.parts, block.loose) + after
+
+    def all(self, blocks: Sequence[Block]) -> str:
+        """Return all of some blocks of one text, in their order."""
+        out: list[str] = []
+        for plain, group in groupby(blocks, lambda block: block.kind == "plain" and len(block.parts) == 1):
+            if not plain:
+                out += map(self.whole, group)
+                continue
+            for covered, found in groupby([block.body for block in group], self._covers):
+                sources = list(found)
+                out.append(self._together("plain", sources) if covered else as_text("".join(sources)))
+        return "".join(out)
+
+    def _together(self, kind: Literal["plain", "item"], sources: Iterable[str], loose: bool = False) -> str:
+        """Return blocks or items that follow each other, parsed together: one by one it takes twice the time."""
+        out: list[str] = []
+        run: list[str] = []
+        size = 0
+        for source in sources:
+            # What the live view has painted is there already, what is plain needs no parser, and what runs from right
+            # to left is marked alone.
+            plain = kind == "item" and plain_item(source)
+            alone = plain or (kind, source, loose) in self._cache or right_to_left(source)
+            if run and (alone or size + len(source) > _TOGETHER):
+                out.append(self._one(kind, "".join(run), loose))
+                run, size = [], 0
+            if alone:
+                out.append(self._one(kind, source, loose))
+            else:
+                run.append(source)
+                size += len(source)
+        return "".join([*out, self._one(kind, "".join(run), loose) if run else ""])
+
+    def _one(self, kind: Literal["plain", "item"], source: str, loose: bool) -> str:
+        return self.item(source, loose)[0] if kind == "item" else self._safe("plain", source)
+
+    def _covers(self, source: str, parts: int = 1, credit: Credit | None = None) -> bool:
+        more = LINKED * source.count("[") if self.definitions.references else 0.0
+        if self._renderer.math_form == "mathml":
+            more += MATHML * formulas(source)
+        return (credit or self._credit).covers(source, parts, more)
 
     def _part(self, block: Block, source: str) -> str:
         return self._safe("plain", source) if block.kind == "plain" else self.item(source, block.loose)[0]
@@ -138,27 +156,27 @@ class BlockHtml:
             # Each row is filled up to the width of the head: a thousand empty rows of a hundred columns are a hundred
             # thousand cells.
             if len(self._styles[1]) * run.count("\n") > SPARSEST * len(run):
-                out.append(_plain_row(run))
+                out.append(row_as_text(run))
             elif plain:
                 out.append(rows_html(run, self._styles[1]))
             else:
-                covered = self._credit.covers(run)
-                out.append(self._divided(self._safe("rows", block.head + run))[0] if covered else _plain_row(run))
+                covered = self._covers(run)
+                out.append(self._divided(self._safe("rows", block.head + run))[0] if covered else row_as_text(run))
         return "".join(out)
 
     def open_end(self, source: str) -> str:
         """Return what is still being written, not kept."""
-        return self._renderer.html(source) if Credit().covers(source) else _plain(source)
+        return self._renderer.html(source) if self._covers(source, credit=Credit()) else as_text(source)
 
     def open_rows(self, block: Block, source: str) -> tuple[str, str]:
         """Return rows that are still being written, and the HTML of what in `source` is no row."""
-        if not Credit().covers(block.head + source):
-            return _plain_row(source), ""
+        if not self._covers(block.head + source, credit=Credit()):
+            return row_as_text(source), ""
         return self._divided(self._renderer.html(block.head + source))
 
     def open_item(self, source: str, loose: bool) -> tuple[str, str]:
         """Return an item that is still being written, and the HTML of what in `source` comes after the list."""
-        return self.item(source, loose) if Credit().covers(source) else (_plain_item(source), "")
+        return self.item(source, loose) if self._covers(source, credit=Credit()) else (item_as_text(source), "")
 
     @staticmethod
     def _divided(html: str) -> tuple[str, str]:
@@ -167,11 +185,13 @@ class BlockHtml:
 
     def item(self, source: str, loose: bool) -> tuple[str, str]:
         """Return the items of a list's source, and the HTML of what in it comes after the list."""
+        if plain := item_html(source, loose):
+            return plain, ""
         key = ("item", source, loose)
         if (hit := self._cache.get(key)) is not None:
             return hit, ""
         if len(source) > _LONGEST:
-            return _plain_item(source), ""
+            return item_as_text(source), ""
         tokens, env = self._renderer.parse(source)
         end = next((i for i, token in enumerate(tokens) if token.level == 0 and token.nesting < 0), 0)
         if not tokens or not tokens[0].type.endswith("list_open"):
@@ -189,7 +209,7 @@ class BlockHtml:
 
     def _safe(self, kind: str, source: str) -> str:
         if len(source) > _LONGEST and kind != "rows":
-            return _plain(source)
+            return as_text(source)
         key = (kind, source, False)
         html = self._cache.get(key)
         if html is None:
@@ -209,18 +229,6 @@ def _closed(text: str) -> str:
     return mended if mended.startswith(text) else text
 
 
-def _plain(source: str) -> str:
-    return f'<p style="white-space:pre-wrap">{inert(source)}</p>\n'
-
-
-def _plain_item(source: str) -> str:
-    return f"<li>{_plain(source)}</li>\n"
-
-
-def _plain_row(source: str) -> str:
-    return f'<tr><td style="text-align:left;white-space:pre-wrap">{inert(source)}</td></tr>\n' if source.strip() else ""
-
-
 def markdown_html(
     text: str, math_form: MathForm = "mathml", cache: Cache | None = None, *, broken_off: bool = False
 ) -> str:
@@ -228,8 +236,8 @@ def markdown_html(
 
     Where it was `broken_off`, what is open at its end is closed, as while it was written.
     """
-    if len(text) > _SHORT and len(text) < _SHORTEST_LINES * text.count("\n"):
-        return _plain(text)  # so many lines that even finding the blocks among them would be too dear
+    if too_dear_to_split(text):
+        return as_text(text)
     try:
         splitter = Splitter() if broken_off else Splitter.of(text)
         if broken_off:
@@ -241,6 +249,6 @@ def markdown_html(
         for block in splitter.closed:
             if block.kind != "code":
                 html.definitions.collect(block.head + block.body)
-        return "".join(html.whole(block) for block in splitter.closed)
+        return html.all(splitter.closed)
     except Exception:  # noqa: BLE001 - a reply must not be lost to a mistake of a parser or a lexer
-        return _plain(text)
+        return as_text(text)

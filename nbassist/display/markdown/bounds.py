@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import TypeAlias
 
 from markdown_it import MarkdownIt
-from markdown_it.ruler import Ruler
 from markdown_it.rules_block import StateBlock, table
 from markdown_it.token import Token
-
-Rule: TypeAlias = Callable[[StateBlock, int, int, bool], bool]
 
 DEEPEST = 8
 """Containers, one in another: quotations and lists."""
@@ -24,17 +19,13 @@ def bound_blocks(parser: MarkdownIt, *, extents: bool) -> None:
     parser.block.ruler.at("table", _table_extent if extents else _table, {"alt": ["paragraph", "reference"]})
     # Before all others, which would open the containers.
     parser.block.ruler.before(parser.block.ruler.get_all_rules()[0], "deep", _deep, {"alt": []})
-    ruler = _Ruler()
-    # The rules go over as they are: a ruler has no method for that.
-    ruler.__rules__ = parser.block.ruler.__rules__
-    parser.block.ruler = ruler
 
 
 def _deep(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     """Take the lines up to a blank one as text, where the first of them goes too deep."""
     begin = state.bMarks[start] + state.tShift[start]
     if state.level < _DEEP_LEVEL and not (
-        state.src[begin : begin + 1] in _MARKS and _DEEP.match(state.src, begin, state.eMarks[start])
+        state.src[begin : begin + 1] in _CONTAINERS and _DEEP.match(state.src, begin, state.eMarks[start])
     ):
         return False
     # Four spaces make it code, whatever stands behind them.
@@ -92,97 +83,115 @@ def _end_of_rows(state: StateBlock, start: int, end: int) -> int:
 
 SPARSEST = 2
 """Cells for each character of a table, those that a row lacks among them."""
-_MARKS = frozenset(">-+*0123456789")
-
-
-_BEGINS = {
-    "fence": "`~",
-    "blockquote": ">",
-    "hr": "*-_",
-    "list": "*+-0123456789",
-    "reference": "[",
-    "footnote_def": "[",
-    "html_block": "<",
-    "details": "<",
-    "heading": "#",
-    "math_block": "$\\",
-}
-"""The characters that a block of each rule begins with; a rule that is not here is asked of every line."""
-
-
-class _Ruler(Ruler[Rule]):
-    """Gives for each chain one rule, which asks those that a line's first character leaves open."""
-
-    def getRules(self, chainName: str = "") -> list[Rule]:  # noqa: N802, N803 - markdown-it's names
-        if self.__cache__ is None:
-            self.__compile__()
-            assert self.__cache__ is not None
-            names = {rule.fn: rule.name for rule in self.__rules__}
-            for chain, rules in self.__cache__.items():
-                self.__cache__[chain] = [_first_of([(rule, _BEGINS.get(names[rule], "")) for rule in rules])]
-        return self.__cache__.get(chainName, [])
-
-
-def _first_of(rules: list[tuple[Rule, str]]) -> Rule:
-    by_first = {
-        mark: [rule for rule, marks in rules if not marks or mark in marks] for mark in "".join(_BEGINS.values())
-    }
-    others = [rule for rule, marks in rules if not marks]
-
-    def first(state: StateBlock, line: int, end: int, silent: bool) -> bool:
-        begin = state.bMarks[line] + state.tShift[line]
-        return any(rule(state, line, end, silent) for rule in by_first.get(state.src[begin : begin + 1], others))
-
-    return first
+_CONTAINERS = frozenset(">-+*0123456789")
 
 
 _EARNED = 4.0  # microseconds for each character
-_AT_FIRST = 25_000.0  # microseconds: a short text is rendered whatever it holds
-_BLOCK, _LINE, _BREAK = 55.0, 11.0, 10.0
+_AT_FIRST = 15_000.0  # microseconds: a short text is rendered whatever it holds
+_PAUSE = 2_000.0
+_FOUND = 20.0  # for each block, also one that is shown as text: it has to be found and sent
+_BLOCK, _LINE, _BREAK, _INNER = 38.0, 11.0, 10.0, 30.0  # the last for a paragraph within
 _ITEM, _MANY = 30.0, 20  # of a list; lines from which on it is worth the look
 _ITEMS = re.compile(r"^[ \t]*(?:[-+*]|\d{1,9}[.)])[ \t]", re.MULTILINE)
-_COSTLY = {
+_RUN, _RUNS = 10.0, re.compile(r"\*+|_+|~+")
+_MARKS = {
     "[": 14.0,
-    "](": 10.0,
-    "![": 20.0,
     "|": 16.0,
-    "[^": 40.0,
-    "]:": 150.0,
     "$": 6.0,
     "\\": 5.0,
-    "*": 6.0,
-    "_": 6.0,
-    "~": 5.0,
+    "*": 4.0,
+    "_": 4.0,
+    "~": 4.0,
     "`": 4.0,
-    "<": 5.0,
+    "<": 18.0,
+    ">": 12.0,
+    "#": 15.0,
     "&": 4.0,
+    "@": 45.0,
 }
 """Microseconds that a mark costs the parser, as measured; what needs it several times counts each."""
+_MARK = re.compile(f"[{re.escape(''.join(_MARKS))}]")
+_GROUPS = {
+    "[": {"](": 30.0, "![": 30.0, "[^": 30.0, "]:": 120.0},
+    "<": {"<details": 60.0},
+    "/": {"://": 60.0},
+    ":": {"\n: ": 60.0},
+}
+"""The same of marks that stand together, on top, by one that has to be there."""
+LINKED = 30.0
+"""Microseconds that a bracket costs on top in a text with definitions: it may be a link."""
+MATHML = 120.0
+"""The same of a formula where it becomes MathML."""
+_FORMULA = re.compile(r"\$(?![\s$])[^$\n]*(?<=[^\s$])\$(?!\d)|\\[(\[]|\$\$(?=\n|[^$]+\$\$)")
+
+
+_SHORT = 4_000  # characters of a text that is split whatever its lines
+_SPLIT_LINE, _SPLIT_ITEM, _SPLIT = 12.0, 20.0, 4.0  # microseconds for each line and item, and of each character
+
+
+_FENCE = re.compile(r"^ {0,3}(?:```|~~~)", re.MULTILINE)
+
+
+def too_dear_to_split(text: str) -> bool:
+    """Return whether there are so many lines that even finding the blocks among them would take too long."""
+    if len(text) <= _SHORT:
+        return False
+    lines, most = text.count("\n"), _SPLIT * len(text)
+    if (_SPLIT_LINE + _SPLIT_ITEM) * lines <= most:
+        return False
+    # Lines of code are found by their fences alone, whatever they begin with.
+    outside = "\n".join(_FENCE.split(text)[::2])
+    return _SPLIT_LINE * outside.count("\n") + _SPLIT_ITEM * len(_ITEMS.findall(outside)) > most
+
+
+def formulas(source: str) -> int:
+    """Return about how many formulas there are in `source`; prices are none."""
+    return len(_FORMULA.findall(source)) if "$" in source or "\\" in source else 0
 
 
 def work(source: str) -> float:
     """Return about how many microseconds it takes to render `source`."""
     lines = source.count("\n")
-    lines_done = _BLOCK + _LINE * lines + _BREAK * max(0, lines - source.count("\n\n"))
+    found = _BLOCK + _LINE * lines + _BREAK * max(0, lines - source.count("\n\n"))
+    found += _INNER * source.count("\n\n", 0, -1)
     if lines > _MANY:
-        lines_done += _ITEM * len(_ITEMS.findall(source))
-    return lines_done + sum(each * source.count(mark) for mark, each in _COSTLY.items())
+        found += _ITEM * len(_ITEMS.findall(source))
+    # Most short blocks have no mark at all, and are not looked through for each.
+    if marks := _MARK.findall(source):
+        found += sum(map(_MARKS.__getitem__, marks)) + _RUN * len(_RUNS.findall(source))
+    for mark, groups in _GROUPS.items():
+        if mark in source:
+            found += sum([each * source.count(group) for group, each in groups.items()])
+    return found
 
 
 class Credit:
-    """What the blocks of one text, in their order, may still cost."""
+    """What the blocks of one text, in their order, may still cost.
 
-    def __init__(self) -> None:
-        self._left = _AT_FIRST
+    Parameters
+    ----------
+    share : float
+        Of what a text may cost.
+    """
 
-    def covers(self, source: str, parts: int = 1) -> bool:
+    def __init__(self, share: float = 1.0) -> None:
+        self._earned = share * _EARNED
+        self._left = share * _AT_FIRST
+        self._refused = False
+
+    def earn(self, characters: int) -> None:
+        """Count text that costs next to nothing."""
+        self._left += self._earned * characters
+
+    def covers(self, source: str, parts: int = 1, more: float = 0.0) -> bool:
         """Return whether the next block may be rendered, which is done in so many parts.
 
-        One that may not costs nothing, and saves for the next.
+        One that may not costs little, and saves for the next; `more` is what it costs that its text does not tell.
         """
-        self._left += _EARNED * len(source)
-        cost = work(source) + _BLOCK * (parts - 1)
-        if cost > self._left:
-            return False
-        self._left -= cost
-        return True
+        self._left += self._earned * len(source) - _FOUND
+        cost = work(source) + _BLOCK * (parts - 1) + more
+        # After one that may not, some is saved: of many short ones whole stretches come out the one way or the other.
+        self._refused = cost + (_PAUSE if self._refused else 0.0) > self._left
+        if not self._refused:
+            self._left -= cost
+        return not self._refused

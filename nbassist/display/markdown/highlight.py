@@ -7,7 +7,7 @@ import re
 from html import escape
 from typing import Any
 
-from pygments.lexers import get_lexer_by_name
+from pygments.lexers import get_all_lexers, get_lexer_by_name
 from pygments.token import STANDARD_TYPES, Text
 from pygments.util import ClassNotFound
 
@@ -17,7 +17,10 @@ from .sanitiser import CHANGED, COMMENT
 _LANGUAGE = re.compile(r"[a-z0-9][a-z0-9_+#.-]*")
 _LONGEST = 200_000  # characters; beyond, or with a line beyond the next figure, code is shown without colours
 _LONGEST_LINE = 5_000
-_FREE, _EARNED = 0.015, 4e-6  # seconds of the processor for any code, and for each of its characters: then colours end
+_FREE, _EARNED = (
+    0.012,
+    3.5e-6,
+)  # seconds of the processor for any code, and for each of its characters: then colours end
 # Names and punctuation have the text's own colour; leaving them out halves the markup.
 _PLAIN = frozenset({"", "w", "n", "nx", "p", "err", "x", "esc", "g"})
 
@@ -27,11 +30,19 @@ _STYLES = {**CHANGED, **dict.fromkeys(("c", "c1", "ch", "cm", "cs", "cpf"), COMM
 @functools.lru_cache(maxsize=64)
 def _lexer(language: str) -> Any:
     """Return the lexer for a fence's language, or None."""
+    # Asked for a name that it does not know, Pygments looks through all plugins, each time.
+    if language not in _languages():
+        return None
     try:
         # Otherwise Pygments takes blank lines off both ends, and the lines would not be those of the code.
         return get_lexer_by_name(language, stripnl=False, ensurenl=False)
     except ClassNotFound:
         return None
+
+
+@functools.cache
+def _languages() -> frozenset[str]:
+    return frozenset(alias.lower() for _, aliases, _, _ in get_all_lexers() for alias in aliases)
 
 
 def language_of(info: str) -> str:
@@ -69,11 +80,15 @@ def highlight_lines(code: str, language: str) -> list[str]:
             line.append(f'<span class="{run_class}"{style}>{text}</span>' if run_class else text)
             run = ""
 
-    began, most = cpu_seconds(), _FREE + _EARNED * len(code)
+    began, most, look = cpu_seconds(), _FREE + _EARNED * len(code), 16
     # Unprocessed: `get_tokens` normalises the text first, which has to stay as it is.
     for number, (at, kind, value) in enumerate(lexer.get_tokens_unprocessed(code)):
-        if number % 16 == 15 and cpu_seconds() - began > most:  # some lexers look far ahead at each mark
-            kind, value, last = Text, code[at:], True
+        if number == look:  # some lexers look far ahead at each mark
+            spent = cpu_seconds() - began
+            # The clock is a call to the system, which costs as much as some marks.
+            look += 16 if spent > most / 4 else 64
+            if spent > most:
+                kind, value, last = Text, code[at:], True
         name = "" if value.isspace() else _class_of(kind)
         for count, piece in enumerate(value.split("\n")):
             if count:

@@ -46,10 +46,12 @@ def _tag(state: StateInline, silent: bool) -> bool:
     if match is None:
         return False
     tag = match.group(1).lower()
-    begin = match.end()
-    end = state.src.lower().find(f"</{tag}>", begin, min(state.posMax, begin + _FAR))
-    if end < 0:
+    begin, limit = match.end(), min(state.posMax, match.end() + _FAR)
+    # Not in a copy in lower case, which would cost each tag the length of the text, and may be longer than it.
+    ends = {state.src.find(f"</{name}>", begin, limit) for name in (match.group(1), tag, tag.upper())} - {-1}
+    if not ends:
         return False
+    end = min(ends)
     if not silent:
         stop = state.posMax
         state.push(f"{tag}_open", tag, 1)
@@ -153,13 +155,15 @@ def _linked(children: list[Token]) -> list[Token]:
 
 def _trimmed(address: str) -> str:
     """Return an address without the marks of the sentence around it, as GitHub reads it (GFM 6.9)."""
-    while address:
+    end, closing = len(address), address.count(")") - address.count("(")
+    while end:
         # A bracket belongs to the address where it closes one in it.
-        if address[-1] in "?!.,:;*_~" or (address[-1] == ")" and address.count(")") > address.count("(")):
-            address = address[:-1]
-        else:
+        if address[end - 1] == ")" and closing > 0:
+            closing -= 1
+        elif address[end - 1] not in "?!.,:;*_~":
             break
-    return address
+        end -= 1
+    return address[:end]
 
 
 def _text(near: Token, content: str) -> Token:

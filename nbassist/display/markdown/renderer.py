@@ -26,6 +26,8 @@ from .emoji_codes import emoji_codes
 from .highlight import highlight_lines, language_of
 from .html_tags import html_tags
 from .math import MathForm, apart, math_html, math_plugin
+from .quick_rules import quick_rules
+from .rule_dispatch import dispatch
 from .sanitiser import (
     CELLS,
     CITED,
@@ -58,7 +60,7 @@ class Definitions:
 
     references: dict[str, Any] = field(default_factory=dict)
     footnotes: dict[str, int] = field(default_factory=dict)
-    _credit: Credit = field(default_factory=Credit)
+    _credit: Credit = field(default_factory=lambda: Credit(0.4))
 
     def __len__(self) -> int:
         return len(self.references) + len(self.footnotes)
@@ -150,6 +152,16 @@ class _Html(RendererHTML):
     def source_ref(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
         return f'<sup class="nba-source" style="{CITED}">[{tokens[idx].content}]</sup>'
 
+    def em_open(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        return f"<{tokens[idx].tag}>"  # the parser's own way to write a tag looks for attributes and line ends
+
+    strong_open = s_open = em_open
+
+    def em_close(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        return f"</{tokens[idx].tag}>"
+
+    strong_close = s_close = em_close
+
     def footnote_ref(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
         # As in print, and unlike a source, whose number is that of another list.
         return f"<sup>{escape(tokens[idx].meta['label'])}</sup>"
@@ -235,6 +247,8 @@ def _make(renderer: type[_Html], *, extents: bool = False) -> MarkdownIt:
     # Links and images go through the one check; the sanitiser holds a link to its schemes.
     parser.validateLink = lambda url: good_link(url) or own_picture(url)  # type: ignore[method-assign]
     bound_blocks(parser, extents=extents)
+    quick_rules(parser)
+    dispatch(parser)
     return parser
 
 
