@@ -11,10 +11,14 @@ from functools import wraps
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, func, insert, select, text
 from sqlalchemy.exc import OperationalError
 
+from nbassist.server.store import begun_runs, leased_writes
 from nbassist.server.store.database import Database
+from nbassist.server.store.leased_writes import LeaseLostError
+from nbassist.server.store.run_ending import RunEnding, as_it_stands, end_in_one
+from nbassist.server.store.schema import assistants, messages, runs, steps, threads
 
 
 def on_a_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
@@ -244,9 +248,79 @@ def test_what_a_run_writes_does_not_hang_on_how_long_its_reply_is(server: Any, h
             written = list(said)
             # A statement that changes several tables counts for each.
             assert sum(one.count("INSERT INTO ") for one in written) == 5  # thread, message, run; step and message
-            # The server renews its leases besides, and writes what a long reply has grown by, both now and then.
-            assert sum(one.count("UPDATE runs SET status") for one in written) == 2
+            # It has begun as it was made. The server renews its leases besides, and writes what a long reply has grown
+            # by, both now and then.
+            assert sum(one.count("UPDATE runs SET status") for one in written) == 1
             assert sum(one.count("UPDATE steps SET status") for one in written) == 1
             assert sum(one.count("UPDATE messages SET status") for one in written) == 1
     finally:
         event.remove(Engine, "before_cursor_execute", hear)
+
+
+def test_a_streamed_run_takes_three_transactions(server: Any, http: Any, upstream: Any) -> None:
+    """One that makes and begins it, one for its message, one for its end; each is one statement on PostgreSQL."""
+    assistant = http.post("/assistants", json={"model": "m"}).json()["id"]
+    body = {"assistant_id": assistant, "stream": True, "thread": {"messages": [{"role": "user", "content": "Hi"}]}}
+    marks = "INSERT INTO runs", "INSERT INTO messages", "UPDATE runs SET status"
+    written: list[tuple[object, str]] = []  # the transaction, which is kept, so that no other has its number; statement
+
+    def hear(connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if any(mark in statement for mark in marks):
+            written.append((connection.get_transaction(), statement))
+
+    event.listen(Engine, "before_cursor_execute", hear)
+    try:
+        assert "thread.run.completed" in http.post("/threads/runs", json=body).text
+    finally:
+        event.remove(Engine, "before_cursor_execute", hear)
+    assert len({id(transaction) for transaction, _ in written}) == 3
+    if server.config.store_url.startswith("postgresql"):
+        assert [statement[:5] for _, statement in written] == ["WITH "] * 3
+
+
+@pytest.mark.postgres
+def test_a_statement_that_was_done_before_its_connection_was_lost_may_be_sent_again(
+    postgres: Callable[[], str],
+) -> None:
+    database = Database(postgres())
+    made = {"id": "asst", "created_at": 1, "model": "m", "tools": [], "metadata": {}, "response_format": "auto"}
+    database.transact(True, lambda found: found.execute(insert(assistants), {**made, "deleted": False, "owner": ""}))
+    said = [{"id": "msg_1", "role": "user", "content": [], "attachments": None, "metadata": {}}]
+    settings = {"id": "run", "assistant_id": "asst", "instructions": "Be brief."}
+    new = {"id": "thread"}, said, settings, 1, 9, {"lease_owner": "me", "lease_until": 9.0}, ()
+    for _ in range(2):
+        thread, queued, material = database.transact(True, lambda found: begun_runs.create(found, *new))
+        assert (thread["id"], queued["status"], material.run["status"]) == ("thread", "queued", "in_progress")
+    run = material.run
+    for _ in range(2):
+        step, _ = database.transact(
+            True, lambda found: leased_writes.open_message(found, run, "me", "step", "msg_2", 2)
+        )
+        assert step["status"] == "in_progress"
+    with pytest.raises(LeaseLostError):
+        database.transact(True, lambda found: leased_writes.open_message(found, run, "another", "s", "m", 2))
+    counts = [select(func.count()).select_from(table) for table in (threads, messages, runs, steps)]
+    assert [database.transact(False, lambda found, one=one: found.execute(one).scalar()) for one in counts] == [
+        1,
+        2,
+        1,
+        1,
+    ]
+    how: dict[str, Any] = {"owner": "me", "step_id": "step", "before": (), "said": {"content": []}}
+    # Not as it is said to be: there is no such step, there are more of them, it is another's.
+    for wrong in ({"step_id": "other"}, {"before": [{"usage": None}]}, {"owner": "another"}):
+        assert _ended(database, {**how, **wrong}) is None
+    ending = _ended(database, how)
+    assert ending is not None
+    assert [row["id"] for row in (*ending.messages, *ending.steps)] == ["msg_2", "step"]
+    stored = database.transact(False, lambda found: as_it_stands(found, "run"))
+    assert stored is not None
+    assert dict(stored.run) == ending.run  # types and all
+    assert [dict(row) for row in stored.messages] == [dict(row) for row in ending.messages]
+    assert [dict(row) for row in stored.steps] == [dict(row) for row in ending.steps]
+    assert _ended(database, how) is None
+    database.close()
+
+
+def _ended(database: Database, how: dict[str, Any]) -> RunEnding | None:
+    return database.transact(True, lambda found: end_in_one(found, "run", "completed", 3, **how))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping
@@ -15,7 +16,10 @@ from starlette.types import ASGIApp
 from .. import objects
 from ..hosted.stores.resources import attach
 from ..state import Server, now, path_id, server_of, store_of, taking_of
-from ..store import runs, threads
+from ..store import begun_runs, leased_writes, runs, threads
+from ..store.leased_writes import Material
+from ..store.one_statement import Row
+from ..store.schema import new_id
 from .bodies import MetadataModify, RunCreate, RunSettings, ThreadCreate, ThreadRunCreate, ToolOutputs
 from .checks import check_page, check_query, wants_found
 from .event_stream import Channel, RunEventStream
@@ -69,6 +73,14 @@ async def create(request: Request) -> ASGIApp:
         attach(connection, thread_id, added, time, taking)
         return row, True
 
+    def add_begun(connection: Connection) -> tuple[None, Row, Material]:
+        row, _ = add(connection)
+        return None, row, leased_writes.begin(connection, row["id"], server.runner.owner, time)
+
+    if body.stream and not again and await server.runner.place():
+        answer = await _placed(request, store_of(request).write(add_begun))
+        wake_for(request, added)
+        return answer
     row, new = await store_of(request).write(add)
     if not new:
         return answer_again(request, None, row, body.stream)
@@ -87,6 +99,18 @@ async def create_with_thread(request: Request) -> ASGIApp:
     settings, lease = _settings(body), server.runner.lease(streamed=bool(body.stream))
     taking = taking_of(request)
     settings["id"] = again = keyed_id(request, body, "run")
+    if body.stream and not again and begun_runs.is_plain(fields, first) and await server.runner.place():
+        # Here and not in the work, which may be done twice.
+        ids = {"id": new_id("thread"), **fields}, [{**message, "id": new_id("msg")} for message in first]
+        made = (
+            *ids,
+            {**settings, "id": new_id("run")},
+            now(),
+            now() + server.limits.run_seconds,
+            lease,
+            _refused(server),
+        )
+        return await _placed(request, store_of(request).write_once(lambda found: begun_runs.create(found, *made)))
 
     def add(connection: Connection) -> tuple[RowMapping, RowMapping, bool]:
         if again and (made := runs.made_before(connection, again)):
@@ -113,25 +137,50 @@ async def create_with_thread(request: Request) -> ASGIApp:
     return _begin(request, row, channel)
 
 
+async def _placed(request: Request, making: Awaitable[tuple[Row | None, Row, Material]]) -> ASGIApp:
+    """Answer with the stream of a run for which a place is held, and which has begun once it is made."""
+
+    async def begin() -> ASGIApp:
+        runner = server_of(request).runner
+        try:
+            channel = Channel(found=wants_found(request.query_params))
+            thread, row, material = await making
+        except BaseException:
+            runner.free()
+            raise
+        if thread is not None:
+            channel.tell("thread.created", objects.thread(thread, streamed=True))
+        _tell_made(channel, row)
+        runner.start_begun(material, channel)
+        return _stream(request, channel)
+
+    # Were it cancelled with the request, nobody would work on what the store has as begun.
+    return await asyncio.shield(asyncio.create_task(begin()))
+
+
 def _channel(request: Request, stream: bool | None) -> Channel | None:
     return Channel(found=wants_found(request.query_params)) if stream else None
 
 
+def _tell_made(channel: Channel, row: Row) -> None:
+    # Told before the work begins, so that they stand before its `in_progress`.
+    channel.tell("thread.run.created", objects.run(row, streamed=True), "thread.run.queued")
+
+
+def _stream(request: Request, channel: Channel) -> ASGIApp:
+    limits = server_of(request).limits
+    return RunEventStream(channel, limits.write_seconds, limits.silent_seconds)
+
+
 def _begin(request: Request, row: RowMapping, channel: Channel | None) -> ASGIApp:
     if channel:
-        # Told before the work begins, so that they stand before its `in_progress`.
-        channel.tell("thread.run.created", objects.run(row, streamed=True), "thread.run.queued")
+        _tell_made(channel, row)
     return _work(request, row, channel)
 
 
 def _work(request: Request, row: RowMapping, channel: Channel | None) -> ASGIApp:
-    server = server_of(request)
-    server.runner.start(row, channel)
-    return (
-        RunEventStream(channel, server.limits.write_seconds, server.limits.silent_seconds)
-        if channel
-        else JSONResponse(objects.run(row))
-    )
+    server_of(request).runner.start(row, channel)
+    return _stream(request, channel) if channel else JSONResponse(objects.run(row))
 
 
 async def submit(request: Request) -> ASGIApp:

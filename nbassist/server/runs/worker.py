@@ -42,7 +42,10 @@ _BROKEN = ("server_error", "This server failed while it worked on the run; its l
 
 @dataclass(slots=True, eq=False)
 class _Work:
-    """A run that this server works on. `ending` protects its last write from a cancellation that comes too late."""
+    """A run that this server works on. `ending` protects its last write from a cancellation that comes too late.
+
+    `material` is there where the run was begun as it was made; `placed` says that it holds one of the server's places.
+    """
 
     run_id: str
     channel: Channel = field(default_factory=lambda: Channel(listened=False))
@@ -51,6 +54,8 @@ class _Work:
     asked_to_cancel: bool = False
     turn: Turn | None = None
     ending: bool = False
+    material: Material | None = None
+    placed: bool = False
 
 
 class Worker:
@@ -109,10 +114,28 @@ class Worker:
         mine = streamed or len(self._works) < self._limits.active_runs
         return leases.lease(self.owner if mine else None, self._lease_end())
 
-    def start(self, run: RowMapping, channel: Channel | None = None) -> None:
+    def start(self, run: Row, channel: Channel | None = None) -> None:
         """Work on a queued run, if its lease is this server's; tell `channel`."""
         if run["lease_owner"] == self.owner:
             self._start(run["id"], channel)
+
+    async def place(self) -> bool:
+        """Hold a place for a run that begins as it is made, which saves a transaction; return False where none is free.
+
+        It is for `start_begun`, or to be given back with `free`.
+        """
+        if self._closing or self._slots.locked():
+            return False
+        await self._slots.acquire()  # without waiting, as there is one
+        return True
+
+    def free(self) -> None:
+        """Give back what `place` held."""
+        self._slots.release()
+
+    def start_begun(self, material: Material, channel: Channel) -> None:
+        """Work on a run that has begun, and for which a place is held."""
+        self._start(material.run["id"], channel, material)
 
     def cancel(self, run_id: str) -> None:
         """End a run that is `cancelling`, if it is this server's or nobody's."""
@@ -177,11 +200,11 @@ class Worker:
     def _lease_end(self) -> float:
         return time.time() + self._limits.lease_seconds
 
-    def _start(self, run_id: str, channel: Channel | None) -> None:
+    def _start(self, run_id: str, channel: Channel | None, material: Material | None = None) -> None:
         # A run that was claimed may have been started by its request as well.
         if run_id in self._works:
             return
-        work = _Work(run_id, channel or Channel(listened=False))
+        work = _Work(run_id, channel or Channel(listened=False), material=material, placed=material is not None)
         self._works[run_id] = work
         work.task = asyncio.create_task(self._work(work), name=run_id)
 
@@ -191,8 +214,9 @@ class Worker:
             if work.asked_to_cancel or self._closing:
                 raise asyncio.CancelledError
             # Held for a turn, not for a run: one that waits for outputs takes no slot.
-            async with self._slots:
-                await self._work_turn(work)
+            if not work.placed:
+                work.placed = await self._slots.acquire()
+            await self._work_turn(work)
         except LeaseLostError:
             await self._tell_what_became(work)
         except asyncio.CancelledError:
@@ -203,13 +227,17 @@ class Worker:
             log.error("run %s failed", work.run_id, exc_info=not isinstance(error, SQLAlchemyError))
             await self._fail(work)
         finally:
+            if work.placed:
+                self._slots.release()
             work.channel.close()
             del self._works[work.run_id]
             if len(self._works) == self._limits.active_runs - 1:
                 self._wake.set()  # there may be queued runs that had no room
 
     async def _work_turn(self, work: _Work) -> None:
-        material = await self._database.write(leased_writes.begin, work.run_id, self.owner, int(time.time()))
+        material = work.material
+        if material is None:
+            material = await self._database.write(leased_writes.begin, work.run_id, self.owner, int(time.time()))
         work.turn = turn = Turn(self._database, work.channel, material.run, self.owner)
         with run_span(material.run) as span:
             model, material = await self._named(material)

@@ -82,10 +82,11 @@ def _material(connection: Connection, run: Row) -> Material:
     }
     done = connection.execute(_STEPS, {"run": run["id"]}).mappings().all()
     images = files.contents(connection, wanted) if wanted else {}
-    return Material(run, history, done, images, _resources(connection, run))
+    return Material(run, history, done, images, resources(connection, run))
 
 
-def _resources(connection: Connection, run: Row) -> list[Mapping[str, Any]]:
+def resources(connection: Connection, run: Row) -> list[Mapping[str, Any]]:
+    """Return the tool resources of a run's assistant and of its thread, where it may need them."""
     # Read for each turn anew: a client may add files to a thread while a run waits for it.
     if all(tool["type"] == "function" for tool in run["tools"]):
         return []

@@ -71,7 +71,7 @@ def create(
     values = _values(assistant, settings, refused)
     if not (added or values["instructions"] or messages.any_in(connection, thread_id)):
         raise invalid_thread(thread_id)
-    return _add(connection, thread_id, values, now, expires_at, lease)
+    return connection.execute(_ADD, _queued(thread_id, values, now, expires_at, lease)).mappings().one()
 
 
 def create_first(
@@ -92,10 +92,26 @@ def create_first(
     empty : bool
         Whether the thread has no message.
     """
+    values = first_values(connection, thread_id, settings, now, expires_at, lease, refused, empty=empty)
+    return connection.execute(_ADD, values).mappings().one()
+
+
+def first_values(
+    connection: Connection,
+    thread_id: str,
+    settings: Mapping[str, Any],
+    now: int,
+    expires_at: int,
+    lease: Mapping[str, Any],
+    refused: Sequence[str] = (),
+    *,
+    empty: bool,
+) -> dict[str, Any]:
+    """Return the columns of the run that `create_first` adds."""
     values = _values(assistants.read(connection, settings["assistant_id"]), settings, refused)
     if empty and not values["instructions"]:
         raise invalid_thread(thread_id)
-    return _add(connection, thread_id, values, now, expires_at, lease)
+    return _queued(thread_id, values, now, expires_at, lease)
 
 
 def _values(assistant: RowMapping, settings: Mapping[str, Any], refused: Sequence[str]) -> dict[str, Any]:
@@ -111,17 +127,11 @@ def _values(assistant: RowMapping, settings: Mapping[str, Any], refused: Sequenc
     return values
 
 
-def _add(
-    connection: Connection,
-    thread_id: str,
-    values: dict[str, Any],
-    now: int,
-    expires_at: int,
-    lease: Mapping[str, Any],
-) -> RowMapping:
+def _queued(
+    thread_id: str, values: dict[str, Any], now: int, expires_at: int, lease: Mapping[str, Any]
+) -> dict[str, Any]:
     values = {"id": new_id("run"), **values, "thread_id": thread_id, "status": "queued"}
-    values |= {"created_at": now, "expires_at": expires_at, **lease}
-    return connection.execute(_ADD, values).mappings().one()
+    return values | {"created_at": now, "expires_at": expires_at, **lease}
 
 
 def made_before(connection: Connection, run_id: str) -> RowMapping | None:
