@@ -66,9 +66,7 @@ def test_a_file_of_a_reply_is_saved_from_its_link(lab: Any, page: Any) -> None:
         assert file.read() == b"a,b"
 
 
-def test_a_file_of_a_reply_is_only_named_in_a_notebook_that_is_not_trusted(
-    lab: Any, page: Any, shots: Any
-) -> None:
+def test_a_file_of_a_reply_is_only_named_in_a_notebook_that_is_not_trusted(lab: Any, page: Any, shots: Any) -> None:
     name = lab.write("files-own.ipynb", REPLY)
     lab.open(page, name)
     lab.start(page)
