@@ -2,8 +2,8 @@
 
 More than a hundred texts that are short to write and long to show, at 10, 20 and 40 KB, beside prose of the same
 length, on each way that text takes: rendered whole, painted while it streams, printed in a terminal, read from a
-stream of events, searched for secrets. Measured is the processor time of the thread, in milliseconds for each KB; the
-budget is 20 while it streams and 5 for a whole text, on a quiet machine.
+stream of events, searched for secrets, given as a tool's result. Measured is the processor time of the thread, in
+milliseconds for each KB; the budget is 20 while it streams and 5 for a whole text, on a quiet machine.
 
 Fails where the cost of a text grows faster than the text, or is over its budget. A machine that is slower than the one
 on which the budget was set is allowed for by what prose costs on it, and so is one that is busy for a while: prose is
@@ -23,8 +23,8 @@ from pathological import TEXTS, prose
 
 SIZES = (10_000, 20_000, 40_000)
 PIECE = 64  # characters between two paints: 1.6 KB a second, painted 25 times a second
-BUDGET = {"whole": 5.0, "stream": 20.0, "terminal": 5.0, "events": 5.0, "secrets": 5.0}
-USUAL = {"whole": 2.5, "stream": 15.0, "terminal": 1.0, "events": 1.0, "secrets": 1.0}
+BUDGET = {"whole": 5.0, "stream": 20.0, "terminal": 5.0, "events": 5.0, "secrets": 5.0, "results": 5.0}
+USUAL = {"whole": 2.5, "stream": 15.0, "terminal": 1.0, "events": 1.0, "secrets": 1.0, "results": 1.0}
 """What prose cost on the machine on which the budget was set, milliseconds for each KB."""
 GROWTH = 1.6  # how much dearer a KB of 40 may be than a KB of 10, where it is over a tenth of its budget
 
@@ -98,12 +98,25 @@ def secrets(text: str) -> None:
     Redactor({f"KEY_{n}_TOKEN": f"{n}-abcdefghijklmnopqrstuvwxyz" for n in range(20)}).text(text)
 
 
+def results(text: str) -> None:
+    """Give the text to the model and to the person as a tool's result: by itself, in data, and in a deep nest."""
+    from nbassist.tools.results.result import to_bundle, to_text
+
+    data: object = {"text": text, "pieces": list(_pieces(text))}
+    for _ in range(50):
+        data = [data, text[:PIECE]]
+    for value in (text, data):
+        to_text(value)
+        to_bundle(value)
+
+
 WAYS: dict[str, Callable[[str], None]] = {
     "whole": whole,
     "stream": stream,
     "terminal": terminal,
     "events": events,
     "secrets": secrets,
+    "results": results,
 }
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from ..config.settings import resolve
+from ..core.text import clean, json_line, one_line
 from ..doctor.checks import report
 from ..errors import ModelFileError
 from ..journal.entry import Entry, seconds_of
@@ -33,7 +33,7 @@ def log(options: argparse.Namespace) -> None:
     journal = default_journal()
     if options.run_number is not None:
         entry = journal.entry(options.run_number)
-        _print(_json(entry) if options.json else f"{_line(entry)}\n\n{entry.prompt}\n\n{entry.text}")
+        _print(_json(entry) if options.json else f"{_line(entry)}\n\n{clean(entry.prompt)}\n\n{clean(entry.text)}")
         return
     narrowed = bool(options.grep or options.since)
     # Whoever narrows it down wants all that fits.
@@ -51,15 +51,15 @@ _HEADS = "  run  began             took      tokens       finish       model and
 
 def _line(entry: Entry) -> str:
     when = datetime.fromtimestamp(entry.began).strftime("%Y-%m-%d %H:%M")
-    prompt = " ".join(entry.prompt.split())[:80]
+    prompt = " ".join(clean(entry.prompt).split())[:80]
     tokens = f"{entry.usage.input_tokens}+{entry.usage.output_tokens}" if entry.usage.known else ""
     cells = (f"{entry.number:>5}", when, f"{entry.seconds:6.1f} s", f"{tokens:>11}", f"{entry.finish:<11}")
-    return "  ".join((*cells, f"{entry.model}  {prompt}"))
+    return "  ".join((*cells, f"{one_line(entry.model)}  {prompt}"))
 
 
 def _json(entry: Entry) -> str:
     data = asdict(entry) | {"events": to_json(entry.events)}
-    return json.dumps(data, ensure_ascii=False)
+    return json_line(data)
 
 
 def _print(text: str) -> None:
@@ -140,7 +140,7 @@ def doctor(options: argparse.Namespace) -> int:
     found = report()
     width = max(len(one.what) for one in found)
     for one in found:
-        sys.stdout.write(f"{_MARKS[one.state]}  {one.what:<{width}}  {one.line}\n")
+        sys.stdout.write(f"{_MARKS[one.state]}  {one.what:<{width}}  {clean(one.line)}\n")
     wrong = sum(one.state == "wrong" for one in found)
     sys.stdout.write(f"\n{wrong} wrong\n" if wrong else "\nall is well\n")
     return 1 if wrong else 0

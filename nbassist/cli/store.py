@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import re
 import sys
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.installing import pip_install
+from ..core.text import json_line, one_line
 from ..errors import LocalUnavailableError, UsageError
 from .serve import open_store, store_url
 
@@ -159,7 +159,7 @@ def _report(done: Imported) -> None:
     if not (done.added or done.there):
         sys.stderr.write("nothing was found that the Assistants API has\n")
     for text in done.unusable[:_SHOWN]:
-        sys.stderr.write(f"left out: {text}\n")
+        sys.stderr.write(f"left out: {one_line(text)}\n")
     if len(done.unusable) > _SHOWN:
         sys.stderr.write(f"left out: {len(done.unusable) - _SHOWN} more\n")
     if done.empty_files:
@@ -181,11 +181,11 @@ def export(options: argparse.Namespace) -> None:
         found = export_objects(database, threads=options.thread, owner=options.owner, contents=not options.no_contents)
         if options.output == "-":
             for value in found:
-                _say(json.dumps(value, ensure_ascii=False))
+                _say(json_line(value))
             return
         with _new_file(options.output) as file:
             for value in found:
-                file.write(json.dumps(value, ensure_ascii=False) + "\n")
+                file.write(json_line(value) + "\n")
     finally:
         database.close()
 

@@ -6,7 +6,9 @@ and lone surrogates go; line ends become ``\\n``. What is visible stays as it wa
 
 from __future__ import annotations
 
+import json
 import re
+from typing import Any
 
 # A string (OSC, DCS, …) ends at a line's end or after 4 KB even where it is never closed: else one stray byte would
 # swallow, or hold back, the rest of the reply.
@@ -18,6 +20,7 @@ _UNFINISHED = re.compile(rf"(?:{_STRING}\x1b?|{_CSI}|\x1b[ -/]{{0,8}}|\r|[\ud800
 # Nearly all text is clean, and this one search is all that it costs.
 _SUSPECT = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_STANDING = re.compile(r"[\x7f-\x9f\ud800-\udfff]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
@@ -41,6 +44,12 @@ def one_line(text: str, limit: int = 200) -> str:
     # Only as much is looked at as can matter: the text may be a megabyte of a server's error page.
     line = " ".join(clean(text[: 4 * limit]).split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def json_line(value: Any) -> str:
+    """Return the JSON of a value on one line, readable, and with no control or lone surrogate standing in it."""
+    # JSON itself lets the controls from 0x7F on stand, which a terminal obeys.
+    return _STANDING.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, ensure_ascii=False))
 
 
 def settle(text: str) -> str:

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbassist.core.text import Cleaner, clean, one_line, settle
+from nbassist.core.text import Cleaner, clean, json_line, one_line, settle
 
 AWKWARD = st.text(
     st.one_of(st.sampled_from(list("\x1b[]0;31m\x07\\\x9b\x9d\x9c\r\n\t \ud83d\ude00PX^_?ab\x00")), st.characters()),
@@ -59,3 +60,11 @@ def test_one_line_is_one_line_and_cut() -> None:
 
 def test_a_progress_bar_settles_on_what_stands_last() -> None:
     assert settle("10%\r50%\r100%\ndone\r\n") == "100%\ndone\n"
+
+
+@given(AWKWARD)
+def test_a_line_of_json_says_the_same_without_a_control_or_a_lone_surrogate(text: str) -> None:
+    line = json_line({text: [text]})
+    assert not any(ord(character) < 0x20 or 0x7F <= ord(character) < 0xA0 for character in line)
+    line.encode()
+    assert json.loads(line) == json.loads(json.dumps({text: [text]}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import Event
 from typing import Any
 
 import pytest
@@ -60,3 +61,35 @@ def test_a_notebook_that_is_run_whole_stops_there(
         nbclient.NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(tmp_path)}}).execute()
     assert "The first half" in str(notebook.cells[1].outputs)
     assert notebook.cells[2].execution_count is None
+
+
+@pytest.mark.parametrize("fault", ["cut", "error event", "no JSON", "refused", "empty", "an interrupt"])
+def test_a_live_reply_that_fails_leaves_no_widget_and_no_thread(
+    kernel: Any, endpoint: Any, wire: Any, fault: str
+) -> None:
+    first = wire.stream(wire.delta(content="The first half"), done=False)
+    go = Event()
+    answers = {
+        "cut": wire.answer(first, cut=True),
+        "error event": wire.answer([*first, b'data: {"error": {"message": "engine died"}}\n\n']),
+        "no JSON": wire.answer([*first, b"data: {oops\n\n"]),
+        "refused": wire.answer([b'{"error": {"message": "no"}}'], 400, "application/json"),
+        "empty": wire.answer(),
+        "an interrupt": wire.answer([*first, *first], before=lambda number: go.wait(60) if number else None),
+    }
+    endpoint.on("POST", CHAT, answers[fault])
+
+    def interrupt(message: dict[str, Any]) -> None:
+        if fault == "an interrupt" and "The first half" in str(message["content"]) and not go.is_set():
+            kernel.interrupt()
+            go.set()
+
+    ran = kernel.run("%%assistant\nq", cell="a", watch=interrupt)
+    assert len(ran.error["traceback"]) == 1
+    opened, closed = (
+        {m["content"]["comm_id"] for m in ran.messages if m["msg_type"] == kind} for kind in ("comm_open", "comm_close")
+    )
+    assert opened
+    assert opened == closed
+    left = "import threading\n[t.name for t in threading.enumerate() if t.name.startswith('nbassist-view')]"
+    assert kernel.run(left).result == "[]"

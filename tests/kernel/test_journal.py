@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -237,3 +238,35 @@ def test_what_is_said_of_a_sweep_later_stands_in_its_saved_grid_once_for_each_ce
     assert update["text/html"].count("✓") == 1
     assert update["text/html"].count("✗") == 2
     assert update["text/plain"].count("[good]") == 2, "what was said before stays"
+
+
+def test_no_command_and_no_export_gives_a_terminal_a_control_code(
+    notebook: Any, endpoint: Any, wire: Any, tmp_path: Path
+) -> None:
+    """FAULTS 40: colours, a title, the clipboard and C1 codes, in all that a model and a tool say."""
+    evil = "\x1b[31mred\x1b]0;title\x07\x1b]52;c;aGFjaw==\x07\x9b31m\x9d0;t\x9c\x00 end"
+    notebook.run("@tool\ndef say(text: str) -> str:\n    'Say.'\n    print(text)\n    raise ValueError(text)")
+    arguments = json.dumps({"text": evil})
+    call = wire.stream(wire.delta(content=evil), wire.call("a", "say", arguments), wire.delta("tool_calls"))
+    unknown = wire.stream(wire.call("b", f"no{evil}", arguments), wire.delta("tool_calls"))
+    said = wire.stream(wire.delta(content=f"second {evil}"), wire.delta("stop"))
+    broken = wire.stream(wire.delta(content="half"), {"error": {"message": evil}}, done=False)
+    endpoint.on("POST", CHAT, *map(wire.answer, (call, unknown, said, said, broken)))
+    for prompt in ("one", "two", "three"):
+        notebook.run(f"%%assistant\n{prompt} {{{{ {evil!r} }}}}", cell=prompt)
+    for command in ("log", "log 1", "log 3", "diff 1 2", "history", "threads", "usage", "tools", "export t.md"):
+        ran = notebook.run(f"%assistant {command}")
+        assert ran.error is None, command
+        assert controls(ran.result + ran.stdout + ran.plain) == [], command
+    assert "red" in notebook.run("%assistant history").result
+    text = next(tmp_path.rglob("t.md")).read_text(encoding="utf-8")
+    assert "red" in text
+    assert controls(text) == []
+    for words in (["log"], ["log", "1"], ["log", "3"], ["log", "--json"]):
+        done = subprocess.run([sys.executable, "-m", "nbassist", *words], capture_output=True, text=True, check=True)
+        assert "red" in done.stdout
+        assert controls(done.stdout) == [], words
+
+
+def controls(text: str) -> list[str]:
+    return [character for character in text if re.match(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", character)]

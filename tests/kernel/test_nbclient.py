@@ -106,3 +106,36 @@ def test_an_error_stops_the_notebook_with_its_one_line(run: Any, endpoint: Any, 
     endpoint.json("POST", CHAT, {"error": {"message": "no"}}, status=401)
     with pytest.raises(CellExecutionError, match="refused"):
         run(SETUP, "%%assistant\nhi", "never = 1")
+
+
+def test_no_secret_is_in_a_saved_notebook_wherever_it_was_said(
+    run: Any, endpoint: Any, wire: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """FAULTS 31: in arguments, in what a tool prints, shows, returns and raises, in the answer and in an error."""
+    secret = "correct-horse-battery-12"
+    monkeypatch.setenv("SHOP_TOKEN", secret)
+    monkeypatch.setenv("NBASSIST_DATA_DIR", str(tmp_path / "data"))
+    calls = [wire.call(str(n), name, f'{{"token": "{secret}"}}', n) for n, name in enumerate(("login", "fail"))]
+    answer = [wire.delta(content=f"used {secret[:9]}"), wire.delta(content=secret[9:]), wire.delta("stop")]
+    broken = wire.stream(wire.delta(content="Half"), {"error": {"message": f"no {secret}"}}, done=False)
+    turns = [wire.stream(*calls, wire.delta("tool_calls")), wire.stream(*answer), broken]
+    endpoint.on("POST", CHAT, *map(wire.answer, turns))
+    tools = (
+        "from IPython.display import HTML, display\n"
+        "@tool\ndef login(token: str) -> str:\n    'Log in.'\n    print('printed', token)\n"
+        "    display(HTML(f'<b>{token}</b>'))\n    return f'returned {token}'\n"
+        "@tool\ndef fail(token: str) -> str:\n    'Fail.'\n    raise ValueError(f'raised {token}')"
+    )
+    notebook = run(
+        SETUP, tools, "%config NbAssist.on_failure = 'show'", "%%assistant\nlog in", "%%assistant\nagain",
+        "%assistant log", "%assistant log 1", "%assistant history",
+    )  # fmt: skip
+    saved = nbformat.writes(notebook)
+    for words in ("printed [SHOP_TOKEN]", "returned [SHOP_TOKEN]", "raised [SHOP_TOKEN]", "used [SHOP_TOKEN]"):
+        assert words in saved
+    assert "no [SHOP_TOKEN]" in saved
+    assert secret not in saved
+    assert secret not in str(endpoint.bodies(CHAT))
+    kept = [file.read_bytes() for file in (tmp_path / "data").rglob("*") if file.is_file()]
+    assert kept
+    assert not any(secret.encode() in data for data in kept)

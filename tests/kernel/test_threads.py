@@ -134,6 +134,26 @@ def test_two_notebooks_on_one_thread_wait_for_each_other(
     assert "waiting for it" in ran.plain
 
 
+def test_a_cell_that_is_run_again_while_it_runs_waits_its_turn_and_replaces_its_own(
+    notebook: Any, endpoint: Any, wire: Any
+) -> None:
+    """FAULTS 26: what is queued behind a reply runs after it, in order."""
+    go, begun = threading.Event(), threading.Event()
+
+    def slow(number: int) -> None:
+        begun.set()
+        assert go.wait(60)
+
+    pieces = wire.stream(wire.delta(content="said"), wire.delta("stop"))
+    endpoint.on("POST", CHAT, wire.answer(pieces, before=slow), wire.answer(pieces))
+    queued = [notebook.send("%%assistant\none", "a")]
+    assert begun.wait(60)
+    queued += [notebook.send(f"%%assistant\n{prompt}", cell) for prompt, cell in (("one, again", "a"), ("two", "b"))]
+    go.set()
+    assert [notebook.wait(request).error for request in queued] == [None] * 3
+    assert sent(endpoint) == ["one, again", "two"]
+
+
 def test_an_answer_that_never_came_leaves_the_turn_that_it_was_to_replace(notebook: Any, endpoint: Any) -> None:
     ask(notebook, "one", "a")
     endpoint.json("POST", CHAT, {"error": {"message": "no"}}, status=400)

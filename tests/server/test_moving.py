@@ -204,6 +204,22 @@ def test_what_can_not_be_kept_is_named_and_the_rest_is_kept(moved: Any, capsys: 
             assert words in said.err
 
 
+def test_what_an_import_says_and_an_export_prints_controls_no_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evil = "\x1b[31mred\x1b]0;title\x07 \x9b31m"
+    wrong = [{**ASKED, "role": evil}, {**ASSISTANT, "id": f"no {evil}"}, {**STEP, "run_id": f"run_{evil}"}]
+    content = [{"type": "text", "text": {"value": evil, "annotations": []}}]
+    kept = [THREAD, {**ASKED, "content": content}, {**ASSISTANT, "name": evil}]
+    (tmp_path / "x.json").write_text(json.dumps([*wrong, *kept]))
+    assert main(["import", str(tmp_path / "x.json"), "--store", str(tmp_path / "s.db")]) == 0
+    assert main(["export", "--store", str(tmp_path / "s.db")]) == 0
+    said = capsys.readouterr()
+    assert "left out: " in said.err
+    assert "red" in said.out
+    assert not [one for one in said.out + said.err if one != "\n" and (one < " " or "\x7f" <= one < "\xa0")]
+
+
 @pytest.mark.parametrize(("text", "words"), [("{", "line 1"), ('[1]\n{"a": oops}', "line 2"), ("", None)])
 def test_what_is_no_json_is_one_line(text: str, words: str | None, tmp_path: Path, capsys: Any) -> None:
     file = tmp_path / "x.json"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import collections
+import cProfile
 import dataclasses
 import datetime
 import decimal
@@ -276,3 +277,35 @@ def test_any_plain_data_is_valid_json_within_its_limit(value, limit):
     assert len(text) <= limit
     json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
     text.encode()
+
+
+def calls(value: object) -> int:
+    """Return how many functions are called to tell a value: a clock would tell of the machine, too."""
+    profile = cProfile.Profile(builtins=True)
+    profile.runcall(to_text, value)
+    return sum(entry.callcount for entry in profile.getstats())
+
+
+def deep(size: int) -> list:
+    nest: list = []
+    for number in range(size):
+        nest = [nest, f"level {number}", {"a": number}]
+    return nest
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda size: list(range(size)),
+        lambda size: {str(number): [number] * 10 for number in range(size)},
+        lambda size: ["x" * size] * 20,
+        lambda size: "\x1b[31ma" * size,
+        lambda size: "<" * size,
+        lambda size: [{"a": {"b": "é" * 100}}] * size,
+        deep,
+    ],
+    ids=["list", "dict", "strings", "escape sequences", "one text", "records", "deep"],
+)
+def test_what_it_costs_to_tell_a_value_is_bounded_by_what_is_told(make):
+    calls(make(10))
+    assert calls(make(200_000)) < 2 * calls(make(20_000)) + 1_000
