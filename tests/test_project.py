@@ -193,3 +193,22 @@ def test_the_readme_begins_with_a_moving_picture_that_is_small_and_is_two_screen
         assert picture.n_frames > 20
     lines = [line for line in text.splitlines() if line]
     assert sum(1 + len(line) // 110 for line in lines) < 80, "lines of a page that is 110 letters wide"
+
+
+def test_every_licence_of_what_is_installed_lets_any_program_use_it() -> None:
+    done = subprocess.run([sys.executable, ".ci/licences"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(done.stdout.splitlines()) > 10
+
+
+def test_what_is_promised_of_security_names_tests_and_files_that_are_there() -> None:
+    text = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+    assert re.findall(r"^## (.+)", text, re.MULTILINE) == [
+        "To report something", "What is promised", "What is not", "How it is tested",
+    ]  # fmt: skip
+    named = [*re.findall(r"`((?:nbassist|tests)/[\w/.]+)`", text), *re.findall(r"\]\((\S+?)\)", text)]
+    assert len(named) >= 4
+    assert [name for name in named if not (ROOT / name).exists()] == []
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in re.findall(r"`make (\w+)`", text):
+        assert f"\n{target}:" in makefile

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterable
 from typing import Any
@@ -145,3 +146,79 @@ def test_an_error_is_one_line_of_at_most_300_characters_without_a_control_code(w
     assert not any(ord(character) < 0x20 or 0x7F <= ord(character) < 0xA0 for character in line)
     if len(words) < 300 and words.isprintable():
         assert line == " ".join(words.split())
+
+
+ENDLESS = {
+    "an event": b'data: {"choices": [',
+    "a comment": b": ",
+    "lines of one event": b'data: "x"\n',
+    "JSON": b'{"choices": ["',
+    "lines of JSON": b'{"choices": [\n',
+    "a name": b"event: x",
+    "text": b"x\n",
+    "lines of a log": b"12:00 started\n",
+}
+
+
+@pytest.mark.parametrize("way", ["sync", "async"])
+@pytest.mark.parametrize(
+    ("begun", "name"),
+    # What has begun as a stream, and goes on with what is none, ends by its deadline.
+    [(False, name) for name in ENDLESS] + [(True, name) for name in ENDLESS if name not in ("text", "lines of a log")],
+)
+def test_a_body_without_an_end_is_read_up_to_a_limit(
+    name: str, begun: bool, way: str, endpoint: Any, wire: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sse, "_LONGEST", 20_000)
+    monkeypatch.setattr(sse, "_STRAY", 20_000)
+    sent: list[int] = []
+    line = ENDLESS[name]
+    rest = [line] + [line * (2_000 // len(line)) if line.endswith(b"\n") else b"and no end " * 200] * 5_000
+    pieces = [*(wire.stream(wire.delta(content="Half "), done=False) if begun else []), *rest]
+    endpoint.on("POST", "/chat/completions", wire.answer(pieces, before=sent.append))
+    made = Assistant(backend="chat", base_url=endpoint.url, model="m")
+    ask = made.ask if way == "sync" else lambda prompt: asyncio.run(made.aask(prompt))
+    if begun:
+        reply = ask("q")
+        assert (reply.finish, reply.text) == ("incomplete", "Half ")
+    else:
+        with pytest.raises(BackendError) as caught:
+            ask("q")
+        assert len(str(caught.value)) <= 300
+    assert len(sent) < 4_000
+
+
+def test_blank_lines_without_an_end_are_not_kept(clock: list[float]) -> None:
+    stream = EventStream(Listener(), 10.0)  # type: ignore[arg-type]
+    for _ in range(200):
+        assert list(stream.feed(b"\r\n \t\n" * 1_000)) == []
+    held = [value for value in (*vars(stream).values(), *vars(stream._reader).values()) if isinstance(value, bytes)]
+    assert sum(map(len, held)) + sum(map(len, stream._reader._held)) < 10_000
+    clock[0] += 11
+    with pytest.raises(StreamBrokenError, match="for 10 seconds"):
+        list(stream.feed(b"\n"))
+
+
+LARGE = {
+    "a line of a megabyte": "x" * 1_000_000,
+    "many lines": "word and word again, \n" * 50_000,
+    "NUL and halves of characters": "a\x00b\ud800c😀 " * 20_000,
+    "a table of 2,000 rows": "| a | b |\n|---|---|\n" + "| 1 | 2 |\n" * 2_000,
+    "50 lists in one another": "\n".join("  " * depth + "- x" for depth in range(50)),
+    "a fence that is never closed": "```python\n" + "x = 1\n" * 5_000,
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_a_large_reply_is_whole_and_can_be_shown(name: str, endpoint: Any, wire: Any) -> None:
+    said = LARGE[name]
+    size = max(1_000, len(said) // 100)
+    pieces = [wire.delta(content=said[at : at + size]) for at in range(0, len(said), size)]
+    endpoint.on("POST", "/chat/completions", wire.answer(wire.stream(*pieces, wire.delta("stop"))))
+    reply = Assistant(backend="chat", base_url=endpoint.url, model="m", tools=[]).ask("q")
+    assert reply.finish == "completed"
+    assert reply.text == said.replace("\ud800", "\ufffd")
+    shown = reply._repr_mimebundle_()
+    for form in ("text/plain", "text/html"):
+        assert shown[form].encode()
+        assert "\x00" not in shown[form]

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from threading import Event
 from typing import Any
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent.parent.parent / "benchmarks"))
+from pathological import TEXTS
 
 pytestmark = pytest.mark.kernel
 CHAT = "/chat/completions"
@@ -93,3 +98,23 @@ def test_a_live_reply_that_fails_leaves_no_widget_and_no_thread(
     assert opened == closed
     left = "import threading\n[t.name for t in threading.enumerate() if t.name.startswith('nbassist-view')]"
     assert kernel.run(left).result == "[]"
+
+
+@pytest.mark.parametrize("name", ["quotes nested", "definitions, and references to them", "scripts without end"])
+def test_an_interrupt_is_heard_whatever_is_rendered(kernel: Any, endpoint: Any, wire: Any, name: str) -> None:
+    text = TEXTS[name](40_000)
+    pieces = wire.stream(*(wire.delta(content=text[at : at + 64]) for at in range(0, len(text), 64)), done=False)
+    heard, waited_out, begun = Event(), Event(), Event()
+
+    def before(number: int) -> None:
+        if number == 40:
+            begun.set()
+        if number == len(pieces) - 1 and not heard.wait(60):
+            waited_out.set()
+
+    endpoint.on("POST", CHAT, wire.answer(pieces, before=before))
+    ran = kernel.run("%%assistant --to kept\nq", cell="a", interrupt_when=begun.is_set)
+    heard.set()
+    assert ran.error["ename"] == "CellInterrupted"
+    assert not waited_out.is_set()
+    assert kernel.run(f"{text!r}.startswith(kept.text) and len(kept.text) > 1_000").result == "True"

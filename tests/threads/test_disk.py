@@ -177,7 +177,7 @@ def test_long_names_that_begin_alike_are_threads_of_their_own(tmp_path: Path) ->
 
 # In a process of its own, which gives away what it may do: where it is root, no mode of a file would keep it out.
 WITHOUT = """
-import json, os, resource, sys, tempfile, warnings
+import json, os, resource, shutil, sys, tempfile, warnings
 from pathlib import Path
 from nbassist import Assistant
 from nbassist.journal import Journal
@@ -214,6 +214,10 @@ with warnings.catch_warnings(record=True) as warned:
     os.seteuid(os.getuid())
 lines = [*told, *(str(one.message) for one in warned)]
 print(json.dumps([replies, len(again.conversation.turns), before == held(), sorted(before), lines]))
+again.journal.close()
+for path in (folder, *folder.rglob("*")):
+    path.chmod(0o700)
+shutil.rmtree(folder)
 """
 
 

@@ -233,7 +233,8 @@ class EventStream:
         self._heard = time.monotonic()
         self._named = ""
         self._closed = False
-        self._head: bytes | None = b""
+        self._head = True
+        self._size = 0  # bytes that came
 
     @property
     def done(self) -> bool:
@@ -257,11 +258,14 @@ class EventStream:
             For what is no UTF-8, or no JSON.
         """
         piece = bytes(piece)
+        self._size += len(piece)
         self._look_at_head(piece)
         for event in self._reader.feed(piece):
             yield from self._take(event)
             if self.done:
                 return
+        if self._size > _STRAY:
+            self._check_stray()
         if time.monotonic() - self._heard > self._stall:
             raise StreamBrokenError(
                 f"the stream was cut: for {self._stall:g} seconds nothing came but what says nothing"
@@ -272,8 +276,7 @@ class EventStream:
         if not self.done:
             for event in self._reader.finish():
                 yield from self._take(event)
-        if self._reader.stray and not self._decoder.started:
-            raise NotAnEndpointError(f"{_NO_STREAM.format(kind=self._kind)}: {self._reader.stray}")
+        self._check_stray()
         yield from self._decoder.finish(marked=self._closed)
 
     def _take(self, event: ServerSentEvent) -> Iterator[Event]:
@@ -294,16 +297,20 @@ class EventStream:
                 return
 
     def _look_at_head(self, piece: bytes) -> None:
-        if self._head is None:
+        if not self._head:
             return
-        self._head += piece[:_HEAD]
-        head = self._head.lstrip(b"\xef\xbb\xbf \t\r\n")
+        head = piece[:_HEAD].lstrip(b"\xef\xbb\xbf \t\r\n")
         if head.startswith(b"<"):
             title = loose_json.text(error_message(head.decode(errors="replace")))
             raise NotAnEndpointError(_NO_STREAM.format(kind=self._kind) + (f": {title}" if title else ""))
-        if head:
-            self._head = None
+        self._head = not head
+
+    def _check_stray(self) -> None:
+        """Tell what came where it is no stream; such a body may have no end."""
+        if self._reader.stray and not self._decoder.started:
+            raise NotAnEndpointError(f"{_NO_STREAM.format(kind=self._kind)}: {self._reader.stray}")
 
 
 _HEAD = 4_096
+_STRAY = 1024 * 1024  # bytes that are read of what is no stream
 _NO_STREAM = "the endpoint answered with {kind} in place of a stream of events"
