@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import struct
 import threading
@@ -112,9 +113,19 @@ def losing_answers(url: str, path: bytes) -> Iterator[tuple[str, list[bytes]]]:
                 sink.sendall(piece)
             sink.shutdown(socket.SHUT_WR)
 
+    def whole_request(client: socket.socket) -> bytes:
+        head, piece = b"", client.recv(65536)
+        while piece:  # head and body may come apart, and the server answers to both
+            head += piece
+            found = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
+            if b"\r\n\r\n" in head and len(head.partition(b"\r\n\r\n")[2]) >= int(found[1] if found else 0):
+                break
+            piece = client.recv(65536)
+        return head
+
     def serve(client: socket.socket) -> None:
         with closing(client), closing(socket.create_connection(to)) as server, suppress(OSError):
-            while head := client.recv(65536):
+            while head := whole_request(client):
                 server.sendall(head)
                 if path in head:
                     asked.append(head)
