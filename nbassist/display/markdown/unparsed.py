@@ -70,7 +70,7 @@ def as_text(source: str) -> str:
 
 
 def item_as_text(source: str) -> str:
-    """Return a item of a list as it was written."""
+    """Return an item of a list as it was written."""
     return f"<li>{as_text(source)}</li>\n"
 
 
