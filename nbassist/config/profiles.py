@@ -148,7 +148,7 @@ def find(name: str) -> Profile:
     known = profiles()
     if name not in known:
         near = get_close_matches(name, known, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}, or a URL"
+        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}, or a URL that begins with http"
         raise SettingsError(f"there is no profile {name!r}; {hint}")
     return known[name]
 

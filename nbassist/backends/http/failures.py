@@ -147,7 +147,9 @@ def read_status(
 def _refused_key(status: int, words: str, base_url: str, key_from: str | None) -> str:
     reason = f": {words.rstrip('. ')}" if words else ""
     if key_from is None:
-        return f"{base_url} refused a request without a key ({status}){reason}; set api_key, or NBASSIST_API_KEY"
+        # A key of the environment alone is not enough: a URL of `%assistant use` does not get it, nor does a profile's.
+        where = "set NBASSIST_BASE_URL and NBASSIST_API_KEY, or key_env in a profile"
+        return f"{base_url} refused a request without a key ({status}){reason}; {where}"
     named = f"the key from {key_from}" if key_from else "the key"
     return f"{base_url} refused {named} ({status}){reason}; check {key_from or 'api_key'}"
 
