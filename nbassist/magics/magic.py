@@ -52,12 +52,17 @@ class NbAssist(Config):
             if options.prompt.get("leave"):
                 raise UsageError("--leave is for one reply: it can't be used with many variants")
             return run_sweep(self, prompt, options)
+        if options.of_many:
+            raise UsageError(f"{options.of_many} is for many variants: say which with --vary, --over or --repeat")
         return run_prompt(self, prompt, options)
 
     @no_var_expand
     @line_magic("assistant")  # type: ignore[arg-type]  # its stub takes no method
     def command(self, line: str) -> Any:
-        """Carry out a command, such as `%assistant tools`; without one, show where the assistant stands."""
+        """Carry out a command, such as `%assistant tools`; without one, show where the assistant stands.
+
+        `%assistant help` lists the commands, and `%assistant help NAME` explains one; `%%assistant?` shows the flags.
+        """
         from .commands import run
 
         check_not_inside()

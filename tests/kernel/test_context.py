@@ -197,6 +197,11 @@ def test_explain_shows_the_model_what_the_name_is(kernel: Any, echo: Any) -> Non
     assert "did you mean row_count?" in kernel.run("%assistant explain row_cont").error["evalue"]
 
 
+def test_explain_may_be_written_as_a_question(kernel: Any, echo: Any) -> None:
+    ask(kernel, "%assistant explain row_count?")
+    assert "what row_count is" in prompts(echo)[0]
+
+
 def test_secrets_in_what_is_shown_are_replaced(kernel: Any, echo: Any) -> None:
     kernel.run("import os; settings = {'key': os.environ['NBASSIST_API_KEY']}")
     ask(kernel, "%%assistant --see settings\nWhat is this? {{ settings }}")

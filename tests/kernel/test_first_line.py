@@ -112,6 +112,8 @@ def test_a_question_mark_in_a_text_or_behind_a_name_means_what_it_meant(kernel: 
         ("%assistant help sweep", "--vary"),
         ("%assistant help --see", "later only what changed"),
         ("%assistant help fix", "with --code the corrected cell is put below"),
+        ("%assistant fix?", "with --code the corrected cell is put below"),
+        ("%assistant log?", "--since"),
         ("%assistant fix --help", "with --code the corrected cell is put below"),
         ("%assistant help prompt", "\\{{ x }}"),
         ("%assistant help config", "on_failure"),

@@ -71,6 +71,9 @@ def run(magics: Config, line: str) -> Any:
         return print(show_version())  # noqa: T201
     if asked_for(words) == "help":
         return show_help([word for word in words if word not in ASKS][:1], magics)
+    # `log?` reads like IPython's own help, and the error of an unknown flag points there.
+    if not rest and name.endswith("?") and name.rstrip("?") in COMMANDS:
+        return show_help([name.rstrip("?")], magics)
     if name.startswith("-"):
         raise UsageError(f"{name} stands without a command: flags of a prompt go into %%assistant, with two %")
     return find(name)(magics, rest)

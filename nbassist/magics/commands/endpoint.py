@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 def use(magics: Config, words: list[str]) -> Table:
     """Send the prompts from here on to a profile or a URL: `use NAME [-m MODEL]`; `use default` takes it back.
 
-    A name that is no profile but a thread goes on with that thread; `use -t NAME` means the thread in any case.
+    A name that is no profile but a thread goes on with that thread; `use -t NAME` means the thread in any case. With
+    `--backend` (assistants, responses or chat) the protocol is said, and not asked of the endpoint. A URL gets no key:
+    a profile names one, as key_env.
     """
     found = _use_parser().parse_args(words)
     session = magics.session
     if bool(found.thread) == bool(found.name):
-        raise UsageError("write it as %assistant use NAME, or %assistant use -t THREAD")
+        raise UsageError("write it as %assistant use NAME, %assistant use URL, or %assistant use -t THREAD")
     if found.thread or _is_thread(magics, found.name):
         session.threads.use(found.thread or found.name)
         return Table(("", ""), (("thread", session.threads.current),))
@@ -141,7 +143,7 @@ def _reach(magics: Config, settings: Settings) -> tuple[str, list[str]]:
 
 def _nearest(name: str, known: list[str]) -> str:
     near = get_close_matches(name, known, n=1, cutoff=0.4)
-    return f"did you mean {near[0]}?" if near else f"it has {', '.join(known[:10])}"
+    return f"did you mean {near[0]}?" if near else f"there are {', '.join(known[:10])}"
 
 
 def _use_parser() -> Parser:

@@ -31,9 +31,10 @@ def fix(magics: Config, words: list[str]) -> Any:
 
 def explain(magics: Config, words: list[str]) -> Any:
     """Ask what a name of the notebook is: `explain NAME [flags] [more words]`."""
-    if not words or words[0].startswith("-"):
+    if not words or words[0].startswith("-") or not words[0].strip("?"):
         raise UsageError("write it as %assistant explain NAME")
-    name, namespace = words[0], magics.notebook_shell.user_ns
+    # Whoever asks may write it as a question, and no name holds a question mark.
+    name, namespace = words[0].rstrip("?"), magics.notebook_shell.user_ns
     if name not in namespace:
         raise UsageError(f"{name!r} is not defined in this notebook{nearest(name, namespace)}")
     options, more = parse_words(words[1:], "%assistant explain")

@@ -158,6 +158,4 @@ def resume(magics: Config, words: list[str]) -> Any:
     options, more = parse_words(words, "%assistant resume")
     if more:
         raise UsageError(f"%assistant resume takes no prompt, and got {more!r}; -t names the thread")
-    if options.is_sweep:
-        raise UsageError("%assistant resume reads on one reply: it can't be used with many variants")
     return run_prompt(magics, "", options, resume=True)

@@ -91,6 +91,11 @@ class Options:
         many = self.vary or self.over or self.repeat or self.dry_run
         return bool(many or self.checks or self.judges or self.only or self.best_of or self.on or self.batch)
 
+    @property
+    def of_many(self) -> str:
+        """The first flag here that counts for many variants alone; empty where there is none."""
+        return next((f"--{name}" for name in ("jobs", "rpm", "tpm") if getattr(self, name)), "")
+
 
 def parse(line: str | list[str]) -> Options:
     """Read the first line of a cell, or its words.
@@ -111,14 +116,17 @@ def parse_words(words: list[str], command: str) -> tuple[Options, str]:
     Raises
     ------
     UsageError
-        As `parse`.
+        As `parse`, and where a flag is for many variants.
     """
     made = parser(command)
     made.words = words
     made.add_argument("more", nargs="*", help=SUPPRESS)
     found = vars(made.parse_intermixed_args(words))
     more = " ".join(found.pop("more"))
-    return _options(found), more
+    options = _options(found)
+    if options.is_sweep or options.of_many:
+        raise UsageError(f"{command} is for one reply: flags for many variants go into %%assistant")
+    return options, more
 
 
 def _options(found: dict[str, Any]) -> Options:
