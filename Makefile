@@ -37,7 +37,8 @@ lite: $(VENV)/beside/.lite ## Build the tour for the browser into site/lite: Pyt
 test: lint types ## Everything, with the local model, PostgreSQL, browsers and the referees
 	@.ci/debian chromium postgresql tmux nginx bubblewrap python3-ipykernel
 	@$(BIN)/nbassist model get && $(BIN)/nbassist model get embeddings
-	@$(BIN)/pytest -q $(TOGETHER) $(ONCE_MORE) -m 'not ($(ALONE))'
+	@$(BIN)/pytest -q $(TOGETHER) $(ONCE_MORE) -m 'not (kernel or $(ALONE))'
+	@$(BIN)/pytest -q $(TOGETHER) $(ONCE_MORE) -m 'kernel and not ($(ALONE))'
 	@$(BIN)/pytest -q $(ONCE_MORE) -m '$(ALONE)'
 
 test-oldest: $(BIN)/python ## The unit and kernel tests with the oldest versions that pyproject.toml allows
