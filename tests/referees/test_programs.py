@@ -100,7 +100,7 @@ def last_line(command: list[str], environ: dict[str, str], folder: Path) -> str:
     return [line for line in done.stdout.splitlines() if line.strip()][-1]
 
 
-@pytest.mark.parametrize("name", PYTHON)
+@pytest.mark.parametrize("name", usual(PYTHON, "openai_python", "azure_python", "langchain_runnable"))
 def test_a_program_in_python_runs_with_another_base_url_and_key(
     name: str, served: dict[str, str], tmp_path: Path
 ) -> None:
