@@ -154,6 +154,11 @@ class Config(Magics):
         self.failures = LastFailure(shell)
         self.log = CellLog(shell)
 
+    def settle(self) -> None:
+        """Wait for what is imported beside the cell that runs."""
+        if self.preload is not None:
+            self.preload.settle()
+
     def forget(self) -> None:
         """Watch the shell no longer."""
         if self.preload is not None:

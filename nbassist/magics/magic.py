@@ -31,6 +31,7 @@ class NbAssist(Config):
         """Send the cell to a model; see `parser` for the flags."""
         check_not_inside()
         with interrupted_in_one_line(self.notebook_shell):
+            self.settle()
             return self._answer(line, cell)
 
     def _answer(self, line: str, cell: str) -> Any:
@@ -67,6 +68,7 @@ class NbAssist(Config):
 
         check_not_inside()
         with interrupted_in_one_line(self.notebook_shell):
+            self.settle()
             return run(self, line)
 
 

@@ -53,6 +53,7 @@ class Preload:
         self._shell = shell
         self._backend = backend
         self._resting = threading.Event()
+        self._importing = threading.Lock()
         self._left = False
         self._thread = threading.Thread(target=self._work, name="nbassist-preload", daemon=True)
 
@@ -69,6 +70,14 @@ class Preload:
         if self._thread.is_alive():
             self._thread.join(10)
 
+    def settle(self) -> None:
+        """Return when no import is on its way: for a cell that imports the same, and runs.
+
+        Python lets two threads that wait for each other's modules go on with half of one, and an attribute is missing.
+        """
+        with self._importing:
+            pass
+
     def _works(self, *_: Any) -> None:
         self._resting.clear()
 
@@ -78,18 +87,27 @@ class Preload:
     def _work(self) -> None:
         try:
             self._resting.wait()
-            named = self._backend()
+            with self._importing:
+                named = self._backend()
             # Where it is not settled, the endpoint is asked what it speaks, and most speak this.
             backends = [named] if named in _BACKENDS else ["chat"]
             for name in (*_BEFORE, *(f"nbassist.backends.{one}.backend" for one in backends), *_AFTER):
-                # Between two modules: a cell that was begun meanwhile waits for one at most.
-                self._resting.wait()
-                if self._left:
+                if not self._imported(name):
                     return
-                if name not in _OF_LATER_SDKS or find_spec(name):
-                    import_module(name)
         except (ImportError, NbassistError):
             pass  # what is missing or set wrong is told by the run that needs it, in words of its own
         finally:
             self._shell.events.unregister("pre_run_cell", self._works)
             self._shell.events.unregister("post_run_cell", self._rests)
+
+    def _imported(self, name: str) -> bool:
+        """Import a module once the kernel rests; return False where that is not wanted any more."""
+        while not self._left:
+            self._resting.wait()
+            # Asked again once it holds others off: a cell may have begun in between, and waits for one module at most.
+            with self._importing:
+                if self._resting.is_set() and not self._left:
+                    if name not in _OF_LATER_SDKS or find_spec(name):
+                        import_module(name)
+                    return True
+        return False

