@@ -5,6 +5,8 @@
 The upstream is a scripted one in a process of its own, which streams as fast as it is read; the server runs in another.
 So the difference between the two rows of a number of clients is what the server adds: HTTP, the store, the events.
 Each client keeps its connection and sends one request after the other; what it reads is a whole stream each time.
+The rows of a number of clients are measured in turn, five times, and what is shown is the middle one of the five, and
+of their ratios: a machine that others use is faster at one moment than at the next.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from typing import Any
 import httpx2
 
 TOKEN = "benchmark"
+ROUNDS = 5
 UPSTREAM = """
 import asyncio, json, sys
 import uvicorn
@@ -84,7 +87,7 @@ async def read_stream(http: httpx2.AsyncClient, path: str, body: Any, sign: str)
 
 async def measure(clients: int, seconds: float, once: Callable[[], Awaitable[float]]) -> dict[str, float]:
     """Have so many clients call `once` again and again; return the rate and the times to the first delta."""
-    await once()  # connections and caches
+    await asyncio.gather(*(once() for _ in range(clients)))  # connections and caches
     firsts: list[float] = []
     began = time.perf_counter()
 
@@ -104,7 +107,7 @@ async def measure(clients: int, seconds: float, once: Callable[[], Awaitable[flo
 
 
 async def compare(upstream: str, server: str, clients: list[int], seconds: float) -> list[dict[str, Any]]:
-    """Measure both, one after the other, for each number of clients, and set each beside the upstream alone."""
+    """Measure all ways in turn, for each number of clients, and set each beside the upstream alone."""
     rows: list[dict[str, Any]] = []
     limits = httpx2.Limits(max_connections=None, max_keepalive_connections=256)
     headers = {"Authorization": f"Bearer {TOKEN}"}
@@ -114,33 +117,47 @@ async def compare(upstream: str, server: str, clients: list[int], seconds: float
         chat = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "Hi"}]}
         thread = {"messages": [{"role": "user", "content": "Hi"}]}
         run = {"assistant_id": assistant, "stream": True, "thread": thread}
-        ways: list[tuple[str, str, Any, str]] = [
-            ("upstream alone", f"{upstream}/chat/completions", chat, '"word '),
-            ("passed through", f"{server}/chat/completions", chat, '"word '),
-            ("runs", f"{server}/threads/runs", run, "thread.message.delta"),
-        ]
+        ways: dict[str, tuple[str, Any, str]] = {
+            "upstream alone": (f"{upstream}/chat/completions", chat, '"word '),
+            "passed through": (f"{server}/chat/completions", chat, '"word '),
+            "runs": (f"{server}/threads/runs", run, "thread.message.delta"),
+        }
         for number in clients:
-            bare: dict[str, float] = {}
-            for name, path, body, sign in ways:
-                found = await measure(
-                    number, seconds, lambda path=path, body=body, sign=sign: read_stream(http, path, body, sign)
-                )
-                bare = bare or found
-                rate = found["per_second"] / bare["per_second"]
-                later = found["first_delta_ms_median"] - bare["first_delta_ms_median"]
-                ratios = {"rate_to_upstream": round(rate, 3), "first_delta_ms_added": round(later, 1)}
-                rows.append({"clients": number, "way": name, **found, **ratios})
-                print(
-                    f"{number:>3} clients  {name:<15} {found['per_second']:>7} a second ({rate:>4.0%})   first delta "
-                    f"{found['first_delta_ms_median']:>7} ms ({later:>+7.1f}; 95%: {found['first_delta_ms_p95']} ms)"
-                )
+            rounds: list[dict[str, dict[str, float]]] = []
+            for _ in range(ROUNDS):
+                rounds.append({})
+                for name, asked in ways.items():
+                    rounds[-1][name] = await measure(
+                        number, seconds / ROUNDS, lambda asked=asked: read_stream(http, *asked)
+                    )
+            rows += [summary(number, name, rounds) for name in ways]
+            print(*map(line, rows[-len(ways) :]), sep="\n", flush=True)
     return rows
+
+
+def summary(clients: int, way: str, rounds: list[dict[str, dict[str, float]]]) -> dict[str, Any]:
+    """Return the medians of the rounds of one way, and of its ratios to the upstream alone in the same round."""
+    row: dict[str, Any] = {"clients": clients, "way": way}
+    for name in ("per_second", "first_delta_ms_median", "first_delta_ms_p95"):
+        row[name] = statistics.median(each[way][name] for each in rounds)
+        ratios = [each[way][name] / each["upstream alone"][name] for each in rounds]
+        row[f"{name}_to_upstream"] = round(statistics.median(ratios), 3)
+    return {**row, "count": sum(each[way]["count"] for each in rounds)}
+
+
+def line(row: dict[str, Any]) -> str:
+    """Return a row as it is printed."""
+    return (
+        f"{row['clients']:>3} clients  {row['way']:<15} {row['per_second']:>7.1f} a second "
+        f"({row['per_second_to_upstream']:>4.0%})   first delta {row['first_delta_ms_median']:>7.1f} ms "
+        f"({row['first_delta_ms_median_to_upstream']:.1f} times; 95%: {row['first_delta_ms_p95']:.1f} ms)"
+    )
 
 
 def main() -> None:
     """Run the benchmark, print a table, and as the last line the same as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="two seconds for each row in place of ten")
+    parser.add_argument("--quick", action="store_true", help="two seconds for each row in place of fifteen")
     parser.add_argument("--store", default="", help="URL of the store; a new SQLite file by default")
     parser.add_argument("--tokens", type=int, default=100, help="deltas in each reply")
     options = parser.parse_args()
@@ -152,7 +169,7 @@ def main() -> None:
             processes.append(model)
             ours, server = start(SERVER, TOKEN, store, upstream)
             processes.append(ours)
-            rows = asyncio.run(compare(upstream, server, [1, 16, 64], 2.0 if options.quick else 10.0))
+            rows = asyncio.run(compare(upstream, server, [1, 16, 64], 2.0 if options.quick else 15.0))
         finally:
             for process in processes:
                 process.terminate()

@@ -76,7 +76,7 @@ class ChatDecoder:
         self._think = ThinkReader(habits.think_tags)
         self._tools = () if calls_natively else tools
         self._reader = TextCallReader(self._tools if habits.text_calls else ())
-        self._halves = {name: loose_json.Halves() for name in ("text", "thinking", "refusal")}
+        self._text, self._thinking, self._refusal = (loose_json.Halves() for _ in range(3))
         self._calls = Calls(custom, new_id, tools)
         self._state = OpaqueState()
         self._extras = Extras()
@@ -114,8 +114,11 @@ class ChatDecoder:
             endpoint had answered with it.
         """
         if self._begun and self._state.is_text and (piece := _plain_text(chunk)):
+            piece = self._text.feed(piece)
+            if self._think.passes and self._reader.passes:
+                return [TextDelta(piece)] if piece else []
             events: list[Event] = []
-            self._add_text(self._halves["text"].feed(piece), events)
+            self._add_text(piece, events)
             return events
         data = loose_json.mapping(chunk)
         if is_error(data):
@@ -204,7 +207,7 @@ class ChatDecoder:
     def _feed_delta(self, delta: Mapping[str, Any], events: list[Event]) -> None:
         if delta.keys() <= _PLAIN and isinstance(delta.get("content", ""), str) and not self._state.in_parts:
             # Text alone, as most deltas are.
-            self._add_text(self._halves["text"].feed(delta.get("content")), events)
+            self._add_text(self._text.feed(delta.get("content")), events)
             return
         name = self._state.name_reasoning(delta)
         self._state.take(delta)
@@ -212,15 +215,15 @@ class ChatDecoder:
         if self._state.reasoning and not self._named:
             self._named = self._state.reasoning
             events.append(ItemKept(WIRE, {"reasoning": self._named}, self._home))
-        if thought := self._halves["thinking"].feed(delta.get(name) if name else None):
+        if thought := self._thinking.feed(delta.get(name) if name else None):
             events.append(ReasoningDelta(thought))
-        if refusal := self._halves["refusal"].feed(delta.get("refusal")):
+        if refusal := self._refusal.feed(delta.get("refusal")):
             events.append(RefusalDelta(refusal))
         for kind, piece in pieces_of(delta.get("content")):
-            if thought := self._halves["thinking"].feed(piece) if kind == "thinking" else "":
+            if thought := self._thinking.feed(piece) if kind == "thinking" else "":
                 events.append(ReasoningDelta(thought))
             elif kind == "text":
-                self._add_text(self._halves["text"].feed(piece), events)
+                self._add_text(self._text.feed(piece), events)
         events += self._extras.take(delta)
         for entry in _entries(delta):
             self.native_calls = True
@@ -229,9 +232,9 @@ class ChatDecoder:
     def _rest(self, *, texts_only: bool = False) -> list[Event]:
         """Return what was held back: halves of characters, tags, and what might have been a call."""
         events: list[Event] = []
-        if thought := self._halves["thinking"].finish():
+        if thought := self._thinking.finish():
             events.append(ReasoningDelta(thought))
-        self._add_text(self._halves["text"].finish(), events)
+        self._add_text(self._text.finish(), events)
         # From the outside in: each reader may hold something back for the next.
         for kind, piece in self._think.finish():
             self._add_part(kind, piece, events)

@@ -119,6 +119,11 @@ class ThinkReader:
         self._held = ""
         self._thought = False
 
+    @property
+    def passes(self) -> bool:
+        """Whether all that comes from here on is text."""
+        return self._where == "text" and not self._held
+
     def feed(self, piece: str) -> list[tuple[Kind, str]]:
         """Take the next piece; return what is decided by it."""
         self._held += piece

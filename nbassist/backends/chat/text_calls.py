@@ -64,6 +64,11 @@ class TextCallReader:
         self._behind = ""
         self._quotes = False
 
+    @property
+    def passes(self) -> bool:
+        """Whether no tool was offered, so that all is text."""
+        return not self._tools
+
     def feed(self, piece: str) -> list[str | TextCall]:
         """Take the next piece; return what is decided by it."""
         if not self._tools:
