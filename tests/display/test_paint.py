@@ -182,3 +182,19 @@ def test_what_was_put_off_is_painted_when_nothing_more_comes(text: str, monkeypa
     assert last not in str(painter.canvas.whole())
     painter.settle()
     assert last in str(painter.canvas.whole())
+
+
+@pytest.mark.parametrize("length", [10_000, 40_000])
+def test_an_open_end_that_is_dear_to_paint_is_painted_the_more_seldom(
+    length: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0.0]
+
+    def dear(self: object, source: str) -> str:
+        clock[0] += 0.015 + 4e-6 * len(source)  # the most that a credit covers
+        return source
+
+    monkeypatch.setattr(text_painter, "cpu_seconds", lambda: clock[0])
+    monkeypatch.setattr(text_painter.BlockHtml, "open_end", dear)
+    painted(["[a] " * 16] * (length // 64))
+    assert 0.1 < clock[0] < 20e-6 * length

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from display_samples import HOSTILE
 
 from nbassist.core import events
+from nbassist.display import segments
 from nbassist.display.terminal.view import TerminalView
 
 Run = Callable[..., list[events.Event]]
@@ -117,3 +119,26 @@ def until(true: Callable[[], bool]) -> None:
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def test_empty_lines_before_a_reply_are_read_once_and_left_out() -> None:
+    class Pieces(list[str]):
+        read = 0
+
+        def __getitem__(self, at: Any) -> Any:
+            found = super().__getitem__(at)
+            Pieces.read += len(found)
+            return found
+
+    stream = io.StringIO()
+    view = TerminalView(stream)
+    view.apply(events.TurnStarted())
+    view.apply(events.TextDelta("\n"))
+    segment = view.transcript.segments[0]
+    assert isinstance(segment, segments.TextSegment)
+    segment.body.pieces = Pieces(segment.body.pieces)
+    for _ in range(2_000):
+        view.apply(events.TextDelta("\n"))
+    view.apply(events.TextDelta("At last\n\nit begins."))
+    assert stream.getvalue() == "At last\n\nit begins."
+    assert Pieces.read < 2_100

@@ -21,6 +21,7 @@ _WITHIN = ('<span class="s', '<span class="c', '<span class="d')  # strings, com
 _LARGE = 8000  # characters of an open end that are painted again only after a sixteenth more
 _FREE, _EARNED = 0.02, 6e-6  # seconds of the processor for open ends: at first, and for each character that came
 _DUE = 4e-6  # the same for finding and painting what is closed; what that takes beyond it, open ends go without
+_OWED = 0.6  # of what one painting took, how much is owed for it at most: a pause of the machine is soon forgotten
 
 
 class _Pace:
@@ -36,7 +37,8 @@ class _Pace:
 
     def closed(self, seconds: float, characters: int) -> None:
         """Count what was spent on blocks that are closed, which cannot wait."""
-        self._left = max(self._left - max(0.0, seconds - _DUE * characters), -_FREE)
+        if (over := seconds - _DUE * characters) > 0.0:
+            self._left = min(self._left, max(self._left - over, -_FREE))
 
     def begin(self) -> bool:
         """Return whether there is something left, and begin to spend it."""
@@ -46,7 +48,8 @@ class _Pace:
 
     def end(self) -> None:
         """Count what was spent."""
-        self._left -= cpu_seconds() - self._since
+        spent = cpu_seconds() - self._since
+        self._left = max(self._left - spent, -max(_FREE, _OWED * spent))
 
 
 class CodePaint:

@@ -63,7 +63,8 @@ class TerminalView:
         self._styled = _understands(self._stream) if styled is None else styled
         self._done = 0  # segments written whole
         self._written: set[int] = set()  # those after it that are written already
-        self._read = 0  # pieces written of the one that is not whole
+        self._read = 0  # pieces read of the one that is not whole
+        self._begun = False  # whether any of it is written: it does not begin with empty lines
         self._at_start = True
         self._styler: MarkdownStyler | None = None
         self._status = ""  # the line that says what goes on; the next output takes its place
@@ -174,7 +175,8 @@ class TerminalView:
                 continue
             if self._write(segment):
                 self._written.add(number)
-                self._read = self._read if notice else 0
+                if not notice:
+                    self._read, self._begun = 0, False
             else:
                 stretch = True
         while self._done in self._written:
@@ -215,10 +217,11 @@ class TerminalView:
 
     def _grow(self, body: Growing, style: str, indent: str) -> bool:
         new = "".join(body.pieces[self._read :])
-        if not self._read and self._at_start:
+        self._read = len(body.pieces)
+        if not self._begun and self._at_start:
             new = new.lstrip("\n")
         if new:
-            self._read = len(body.pieces)
+            self._begun = True
             text = new.replace("\n", "\n" + indent) if indent else self._style(new)
             self._put((indent if self._at_start else "") + text, style)
             self._at_start = new.endswith("\n")
