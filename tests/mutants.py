@@ -94,8 +94,8 @@ def mutants(path: Path) -> Iterator[tuple[int, str, str]]:
             yield line, lines[line - 1].strip(), ast.unparse(ast.fix_missing_locations(tree))
 
 
-def noticed(name: str, changed: str, seconds: float) -> bool:
-    """Return whether a test fails, or hangs, on a copy of the package with the changed file."""
+def failure(name: str, changed: str, seconds: float) -> str:
+    """Return what the tests say that fail, or hang, on a copy of the package with the changed file; empty else."""
     with tempfile.TemporaryDirectory() as folder:
         shutil.copytree(ROOT / "nbassist", Path(folder) / "nbassist", ignore=shutil.ignore_patterns("__pycache__"))
         (Path(folder) / "nbassist" / name).write_text(changed, encoding="utf-8")
@@ -104,10 +104,12 @@ def noticed(name: str, changed: str, seconds: float) -> bool:
         command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-m", apart, *tests]
         environ = {**os.environ, "PYTHONPATH": folder, "PYTHONDONTWRITEBYTECODE": "1"}
         try:
-            done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, timeout=seconds, check=False)
+            done = subprocess.run(
+                command, cwd=folder, env=environ, capture_output=True, text=True, timeout=seconds, check=False
+            )
         except subprocess.TimeoutExpired:
-            return True
-        return done.returncode != 0
+            return f"no end in {seconds:g} s"
+        return f"{done.stdout}{done.stderr}" if done.returncode else ""
 
 
 def main() -> int:
@@ -123,11 +125,11 @@ def main() -> int:
     count = len(found) if said.all else min(12 if said.quick else 84, len(found))
     sample = sorted(random.Random(said.seed).sample(found, count))
     for name in {name for name, *_ in sample}:
-        if noticed(name, (ROOT / "nbassist" / name).read_text(encoding="utf-8"), 600):
-            sys.exit(f"the tests of {name} fail before anything is changed")
+        if said_now := failure(name, (ROOT / "nbassist" / name).read_text(encoding="utf-8"), 600):
+            sys.exit(f"{said_now}\nthe tests of {name} fail before anything is changed")
     missed = 0
     with ThreadPoolExecutor(2) as pool:
-        verdicts = pool.map(lambda one: noticed(one[0], one[3], 600), sample)
+        verdicts = pool.map(lambda one: failure(one[0], one[3], 600), sample)
         for (name, line, text, _), seen in zip(sample, verdicts, strict=True):
             if not seen:
                 missed += 1

@@ -69,6 +69,22 @@ def test_a_remote_image_is_a_link_that_names_its_host() -> None:
     assert "<img" not in html
 
 
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("![a cat](https://pics.example/a.png)", "a cat — image at pics.example"),
+        ("![](https://pics.example/a.png)", "image — image at pics.example"),
+        ("![a cat](https:///a.png)", "a cat — image not shown"),
+        ("![](mailto:a@b.example)", "image — image not shown"),
+    ],
+)
+def test_an_image_without_a_host_is_no_link_and_one_without_words_is_called_an_image(written: str, shown: str) -> None:
+    html = markdown_html(written)
+    assert f">{shown}</" in html
+    assert ("<a " in html) == ("pics.example" in written)
+    assert "<img" not in html
+
+
 def test_links_open_apart_and_tell_nothing_of_the_notebook() -> None:
     html = markdown_html("[a](https://example.org)")
     assert re.search(r'<a href="https://example.org" rel="noopener noreferrer nofollow" target="_blank">a</a>', html)

@@ -91,6 +91,13 @@ def test_queued_runs_of_nobody_and_of_the_dead_are_claimed_the_oldest_first(conn
     assert not leases.any_left(connection, NOW)
 
 
+def test_a_lease_holds_up_to_its_last_moment(connection: Connection) -> None:
+    add(connection, "one", "queued", "other", NOW)
+    assert not leases.any_left(connection, NOW)
+    assert leases.claim(connection, "me", NOW + 10, NOW, 9) == []
+    assert leases.claim(connection, "me", NOW + 10, NOW + 0.001, 9) == ["one"]
+
+
 def test_a_renewal_tells_what_is_to_be_cancelled(connection: Connection) -> None:
     add(connection, "one", "in_progress", "me", NOW)
     add(connection, "two", "cancelling", "me", NOW)

@@ -289,3 +289,23 @@ def test_a_display_without_a_grid_of_its_own_shows_the_static_one(
     for kind in ("none", "static", "one of a person's own"):
         run_and_judge(swept(lambda prompt, model: "yes", "is it?"), make_sweep_view(kind))
     assert len(shown) == 2
+
+
+@pytest.mark.parametrize(("jobs", "limit", "most"), [(1, 0.3225, 5), (4, 0.3225, 5)])
+def test_no_run_begins_once_one_would_pass_the_budget_and_those_under_way_come_to_their_end(
+    swept: Callable[..., Sweep], monkeypatch: pytest.MonkeyPatch, jobs: int, limit: float, most: int
+) -> None:
+    # An answer is taken for 300 tokens, and has five.
+    monkeypatch.setattr(Assistant, "price", lambda self, model, usage: usage.output_tokens / 1000)
+    sweep = swept(lambda prompt, model: prompt, "{{ item }}", over=range(200), jobs=jobs)
+    sweep.assistant.budget.limit = limit
+    runs = sweep.run()
+    asked = len(sweep.assistant.backend.asked)
+    assert 0 < asked <= most
+    assert sum(run.ok for run in runs) == asked
+    assert sweep.assistant.budget.spent == pytest.approx(0.005 * asked)
+    assert "would be passed" in runs.warnings[0]
+    assert not any(run.error for run in runs)
+    sweep.assistant.budget.limit = 2.0
+    assert all(run.ok for run in sweep.run())
+    assert len(sweep.assistant.backend.asked) == 200

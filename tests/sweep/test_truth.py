@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from nbassist.errors import ConnectionFailedError, UsageError
 from nbassist.journal import Journal
 from nbassist.journal.replies import ReplyFile
 from nbassist.sweep import Runs, Sweep
+from nbassist.sweep.evaluation.judge import judges_itself, make_rubric
 from nbassist.sweep.run_grid import RunsGrid
 from nbassist.sweep.view import make_sweep_view, run_and_judge
 
@@ -235,6 +237,25 @@ def test_a_judge_among_the_judged_is_warned_of(swept: Callable[..., Sweep]) -> N
     made = swept(say, "{{ item }}", over=["a"], vary={"model": ["m", "n"]})
     assert "m judges its own replies" in made.run().judge("be good", model="m").warnings[0]
     assert made.run().judge("be good", model="other", name="second").warnings[1:] == []
+
+
+def test_a_judge_is_among_the_judged_by_the_variant_the_default_or_the_model_that_answered() -> None:
+    def ran(answered: str = "", **variant: str) -> Any:
+        return SimpleNamespace(task=SimpleNamespace(variant=variant), reply=SimpleNamespace(model=answered))
+
+    assert "m judges its own" in judges_itself([ran(model="n"), ran(model="m")], "m", "d")
+    assert "d judges its own" in judges_itself([ran(model="n"), ran()], "", "d")
+    assert "m-2 judges its own" in judges_itself([ran("m-2", model="m")], "m-2", "d")
+    assert "the endpoint's own model judges" in judges_itself([ran()], "", "")
+    assert judges_itself([ran("m-2", model="m"), ran("n-2", model="n")], "d", "d") == ""
+
+
+def test_a_rubric_takes_no_name_of_another() -> None:
+    assert make_rubric("tone: Is it kind?").name == "tone"
+    assert make_rubric("Is it kind?").name == "judge"
+    assert make_rubric("Is it kind?", others=("judge 2",)).name == "judge"
+    assert make_rubric("Is it kind?", others=("judge", "judge 2", "judge 3")).name == "judge 4"
+    assert make_rubric("tone: Is it kind?", "mine", others=("mine",)).name == "mine 2"
 
 
 def test_only_what_failed_is_asked_anew_checked_and_judged(swept: Callable[..., Sweep]) -> None:
