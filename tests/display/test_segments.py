@@ -128,3 +128,33 @@ def test_a_long_text_in_small_pieces_is_folded_in_proportion() -> None:
     for _ in range(200_000):
         transcript.apply(events.TextDelta("word "))
     assert len(transcript.text) == 1_000_000
+
+
+def test_the_phase_tells_what_the_service_runs_and_when_it_is_done() -> None:
+    transcript, seen = Transcript(), []
+    for state in ("running", "running", "completed"):
+        transcript.apply(events.ServerToolEvent("s", "code_interpreter", state, "1"))
+        seen.append((transcript.phase, transcript.subject))
+    assert seen == [("running", "code interpreter")] * 2 + [("waiting", "")]
+    long = Transcript.of([events.ServerToolEvent("s", "k" * 70, "running"), events.ImageReady("t" * 70, b"")])
+    tool, image = long.segments
+    assert isinstance(tool, segments.ServerTool)
+    assert isinstance(image, segments.ImageSegment)
+    assert (len(tool.kind), len(image.media_type)) == (60, 60)
+
+
+def test_only_a_call_that_runs_is_looked_on() -> None:
+    transcript = Transcript()
+    shown = ({"text/plain": "so far"},)
+    transcript.apply(events.ToolCallStarted("1", "f"))
+    call = transcript.segments[0]
+    assert isinstance(call, segments.CallSegment)
+    transcript.look_on("1", shown, 1.0)
+    assert (call.state, call.display) == ("writing", ()), "it has not begun"
+    transcript.apply(events.ToolCallReady("1", "f", "{}"))
+    transcript.look_on("1", shown, 2.0)
+    assert (call.state, call.display, call.seconds) == ("running", shown, 2.0)
+    transcript.apply(events.ToolFinished("1", "f", "out", seconds=3.0))
+    transcript.look_on("1", shown, 4.0)
+    transcript.look_on("unheard-of", shown, 4.0)
+    assert (call.state, call.display, call.seconds) == ("done", (), 3.0)
