@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Mount
+from starlette.routing import BaseRoute, Mount, Router
 
 from .access.guard import Guard
 from .access.rewriting import AzurePaths, Forwarded
@@ -73,8 +73,9 @@ def create_app(config: ServerConfig, *, on_idle: Callable[[], None] | None = Non
         api += passthrough.other_routes
     else:  # else a program gets the upstream's own, as it asks for them by name
         api += passthrough.embedding_routes
-    return Starlette(
-        routes=[*service.routes, Mount("/v1", routes=api)],
+    # A redirect would name the scheme that is seen here, behind a proxy another one, and clients drop their key on it.
+    app = Starlette(
+        routes=[*service.routes, Mount("/v1", app=Router(api, redirect_slashes=False))],
         middleware=[*forwarded, observe, Middleware(AzurePaths), guard],
         exception_handlers={
             ApiError: _refuse,
@@ -85,6 +86,8 @@ def create_app(config: ServerConfig, *, on_idle: Callable[[], None] | None = Non
         },
         lifespan=lifespan,
     )
+    app.router.redirect_slashes = False
+    return app
 
 
 async def _refuse(request: Request, error: Exception) -> Response:

@@ -293,6 +293,32 @@ def test_the_client_for_azure_runs_an_assistant(
             assert chat is not None
 
 
+def test_the_client_for_azure_with_the_base_url_of_this_server_works_whole(
+    config: ServerConfig, run_server: Any, upstream: Any
+) -> None:
+    with run_server(config) as server:
+        made = openai.AzureOpenAI(base_url=server.url, api_key="test-token", api_version="2024-05-01-preview")
+        with made as client:
+            _runs(client)
+            assert client.beta.assistants.list().data
+            assert client.files.list().data == []
+            with pytest.raises(openai.BadRequestError, match="Unknown query parameter: 'colour'"):
+                client.beta.assistants.list(extra_query={"colour": "red"})
+
+
+def test_a_path_with_a_slash_at_its_end_is_no_redirect_to_another_scheme(config: ServerConfig, run_server: Any) -> None:
+    with run_server(config) as server:
+        answer = httpx2.post(f"{server.url}/threads/", headers=AUTHORIZED, json={}, timeout=60)
+        assert (answer.status_code, answer.json()["error"]["message"]) == (404, "Invalid URL (POST /v1/threads/)")
+
+
+def test_a_key_of_azure_counts_beside_an_empty_bearer(config: ServerConfig, run_server: Any) -> None:
+    with run_server(config) as server:
+        for given, status in (({"api-key": "test-token"}, 200), ({"api-key": "wrong"}, 401), ({}, 401)):
+            headers = {"Authorization": "Bearer", **given}
+            assert httpx2.get(f"{server.url}/threads", headers=headers, timeout=60).status_code == status
+
+
 def _runs(client: openai.OpenAI) -> None:
     assistant = client.beta.assistants.create(model="gpt-4o", instructions="Answer.")
     thread = client.beta.threads.create(messages=[{"role": "user", "content": "Hi"}])

@@ -51,7 +51,7 @@ def test_a_cancelled_stream_keeps_its_text_and_tells_each_end(
     found: list[tuple[str, Any]] = []
     listener = threading.Thread(target=lambda: found.extend(stream(http, description, f"{thread}/runs", body)))
     listener.start()
-    until(lambda: "lo" in http.get(f"{thread}/messages").text)
+    until(lambda: '"Hello"' in http.get(f"{thread}/messages").text)
     run = http.get(f"{thread}/runs").json()["data"][0]
     blocked = http.post(f"{thread}/messages", json={"role": "user", "content": "x"})
     assert blocked.status_code == 400

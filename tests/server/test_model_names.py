@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -10,7 +11,7 @@ import openai
 import pytest
 
 from nbassist.server.config import ServerConfig
-from nbassist.server.runs.model_names import ModelNames
+from nbassist.server.runs.model_names import Answering, ModelNames
 from nbassist.server.runs.upstream import UrlUpstream, is_unknown_model
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the SDK, of the Assistants API
@@ -185,3 +186,37 @@ def test_the_list_is_asked_for_once_by_many() -> None:
 
     asyncio.run(main())
     assert asked == [1]
+
+
+def test_a_program_that_looks_for_its_model_first_finds_what_is_answered_for(
+    config: ServerConfig, run_server: Any, strict: Any
+) -> None:
+    mapped = (("gpt-4o-mini*", "llama3.2"), ("gpt-4*", "llama3.2"))
+    with run_server(replace(config, model_map=mapped)) as server:
+        for name in ("gpt-4o-mini", "gpt-4-turbo", "llama3.2:latest"):
+            found = server.client.models.retrieve(name)
+            assert (found.id, found.object) == (name, "model")
+    strict.models = []
+    with run_server(config) as server, pytest.raises(openai.NotFoundError, match="The model 'gpt-4o' does not exist"):
+        server.client.models.retrieve("gpt-4o")
+
+
+def test_a_run_with_an_empty_model_has_its_assistant_s(config: ServerConfig, run_server: Any, upstream: Any) -> None:
+    with run_server(config) as server:
+        assistant = server.client.beta.assistants.create(model="m")
+        runs = server.client.beta.threads
+        thread: Any = {"messages": [{"role": "user", "content": "Hi"}]}
+        run = runs.create_and_run_poll(assistant_id=assistant.id, thread=thread, model="")
+        assert (run.status, run.model, upstream.requests[-1]["model"]) == ("completed", "m", "m")
+        run = runs.runs.create_and_poll(thread_id=run.thread_id, assistant_id=assistant.id, model="")
+        assert (run.status, run.model, upstream.requests[-1]["model"]) == ("completed", "m", "m")
+
+
+def test_the_note_of_a_mapped_name_says_no_more_than_is_known() -> None:
+    async def listed() -> tuple[str, ...]:
+        return ("big",)
+
+    names = ModelNames("", (("b*", "rest"), ("*", "last")), listed)
+    assert asyncio.run(names.find("big")) == Answering("rest", "rest answers for big, as --model-map says")
+    assert asyncio.run(names.find("last")) == Answering("last")
+    assert asyncio.run(names.find("")) == Answering("last")

@@ -197,6 +197,14 @@ def test_other_paths_are_handed_to_the_upstream_with_its_key(
         assert (answer.status_code, "sk-upstream-key" in answer.text) == (502, False)
         for path in ("/assistants/x/y", "/../secret", "/a/%2e%2e/b", "/a//b"):
             assert httpx2.post(server.url + path, headers=AUTHORIZED, json={}, timeout=60).status_code == 404, path
+        asked = len(upstream.requests)
+        for method, path in (
+            ("PATCH", "/vector_stores/vs_a"),
+            ("PUT", "/vector_stores"),
+            ("PATCH", "/threads/thread_a"),
+        ):
+            answer = httpx2.request(method, server.url + path, headers=AUTHORIZED, json={"name": "mine"}, timeout=60)
+            assert (answer.status_code, len(upstream.requests)) == (404, asked), path
     with run_server(config) as server:
         assert httpx2.post(f"{server.url}/embeddings", headers=AUTHORIZED, json={}, timeout=60).status_code == 404
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -167,26 +168,32 @@ def test_a_run_that_was_left_in_the_middle_is_mended_when_it_is_read(tmp_path: P
     assert again.messages[-1].parts[0].error == "not run: the session ended first"  # type: ignore[union-attr]
 
 
-def _append(root: str, number: int) -> None:
-    threads = Threads(ThreadStorage(Path(root), "/shared.ipynb"))
-    for index in range(5):
-        hold = threads.hold("main")
-        while not hold.take(0.05):
-            pass
-        conversation, _ = hold.begin()
-        turn(conversation, f"{number}.{index}")
-        assert hold.keep() == ""
-        hold.release()
+APPEND = """
+import sys
+from pathlib import Path
+from nbassist.core.messages import Text
+from nbassist.core.events import TextDelta, TurnEnded, TurnStarted
+from nbassist.threads import Threads, ThreadStorage
+
+threads = Threads(ThreadStorage(Path(sys.argv[1]), "/shared.ipynb"))
+for index in range(5):
+    hold = threads.hold("main")
+    while not hold.take(0.05):
+        pass
+    conversation, _ = hold.begin()
+    prompt = f"{sys.argv[2]}.{index}"
+    conversation.add_user(Text(prompt))
+    for event in (TurnStarted(), TextDelta(f"re: {prompt}"), TurnEnded("stop", cursor={"thread_id": "t"})):
+        conversation.fold(event)
+    assert hold.keep() == ""
+    hold.release()
+"""
 
 
 def test_two_processes_on_one_thread_lose_no_message(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=_append, args=(str(tmp_path), number)) for number in range(2)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join(60)
-        assert worker.exitcode == 0
+    # Programs, and no functions of this module: a process of its own may not find it by the name that pytest gives it.
+    workers = [subprocess.Popen([sys.executable, "-c", APPEND, str(tmp_path), str(number)]) for number in range(2)]
+    assert [worker.wait(60) for worker in workers] == [0, 0]
     kept = Threads(ThreadStorage(tmp_path, "/shared.ipynb"))["main"]
     assert sorted(prompts(kept)) == [f"{number}.{index}" for number in range(2) for index in range(5)]
 

@@ -87,7 +87,7 @@ class Guard:
     async def _check_token(self, scope: Scope, headers: Headers, added: dict[str, str]) -> str:
         kind, _, token = headers.get("authorization", "").partition(" ")
         # Azure's clients send their key in a header of its own.
-        token = headers.get("api-key", "") if kind.lower() != "bearer" else token
+        token = headers.get("api-key", "") if kind.lower() != "bearer" or not token.strip() else token
         if not token.strip():
             raise ApiError("You didn't provide an API key: send the server's token as a bearer token.", status=401)
         try:

@@ -18,6 +18,7 @@ from .field_checks import (
     content_parts,
     metadata_pairs,
     missing,
+    unfit,
 )
 
 Metadata = Annotated[
@@ -87,7 +88,7 @@ class ToolBody(Body):
         if self.type == "function" and self.function is None:
             raise missing("function")
         for name in self.model_fields_set - {"type", self.type}:
-            raise ValueError(f"'{name}' does not go with the type '{self.type}'")
+            raise unfit(name, f"it does not go with the type '{self.type}'")
         return self
 
     def to_wire(self) -> dict[str, Any]:

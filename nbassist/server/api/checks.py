@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeVar, cast
 
@@ -17,6 +18,7 @@ from .field_checks import TAKEN
 B = TypeVar("B", bound=Body)
 
 _INCLUDE = "step_details.tool_calls[*].file_search.results[*].content"
+_NO_PLACE = re.compile(r"\[key\]|str|list\[.*\]")
 _EXPECTED = {
     "string_type": "a string",
     "int_type": "an integer",
@@ -90,7 +92,8 @@ def check_query(query: QueryParams, *known: str) -> None:
         if name in ("include[]", "include") and "include[]" in known:
             if value != _INCLUDE:
                 raise _wrong_word("include[]", value, (_INCLUDE,))
-        elif name not in known:
+        # What Azure's clients add to every request, also where their `base_url` is this server's.
+        elif name not in known and name != "api-version":
             raise ApiError(f"Unknown query parameter: '{name}'.", param=name, code="unknown_parameter")
 
 
@@ -116,14 +119,15 @@ def _explain(error: dict[str, Any]) -> ApiError:
         return explain(param, error.get("ctx") or {}, error.get("input"))
     if error["type"] in _EXPECTED:
         return _wrong_type(param, _EXPECTED[error["type"]], error.get("input"))
-    return ApiError(f"Invalid '{param}': {error['msg']}.", param=param or None, code="invalid_value")
+    words = str(error["msg"]).removeprefix("Value error, ")
+    return ApiError(f"Invalid '{param}': {words}." if param else f"{words}.", param=param or None, code="invalid_value")
 
 
 def _path(loc: Sequence[int | str]) -> str:
     path = ""
     for item in loc:
-        # pydantic's own word for a key of an object, which is no place in the body.
-        if item == "[key]":
+        # pydantic's own words for a key of an object and for the members of a union, which are no place in the body.
+        if isinstance(item, str) and _NO_PLACE.fullmatch(item):
             continue
         path += f"[{item}]" if isinstance(item, int) else f".{item}" if path else item
     return path
@@ -190,6 +194,11 @@ _EXPLANATIONS: dict[str, Callable[[str, Mapping[str, Any], Any], ApiError]] = {
     "word": lambda param, context, _: _wrong_word(param, context["value"], context["supported"]),
     "shape": lambda param, context, _: _wrong_type(param, context["expected"], context["got"]),
     "not_here": lambda param, context, _: unsupported(param, context["name"]),
+    "unfit": lambda param, context, _: ApiError(
+        f"Invalid '{f'{param}.' if param else ''}{context['name']}': {context['why']}.",
+        param=f"{f'{param}.' if param else ''}{context['name']}",
+        code="invalid_value",
+    ),
     "less_than_equal": _outside("above"),
     "greater_than_equal": _outside("below"),
     "string_too_long": _too_long("length"),

@@ -31,6 +31,11 @@ def missing(name: str) -> PydanticCustomError:
     return PydanticCustomError("missing_part", "missing", {"name": name})
 
 
+def unfit(name: str, why: str) -> PydanticCustomError:
+    """Return the error for a field that does not go with the others."""
+    return PydanticCustomError("unfit", "{name}: {why}", {"name": name, "why": why})
+
+
 def not_here(name: str) -> PydanticCustomError:
     """Return the error for what the hosted service had and this server does not."""
     return PydanticCustomError("not_here", "{name} is not available on this server", {"name": name})

@@ -33,7 +33,7 @@ _ANCHOR, _SECONDS = "expires_after[anchor]", "expires_after[seconds]"
 
 async def create(request: Request) -> Response:
     server = server_of(request)
-    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         raise ApiError("Send the file as multipart/form-data, with the fields 'file' and 'purpose'.")
     # Read within its limits first: the parser by itself takes a body of any length.
     raw = await read_body(request, server.limits.file_bytes, server.limits.body_seconds)

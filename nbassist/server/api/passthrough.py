@@ -27,7 +27,8 @@ from .request_body import read_body, read_json
 
 _SENT = ("content-type", "accept", "openai-beta")
 _RETURNED = ("content-type", "content-disposition", "retry-after")
-_OURS = ("assistants", "threads", "files", "chat", "models")
+_OURS = ("assistants", "threads", "files", "vector_stores", "chat", "models")
+"""What never goes to the upstream, whether there is such a method or path here or not."""
 _METHODS = ["GET", "POST", "DELETE", "PUT", "PATCH"]
 
 
@@ -111,6 +112,10 @@ async def model(request: Request) -> Response:
     for entry in await _found(request):
         if entry["id"] == name:
             return JSONResponse(entry)
+    # A program that looks for its model before it begins: whatever answers for that name is there.
+    answering = await server_of(request).names.find(name)
+    if answering.model and answering.model != name:
+        return JSONResponse({"id": name, "object": "model", "created": 0, "owned_by": "nbassist"})
     raise ApiError(f"The model '{name}' does not exist.", status=404, param="model", code="model_not_found")
 
 

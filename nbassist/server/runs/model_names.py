@@ -52,7 +52,10 @@ class ModelNames:
         """Return the model that answers for `name`; an empty name is the default's."""
         for pattern, model in self.mapped:
             if fnmatchcase(name, pattern):
-                return _instead(name, model, "as --model-map says")
+                # Whether the upstream has it is not asked: the map goes first.
+                return Answering(
+                    model, f"{model} answers for {name}, as --model-map says" if name not in ("", model) else ""
+                )
         if not name:
             return Answering(self.default)
         known = await self._listed()

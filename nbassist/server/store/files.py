@@ -71,8 +71,8 @@ def contents(connection: Connection, file_ids: Collection[str]) -> dict[str, byt
 
 def listing(connection: Connection, query: PageQuery, purpose: str | None) -> tuple[Sequence[RowMapping], bool]:
     """Return a page of the files, without contents, of one purpose where it is given, and whether there are more."""
-    conditions: list[ColumnElement[bool]] = [] if purpose is None else [files.c.purpose == purpose]
-    return read_page(connection, files, query, *conditions, *_unexpired(), *mine(connection, files))
+    only: list[ColumnElement[bool]] = [] if purpose is None else [files.c.purpose == purpose]
+    return read_page(connection, files, query, *mine(connection, files), only=[*only, *_unexpired()])
 
 
 def delete(connection: Connection, file_id: str) -> None:

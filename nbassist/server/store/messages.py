@@ -123,10 +123,8 @@ def listing(
 ) -> tuple[Sequence[RowMapping], bool]:
     """Return a page of a thread's messages, of one run where `run_id` is given, and whether there are more."""
     threads.read(connection, thread_id)
-    conditions = [messages.c.thread_id == thread_id]
-    if run_id is not None:
-        conditions.append(messages.c.run_id == run_id)
-    return read_page(connection, messages, query, *conditions)
+    only = [] if run_id is None else [messages.c.run_id == run_id]
+    return read_page(connection, messages, query, messages.c.thread_id == thread_id, only=only)
 
 
 def modify(connection: Connection, thread_id: str, message_id: str, metadata: Mapping[str, str] | None) -> RowMapping:

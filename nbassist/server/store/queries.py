@@ -59,9 +59,20 @@ class PageQuery:
 
 
 def read_page(
-    connection: Connection, table: Table, query: PageQuery, *conditions: ColumnElement[bool]
+    connection: Connection,
+    table: Table,
+    query: PageQuery,
+    *conditions: ColumnElement[bool],
+    only: Sequence[ColumnElement[bool]] = (),
 ) -> tuple[Sequence[RowMapping], bool]:
     """Return the rows of a page, and whether the list goes on past it. What files hold is not read.
+
+    Parameters
+    ----------
+    conditions
+        What makes the list: of whom it is, and of which thread or store.
+    only
+        Which of it are shown. A cursor may be one of the others: it tells a place, and what it names may have changed.
 
     Raises
     ------
@@ -70,7 +81,7 @@ def read_page(
     """
     seq = table.c.seq
     columns = [column for column in table.c if not isinstance(column.type, LargeBinary)]
-    statement = select(*columns).where(*conditions)
+    statement = select(*columns).where(*conditions, *only)
     if "deleted" in table.c:
         statement = statement.where(~table.c.deleted)
     ascending = query.order == "asc"

@@ -115,8 +115,9 @@ def first_values(
 
 
 def _values(assistant: RowMapping, settings: Mapping[str, Any], refused: Sequence[str]) -> dict[str, Any]:
-    # Null means "as the assistant has it", as a field that is left out does.
-    given = {name: value for name, value in settings.items() if value is not None}
+    # Null means "as the assistant has it", as a field that is left out does; so does a model without a name, which
+    # programs send from a setting that is empty.
+    given = {name: value for name, value in settings.items() if value is not None and (name, value) != ("model", "")}
     more = given.pop("additional_instructions", None)
     values = {name: assistant[name] for name in _INHERITED} | _DEFAULTS | given
     if more:

@@ -187,6 +187,40 @@ def test_a_batch_counts_its_files_and_is_paged(client: openai.OpenAI, stores: An
     assert list(stores.files.list(made.id, filter="failed")) == []
 
 
+def test_a_cursor_may_be_what_the_filter_leaves_out(client: openai.OpenAI, stores: Any, until: Any) -> None:
+    made = stores.create()
+    ids = [upload(client, f"{number}.txt") for number in range(3)]
+    for file_id in ids:
+        stores.files.create(made.id, file_id=file_id)
+    settled(stores, made.id, until)
+    until(lambda: stores.retrieve(made.id).file_counts.completed == 3)
+    # It was in progress when its page came, and is not any more.
+    assert stores.files.list(made.id, filter="in_progress", after=ids[1]).data == []
+    assert [file.id for file in stores.files.list(made.id, filter="completed", after=ids[1])] == ids[:1]
+    picture = client.files.create(file=("a.png", b"x"), purpose="vision").id
+    assert [file.id for file in client.files.list(purpose="assistants", after=picture)][:3] == ids[::-1]
+    with pytest.raises(openai.BadRequestError, match="there is nothing with id 'file-x'"):
+        client.files.list(purpose="assistants", after="file-x")
+
+
+def test_what_is_wrong_with_a_body_as_a_whole_names_the_parameter(http: httpx2.Client) -> None:
+    store = http.post("vector_stores", json={}).json()["id"]
+    static = {"type": "static", "static": {"max_chunk_size_tokens": 100, "chunk_overlap_tokens": 60}}
+    for path, body, param, words in (
+        ("vector_stores", {"chunking_strategy": {"type": "auto"}}, "chunking_strategy", "it goes with file_ids alone"),
+        (f"vector_stores/{store}/file_batches", {}, "file_ids", "give either file_ids or files"),
+        (
+            "vector_stores",
+            {"file_ids": ["file-a"], "chunking_strategy": static},
+            "chunking_strategy.static.chunk_overlap_tokens",
+            "it is at most half of max_chunk_size_tokens",
+        ),
+    ):
+        error = http.post(path, json=body).json()["error"]
+        assert (error["param"], error["message"]) == (param, f"Invalid '{param}': {words}.")
+    assert http.post(f"vector_stores/{store}/search", json={"query": []}).json()["error"]["param"] == "query"
+
+
 @pytest.mark.since("openai", "2")  # whose SDK says it
 def test_a_batch_may_cut_and_mark_each_file_in_its_own_way(client: openai.OpenAI, stores: Any) -> None:
     made = stores.create()

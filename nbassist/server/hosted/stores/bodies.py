@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints, model_validator
 
 from ...api.bodies import Body, Metadata, Name
-from ...api.field_checks import missing
+from ...api.field_checks import missing, unfit
 from .objects import AUTO
 
 MOST_FILES = 500
@@ -27,7 +27,7 @@ class StaticChunking(Body):
     @model_validator(mode="after")
     def _overlaps_by_half_at_most(self) -> StaticChunking:
         if self.chunk_overlap_tokens > self.max_chunk_size_tokens // 2:
-            raise ValueError("chunk_overlap_tokens is at most half of max_chunk_size_tokens")
+            raise unfit("chunk_overlap_tokens", "it is at most half of max_chunk_size_tokens")
         return self
 
 
@@ -61,7 +61,7 @@ class StoreCreate(StoreModify):
     @model_validator(mode="after")
     def _cuts_files(self) -> StoreCreate:
         if self.chunking_strategy is not None and not self.file_ids:
-            raise ValueError("chunking_strategy goes with file_ids alone")
+            raise unfit("chunking_strategy", "it goes with file_ids alone")
         return self
 
 
@@ -92,7 +92,7 @@ class BatchCreate(Body):
     @model_validator(mode="after")
     def _names_files_once(self) -> BatchCreate:
         if (self.file_ids is None) == (self.files is None):
-            raise ValueError("give either file_ids or files")
+            raise unfit("file_ids", "give either file_ids or files")
         return self
 
 

@@ -93,9 +93,9 @@ def listing(
     conditions = [store_files.c.vector_store_id == store_id]
     if batch_id is not None:
         conditions.append(store_files.c.batch_id == batch_id)
-    if status is not None:
-        conditions.append(store_files.c.status == status)
-    return read_page(connection, store_files, query, *conditions)
+    # Indexing goes on while a client turns the pages.
+    only = [] if status is None else [store_files.c.status == status]
+    return read_page(connection, store_files, query, *conditions, only=only)
 
 
 def modify(connection: Connection, store_id: str, file_id: str, attributes: Mapping[str, Any]) -> RowMapping:
