@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 import sys
+from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -252,3 +253,50 @@ def test_a_code_in_a_block_of_code_or_an_address_is_left_alone() -> None:
     html = markdown_html("```\n:rocket:\n```\n\n<https://a.b/:rocket:/c> and https://a.b/x:fire:", "tex")
     assert "🚀" not in html
     assert "🔥" not in html
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("**「重要」**です", "<strong>「重要」</strong>です"),
+        ("**注意：**これは", "<strong>注意：</strong>これは"),
+        ("这是**“引用”**的。", "这是<strong>“引用”</strong>的。"),
+        ("**한국어(Korean)**은", "<strong>한국어(Korean)</strong>은"),
+        ("他说*（好）*了，~~「旧」~~新", "他说<em>（好）</em>了，<s>「旧」</s>新"),
+        ("a*(b)* c", "a*(b)* c"),
+    ],
+)
+def test_emphasis_stands_beside_marks_where_a_script_has_no_spaces(written: str, shown: str) -> None:
+    assert markdown_html(written).strip() == f"<p>{shown}</p>"
+
+
+ALIGNED = r"a &= b \\ c &= d"
+
+
+@pytest.mark.parametrize("environment", ["aligned", "align*", "split", "eqnarray", "dcases", "rcases", "gathered"])
+def test_rows_of_an_environment_are_rows_without_their_marks(environment: str) -> None:
+    rows = ALIGNED.replace("&", "") if environment == "gathered" else ALIGNED
+    tex = rf"\begin{{{environment}}}{rows}\end{{{environment}}}"
+    html = markdown_html(f"$$\n{tex}\n$$", "mathml")
+    assert html.count("<mtr>") == 2
+    assert "&amp;" not in html.partition('">')[2]
+    assert f'alttext="{escape(tex)}"' in html
+    assert f"$${escape(tex, quote=False)}$$" in markdown_html(f"$$\n{tex}\n$$", "tex")
+
+
+def test_where_an_environment_stands_and_how_many_columns_it_has_is_not_shown() -> None:
+    html = markdown_html(r"$$\begin{aligned}[t]x\end{aligned} \begin{alignedat}{2}y&=1\end{alignedat}$$")
+    shown = re.sub(r"<[^>]*>", "", html)
+    assert shown.strip() == "xy=1"
+
+
+def test_an_environment_of_display_math_needs_no_dollars() -> None:
+    text = "So:\n\\begin{align}\na &= b \\\\\nc &= d\n\\end{align}\nand on"
+    live, static = markdown_html(text, "mathml"), markdown_html(text, "tex")
+    assert live.count("<mtr>") == 2
+    assert "<p>So:</p>" in live
+    assert "<p>and on</p>" in live
+    assert "$$\\begin{align}\na &amp;= b \\\\\nc &amp;= d\n\\end{align}$$" in static
+    for other in ("\\begin{align}\na", "\\begin{document}\na\n\\end{document}", "see \\begin{align} a \\end{align}"):
+        assert "<math" not in markdown_html(other)
+        assert "begin{" in markdown_html(other)

@@ -16,6 +16,7 @@ from markdown_it.token import Token
 from ...core.html_allowlist import MATHML, MATHML_ATTRIBUTES
 
 _NOWHERE, _OF = "math_nowhere", "math_of"
+_BARE = re.compile(r"\\begin\{((?:equation|align|gather|multline|eqnarray)\*?)\}")
 _CLOSERS = {"$$": "$$", "\\[": "\\]", "\\(": "\\)"}
 
 
@@ -29,10 +30,12 @@ def _block(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     if state.is_code_block(start):
         return False
     first = state.src[state.bMarks[start] + state.tShift[start] : state.eMarks[start]].rstrip()
-    closer = _CLOSERS.get(first[:2])
+    # Models write environments of display math bare, as LaTeX has them.
+    bare = _BARE.match(first)
+    closer = f"\\end{{{bare[1]}}}" if bare else _CLOSERS.get(first[:2])
     if closer is None or closer == "\\)":
         return False
-    inner = first[2:]
+    inner = first if bare else first[2:]
     if closer in inner and not (inner.endswith(closer) and inner.count(closer) == 1):
         return False  # more text on the line: the inline rule's business
     if silent:
@@ -48,11 +51,11 @@ def _block(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     state.line = line + 1
     if closed:
         token = state.push("math_block", "", 0)
-        token.content, token.markup = body[: -len(closer)].strip(), "$$"
+        token.content, token.markup = body if bare else body[: -len(closer)].strip(), "$$"
     else:
         state.push("paragraph_open", "p", 1).map = [start, state.line]
         token = state.push("inline", "", 0)
-        token.content, token.children = "", [Token("text", "", 0, content=first[:2] + body)]
+        token.content, token.children = "", [Token("text", "", 0, content=("" if bare else first[:2]) + body)]
         state.push("paragraph_close", "p", -1)
     token.map = [start, state.line]
     return True
@@ -102,7 +105,7 @@ _COMMAND = re.compile(r"\\([A-Za-z]+|.)", re.DOTALL)
 _ENVIRONMENT = re.compile(r"\\(?:begin|end)\s*\{([^{}]*)\}")
 _ENVIRONMENT_NAMES = """
 matrix pmatrix bmatrix Bmatrix vmatrix Vmatrix smallmatrix cases dcases rcases array aligned align align*
-alignedat split gathered gather gather* equation equation* multline multline* subarray
+alignedat split gathered gather gather* equation equation* multline multline* subarray eqnarray eqnarray*
 """
 _ENVIRONMENTS = frozenset(_ENVIRONMENT_NAMES.split())
 # What sets type and does nothing else. Of symbols, those that the library has a character for come on top.
@@ -184,12 +187,39 @@ def math_html(tex: str, display: bool, form: MathForm) -> str:
     from latex2mathml.converter import convert_to_element
 
     try:
-        tree = convert_to_element(tex, display="block" if display else "inline")
+        tree = convert_to_element(_as_known(tex), display="block" if display else "inline")
         inside = "".join(piece for child in tree for piece in _written(child))
     except Exception:  # noqa: BLE001 - whatever TeX it can't read is shown as it was written
         return f"<code>{escape(tex, quote=False)}</code>"
     way = "block" if display else "inline"
     return f'<math display="{way}" alttext="{escape(tex)}">{inside}</math>'
+
+
+# Environments that the library takes for text, by one that it lays out alike: how it begins, and how it ends.
+_COLUMN = (r"\begin{array}{c}", r"\end{array}")
+_ALIKE = {
+    **dict.fromkeys(("aligned", "alignedat"), (r"\begin{split}", r"\end{split}")),
+    **dict.fromkeys(("gathered", "gather", "gather*", "multline", "multline*"), _COLUMN),
+    **dict.fromkeys(("eqnarray", "eqnarray*"), (r"\begin{array}{rcl}", r"\end{array}")),
+    **dict.fromkeys(("equation", "equation*"), ("{", "}")),
+    "dcases": (r"\begin{cases}", r"\end{cases}"),
+    "rcases": (r"\left.\begin{array}{ll}", r"\end{array}\right\}"),
+    "subarray": (r"\begin{array}", r"\end{array}"),
+}
+_KNOWN = re.compile(
+    r"\\(?:begin\s*\{(?P<begin>[a-z]+\*?)\}(?:\s*\[[tbc]\])?(?:(?<=alignedat\})\s*\{\d+\})?|end\s*\{(?P<end>[a-z]+\*?)\})"
+)
+
+
+def _as_known(tex: str) -> str:
+    """Return a formula in those environments that the library knows."""
+
+    def known(found: re.Match[str]) -> str:
+        name = found["begin"] or found["end"]
+        begin, end = _ALIKE.get(name, (rf"\begin{{{name}}}", rf"\end{{{name}}}"))
+        return begin if found["begin"] else end
+
+    return _KNOWN.sub(known, tex) if "\\begin" in tex else tex
 
 
 def tex_html(tex: str, display: bool) -> str:

@@ -88,7 +88,23 @@ def _sides(before: str, mark: str, after: str) -> tuple[bool, bool]:
     # The parser's own word on it; of its state it reads the text alone.
     state = StateInline(before + mark + after, cast(MarkdownIt, None), {}, [])
     scanned = state.scanDelims(1, mark != "_")
-    return bool(scanned.can_open), bool(scanned.can_close)
+    opens, closes = bool(scanned.can_open), bool(scanned.can_close)
+    # Beyond CommonMark, which asks for a space there, and Chinese, Japanese and Korean have none: **「重要」**です.
+    if mark != "_":
+        opens = opens or (_is_cjk(before) and _is_mark(after))
+        closes = closes or (_is_mark(before) and _is_cjk(after))
+    return opens, closes
+
+
+_CJK = re.compile("[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]")
+
+
+def _is_cjk(character: str) -> bool:
+    return _CJK.match(character) is not None
+
+
+def _is_mark(character: str) -> bool:
+    return bool(utils.isMdAsciiPunct(ord(character)) or utils.isPunctChar(character))
 
 
 def _run(state: StateInline) -> tuple[int, bool, bool]:
