@@ -7,11 +7,15 @@ One is heard when Python runs its next line. A wait in a system call goes on to 
 just before it, and on Windows always; an event loop that waits goes on waiting although the signal's handler has run,
 for nothing wakes it. So what may take long is waited for in steps.
 
+Where it comes in the middle of an import of ours it is put off until that is whole: one that is broken off leaves
+parts of a package behind, and the next import of it finds attributes missing, for as long as the kernel lives.
+
 What an interrupt means for a run and its conversation stands in `nbassist.run.endings`.
 """
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import signal
 import threading
@@ -28,6 +32,9 @@ STEP = 0.2
 """Seconds until an interrupt of what waits is heard at the latest."""
 _TOGETHER = 1.0  # seconds in which further interrupts are the same one
 _ENDING = 5.0  # seconds that the end of a run may take, before an interrupt breaks off that, too
+_IMPORTING = 10.0  # seconds for which one is put off while something is imported, at most
+_AGAIN = 0.02  # seconds until it is looked at again
+_IMPORT = "<frozen importlib._bootstrap>"
 _open: list[Interrupts] = []
 T = TypeVar("T")
 
@@ -40,6 +47,8 @@ class Interrupts:
         self._raised = float("-inf")
         self._together = _TOGETHER
         self._left = False
+        self._put_off_at: float | None = None
+        self._coming = False
 
     def __enter__(self) -> Interrupts:
         if threading.current_thread() is not threading.main_thread():
@@ -69,13 +78,33 @@ class Interrupts:
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
         now = time.monotonic()
-        if now - self._raised < self._together:
+        if now - self._raised < self._together or self._puts_off(frame, now):
             return
         # This interrupt is of the cell that runs now, and none of ours: the handler goes as it is answered.
         if self._left:
             self._give_back()
         self._raised = now
         self._before(number, frame)
+
+    def _puts_off(self, frame: FrameType | None, now: float) -> bool:
+        """Return whether an interrupt is to come again a little later."""
+        if self._left or not _imports_for_us(frame):
+            self._put_off_at = None
+            return False
+        self._put_off_at = self._put_off_at or now
+        if now - self._put_off_at > _IMPORTING:
+            return False
+        if not self._coming:
+            self._coming = True
+            # Not by `threading`, whose locks the main thread may hold just now.
+            _thread.start_new_thread(self._come_again, ())
+        return True
+
+    def _come_again(self) -> None:
+        time.sleep(_AGAIN)
+        self._coming = False
+        if not self._left:
+            _thread.interrupt_main()
 
     def _give_back(self) -> None:
         if signal.getsignal(signal.SIGINT) == self._hear:  # the kernel sets its own for each cell
@@ -84,6 +113,18 @@ class Interrupts:
     def ending(self) -> None:
         """Say that the interrupt has been heard, and that what it ends is being put in order."""
         self._together = _ENDING
+
+
+def _imports_for_us(frame: FrameType | None) -> bool:
+    """Return whether the main thread imports something in that frame, and not for code of the notebook's own."""
+    imports = False
+    while frame is not None:
+        imports = imports or frame.f_code.co_filename == _IMPORT
+        name = str(frame.f_globals.get("__name__", ""))
+        if name == "__main__" or (imports and name.startswith("nbassist.")):
+            return imports and name != "__main__"
+        frame = frame.f_back
+    return False
 
 
 def ending() -> None:

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -80,6 +81,37 @@ def test_the_next_run_is_interrupted_however_soon_it_comes(clock: list[float]) -
     clock[0] += 6
     assert press()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+SLOW_TO_COME = """
+import os, signal, time
+os.kill(os.getpid(), signal.SIGINT)
+for _ in range(20):
+    time.sleep(0.01)
+whole = True
+"""
+
+
+@pytest.mark.parametrize("importer", ["nbassist.some.module", "__main__"])
+def test_an_import_of_ours_comes_to_its_end_before_an_interrupt_is_raised(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, importer: str
+) -> None:
+    (tmp_path / "slow_to_come.py").write_text(SLOW_TO_COME)
+    monkeypatch.syspath_prepend(tmp_path)
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt), Interrupts():
+        exec("import slow_to_come\nwhile True: pass", {"__name__": importer})
+    assert time.monotonic() - began < 10
+    module = sys.modules.pop("slow_to_come", None)
+    assert getattr(module, "whole", False) == (importer != "__main__"), "the notebook's own imports are its own"
+
+
+def test_an_import_that_has_no_end_is_broken_off_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "never_comes.py").write_text(SLOW_TO_COME.replace("range(20)", "iter(int, 1)"))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(interrupts, "_IMPORTING", 0.2)
+    with pytest.raises(KeyboardInterrupt), Interrupts():
+        exec("import never_comes", {"__name__": "nbassist.some.module"})
 
 
 def test_on_another_thread_nothing_is_changed() -> None:
