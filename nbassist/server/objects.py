@@ -129,17 +129,19 @@ def step(row: Row, *, run_ended: bool = False, found: bool = False) -> dict[str,
 
 
 def _without_texts(details: Mapping[str, Any]) -> Mapping[str, Any]:
-    if not any(call["type"] == "file_search" for call in details.get("tool_calls") or ()):
+    if not any(call.get("type") == "file_search" for call in details.get("tool_calls") or ()):
         return details
     return {**details, "tool_calls": [_bare(call) for call in details["tool_calls"]]}
 
 
 def _bare(call: Mapping[str, Any]) -> Mapping[str, Any]:
-    if call["type"] != "file_search":
+    # A store may hold what an import took as it was.
+    search = call.get("file_search")
+    if call.get("type") != "file_search" or not isinstance(search, Mapping):
         return call
-    results = call["file_search"].get("results") or ()
+    results = search.get("results") or ()
     bare = [{name: value for name, value in result.items() if name != "content"} for result in results]
-    return {**call, "file_search": {**call["file_search"], "results": bare}}
+    return {**call, "file_search": {**search, "results": bare}}
 
 
 def file(row: Row) -> dict[str, Any]:

@@ -62,6 +62,16 @@ def test_messages_keep_their_attachments_and_threads_their_resources(ignoring: o
     assert (changed["tool_resources"], changed["metadata"]) == (RESOURCES, {"a": "b"})
 
 
+def test_an_attachment_goes_to_a_new_store_where_the_threads_own_was_never_here(ignoring: openai.OpenAI) -> None:
+    thread = ignoring.beta.threads.create(tool_resources=RESOURCES)
+    file = ignoring.files.create(file=("a.txt", b"Bees make honey."), purpose="assistants")
+    attachments: Any = [{"file_id": name, "tools": [{"type": "file_search"}]} for name in (file.id, "file-gone")]
+    ignoring.beta.threads.messages.create(thread.id, **HELLO, attachments=attachments)
+    resources: Any = ignoring.beta.threads.retrieve(thread.id).tool_resources
+    [store_id] = resources.file_search.vector_store_ids
+    assert [found.id for found in ignoring.vector_stores.files.list(store_id)] == [file.id]
+
+
 def test_a_run_may_ask_for_a_hosted_tool_and_is_answered_without(ignoring: openai.OpenAI, upstream: Any) -> None:
     assistant = ignoring.beta.assistants.create(model="m")
     choice: Any = CODE

@@ -27,7 +27,10 @@ ASSISTANT = {
     "tools": [
         {"type": "code_interpreter"},
         {"type": "file_search", "file_search": {"max_num_results": 5}},
-        {"type": "function", "function": {"name": "look_up", "parameters": {"type": "object", "properties": {}}}},
+        {
+            "type": "function",
+            "function": {"name": "look_up", "parameters": {"type": "object", "properties": {}}, "strict": False},
+        },
     ],
     "top_p": 1.0,
     "temperature": 0.3,
@@ -338,3 +341,72 @@ def test_what_the_first_version_of_the_api_gave_comes_in_the_form_of_the_second(
     capsys.readouterr()
     with moved(text):
         assert "vector stores: 0 added, 1 there already" in capsys.readouterr().out
+
+
+def test_tools_that_came_with_nulls_are_as_the_api_makes_them_and_so_the_upstream_gets_them(
+    moved: Any, upstream: Any
+) -> None:
+    nulls = {"type": "function", "function": {"name": "f", "description": None, "parameters": None, "strict": None}}
+    options = {"ranker": None, "score_threshold": 0.5}
+    search = {"type": "file_search", "file_search": {"max_num_results": None, "ranking_options": options}}
+    schema = {"name": "s", "description": None, "schema_": {"type": "object"}, "strict": None}
+    given = {
+        "tools": [nulls, search, {"type": "code_interpreter"}],
+        "response_format": {"type": "json_schema", "json_schema": schema},
+        "tool_resources": {"file_search": {"vector_store_ids": None}, "code_interpreter": None},
+    }
+    picture = {"type": "image_url", "image_url": {"url": "https://example.org/a.png", "detail": None}}
+    shown = {"id": "msg_9", "object": "thread.message", "created_at": 1714000105, "role": "user", "content": [picture]}
+    objects = [{**ASSISTANT, **given}, THREAD, ASKED, {**shown, "thread_id": "thread_old"}, {**RUN, **given}]
+    empty = {"type": "object", "properties": {}}
+    expected = [
+        {"type": "function", "function": {"name": "f", "parameters": empty, "strict": False}},
+        {"type": "file_search", "file_search": {"ranking_options": {"score_threshold": 0.5}}},
+        {"type": "code_interpreter"},
+    ]
+    with moved(json.dumps(objects)) as server:
+        beta = server.client.beta
+        assistant = beta.assistants.retrieve(ASSISTANT["id"]).to_dict()
+        run = beta.threads.runs.retrieve("run_1", thread_id="thread_old").to_dict()
+        for one in (assistant, run):
+            assert one["tools"] == expected
+        assert assistant["tool_resources"] == {"file_search": {}, "code_interpreter": {"file_ids": []}}
+        beta.assistants.update(ASSISTANT["id"], **{name: assistant[name] for name in given})
+        beta.threads.runs.create_and_poll(thread_id="thread_old", assistant_id=ASSISTANT["id"])
+    sent = upstream.requests[-1]
+    assert sent["tools"][0] == expected[0]
+    assert sent["response_format"]["json_schema"] == {"name": "s", "schema": {"type": "object"}}
+    assert sent["messages"][-1]["content"][0]["image_url"]["detail"] == "auto"
+
+
+STRANGE_CALLS: dict[str, Any] = {
+    "a search that says nothing": {"id": "call_y", "type": "file_search", "file_search": None},
+    "a search whose results are null": {"id": "call_y", "type": "file_search", "file_search": {"results": None}},
+    "a call without its type": {"id": "call_y", "file_search": {"results": []}},
+    "a function without output": {"id": "call_y", "type": "function", "function": {"name": "f"}},
+    "code without outputs": {"id": "call_y", "type": "code_interpreter", "code_interpreter": None},
+}
+
+
+@pytest.mark.parametrize("call", STRANGE_CALLS.values(), ids=STRANGE_CALLS)
+def test_a_step_of_an_unusual_shape_is_shown_as_the_api_has_steps(call: Any, moved: Any) -> None:
+    step = {**STEP, "type": "tool_calls", "step_details": {"type": "tool_calls", "tool_calls": [call]}}
+    with moved(json.dumps([ASSISTANT, THREAD, RUN, step])) as server:
+        [found] = server.client.beta.threads.runs.steps.list("run_1", thread_id="thread_old").data
+        [shown] = found.step_details.tool_calls
+        assert (shown.id, shown.type) == ("call_y", call.get("type", "file_search"))
+        assert getattr(shown, shown.type) is not None
+
+
+def test_a_step_that_says_too_little_is_left_out_and_the_others_are_shown(
+    moved: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    calls: list[Any] = [{"id": "c"}, {"type": "function", "function": {"name": "f"}}, "c", {"id": "c", "type": "magic"}]
+    details: list[Any] = [{"type": "tool_calls", "tool_calls": [call]} for call in calls]
+    details += [None, {}, {"type": "message_creation", "message_creation": None}]
+    steps = [{**STEP, "id": f"step_w{index}", "step_details": one} for index, one in enumerate(details)]
+    with moved(json.dumps([ASSISTANT, THREAD, RUN, *steps, STEP])) as server:
+        said = capsys.readouterr().err
+        assert [f"left out: step step_w{index} is not" in said for index in range(len(steps))] == [True] * len(steps)
+        [found] = server.client.beta.threads.runs.steps.list("run_1", thread_id="thread_old").data
+        assert found.id == "step_1"

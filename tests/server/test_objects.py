@@ -9,6 +9,9 @@ import httpx2
 import openai
 import pytest
 
+from nbassist.server import objects
+from nbassist.server.store.schema import steps
+
 pytestmark = pytest.mark.filterwarnings("ignore:(deprecated|The Assistants API):DeprecationWarning")
 
 TOOL = {"type": "function", "function": {"name": "f"}}
@@ -252,3 +255,10 @@ def test_many_messages_at_once_keep_their_thread_whole(server: Any) -> None:
             return [message["content"][0]["text"]["value"] for message in listed]
 
     assert sorted(asyncio.run(post()), key=int) == [str(n) for n in range(50)]
+
+
+def test_a_step_that_is_kept_in_an_unusual_shape_is_shown_all_the_same() -> None:
+    calls: list[Any] = [{"id": "a", "type": "file_search", "file_search": None}, {"id": "b"}]
+    details = {"type": "tool_calls", "tool_calls": calls}
+    row: dict[str, Any] = {**dict.fromkeys(steps.c.keys()), "step_details": details}
+    assert objects.step(row)["step_details"] == details

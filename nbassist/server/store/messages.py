@@ -147,6 +147,12 @@ def any_in(connection: Connection, thread_id: str) -> bool:
     return connection.execute(statement).first() is not None
 
 
+def attaching(connection: Connection, thread_id: str) -> Sequence[RowMapping]:
+    """Return the attachments of a thread's messages, oldest first, as rows with `attachments` alone."""
+    there = (messages.c.thread_id == thread_id, ~messages.c.deleted, messages.c.attachments.is_not(None))
+    return connection.execute(select(messages.c.attachments).where(*there).order_by(messages.c.seq)).mappings().all()
+
+
 def history(connection: Connection, thread_id: str) -> Sequence[RowMapping]:
     """Return all messages of a thread, oldest first."""
     return connection.execute(_HISTORY, {"thread": thread_id}).mappings().all()

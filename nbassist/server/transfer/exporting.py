@@ -22,6 +22,10 @@ from ..store.database import Database
 from .reading import FoundObjects, read_value
 
 _BATCH = 200
+_OWN = ("owner", "kept", "hosted", "batch_id")
+"""Columns that the wire has no place for."""
+_PLACED = (schema.runs, schema.messages, schema.steps)
+"""What may well be of one second with its neighbours, so that only its place says which was first."""
 
 Shown = Callable[[Mapping[Any, Any]], dict[str, Any]]
 
@@ -43,17 +47,20 @@ def export_objects(
     tables: list[tuple[Table, Shown]] = []
     if not threads:
         tables += [(schema.files, lambda row: _file(row, contents))]
-        tables += [(hosted.vector_stores, _store), (hosted.store_files, stored.file)]
+        tables += [(hosted.vector_stores, _store), (hosted.batches, lambda row: stored.batch(row, {}))]
+        tables += [(hosted.store_files, stored.file)]
         tables += [(schema.assistants, objects.assistant)]
     tables += [
         (schema.threads, objects.thread),
         (schema.runs, objects.run),
         (schema.messages, objects.message),
-        (schema.steps, objects.step),
+        (schema.steps, lambda row: objects.step(row, found=True)),
     ]
     for table, shown in tables:
-        for row in _read(database, table, threads, owner):
-            own = {name: row[name] for name in ("owner", "kept") if row.get(name)}
+        for place, row in enumerate(_read(database, table, threads, owner), 1):
+            own: dict[str, Any] = {name: row[name] for name in _OWN if row.get(name)}
+            if table in _PLACED:
+                own["place"] = place
             yield {**shown(row), **({"nbassist": own} if own else {})}
 
 
@@ -75,7 +82,7 @@ def _read(database: Database, table: Table, threads: Collection[str], owner: str
     if owner is not None:
         in_thread = table.c.get("thread_id")
         owned = select(schema.threads.c.id).where(schema.threads.c.owner == owner)
-        if table is hosted.store_files:
+        if table in (hosted.store_files, hosted.batches):
             in_thread = table.c.vector_store_id
             owned = select(hosted.vector_stores.c.id).where(hosted.vector_stores.c.owner == owner)
         statement = statement.where(table.c.owner == owner if in_thread is None else in_thread.in_(owned))

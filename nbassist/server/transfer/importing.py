@@ -15,12 +15,14 @@ from ..hosted import tables
 from ..store import schema
 from ..store.database import Database
 from .first_version import as_of_today
+from .order import OrderHint, hint_of, in_order
 from .reading import FoundObjects, Kind
 from .rows import Row, UnusableError, row_of
 
 _TABLES: Mapping[Kind, Table] = {
     "file": schema.files,
     "store": tables.vector_stores,
+    "batch": tables.batches,
     "store_file": tables.store_files,
     "assistant": schema.assistants,
     "thread": schema.threads,
@@ -32,8 +34,11 @@ _TABLES: Mapping[Kind, Table] = {
 NOUNS: Mapping[Kind, str] = {kind: f"{kind}s" for kind in _TABLES} | {
     "store": "vector stores",
     "store_file": "files in vector stores",
+    "batch": "batches of files",
 }
 _BATCH = 500
+
+_Hints = dict[Kind, dict[str, OrderHint]]
 
 
 @dataclass(slots=True)
@@ -59,16 +64,19 @@ def import_objects(database: Database, objects: Iterable[FoundObjects], owner: s
     A thread that messages name and nobody described is made; a run that was under way has expired.
     """
     done = Imported()
-    rows = _rows(objects, done, owner)
+    hints: _Hints = {kind: {} for kind in _TABLES}
+    rows = _rows(objects, done, owner, hints)
     _add_threads(rows, owner or "")
     for kind, table in _TABLES.items():
-        ordered = sorted(rows[kind].values(), key=lambda row: int(row["created_at"]))  # stable: as they stood
-        for batch in _batches(ordered):
+        for batch in _batches(in_order(kind, rows[kind], hints[kind])):
             database.transact(True, partial(_write, kind=kind, table=table, batch=batch, done=done))
     return done
 
 
-def _rows(objects: Iterable[FoundObjects], done: Imported, owner: str | None) -> dict[Kind, dict[str, Row]]:
+def _rows(
+    objects: Iterable[FoundObjects], done: Imported, owner: str | None, hints: _Hints
+) -> dict[Kind, dict[str, Row]]:
+    """Return the rows of objects, by kind and key, in the order found, and note in `hints` what they say of it."""
     rows: dict[Kind, dict[str, Row]] = {kind: {} for kind in _TABLES}
     for found in as_of_today(objects):
         try:
@@ -80,9 +88,11 @@ def _rows(objects: Iterable[FoundObjects], done: Imported, owner: str | None) ->
             row["owner"] = owner
         key = "/".join(row[column.name] for column in _key(_TABLES[found.kind]))
         held = rows[found.kind].get(key)
-        # What stands twice, as a thread by its id alone and whole, counts as it says more.
+        # What stands twice, as a thread by its id alone and whole, counts as it says more; of two dumps the second one
+        # is the longer, and it says the order.
         if held is None or len(found.value) > 1:
-            rows[found.kind][key] = row
+            rows[found.kind].pop(key, None)
+            rows[found.kind][key], hints[found.kind][key] = row, hint_of(found)
         if found.kind == "assistant":
             named = {tool.get("type") for tool in row["tools"]}
             done.hosted |= {name for name in HOSTED_TOOLS if name in named and name != "file_search"}
@@ -105,8 +115,8 @@ def _write(connection: Connection, *, kind: Kind, table: Table, batch: Sequence[
     there = {tuple(found) for found in connection.execute(select(*key).where(table.c.id.in_(ids)))}
     new = [row for row in batch if tuple(row[column.name] for column in key) not in there]
     done.there[kind] += len(batch) - len(new)
-    if kind == "store_file":
-        new = _in_stores(connection, new, done)
+    if kind in ("store_file", "batch"):
+        new = _in_stores(connection, kind, new, done)
     if kind == "step":
         runs = {row["run_id"] for row in new}
         known = set(connection.execute(select(schema.runs.c.id).where(schema.runs.c.id.in_(runs))).scalars())
@@ -124,17 +134,20 @@ def _key(table: Table) -> tuple[Column[Any], ...]:
     return (table.c.vector_store_id, table.c.id) if table is tables.store_files else (table.c.id,)
 
 
-def _in_stores(connection: Connection, rows: Sequence[Row], done: Imported) -> list[Row]:
-    """Return those files in stores whose store and whose file are here."""
+def _in_stores(connection: Connection, kind: Kind, rows: Sequence[Row], done: Imported) -> list[Row]:
+    """Return those files in stores, or batches of them, whose store is here, and for a file the file itself."""
     known: dict[str, set[str]] = {}
-    for name, table in (("vector_store_id", tables.vector_stores), ("id", schema.files)):
+    noun, needed = "batch", {"vector_store_id": tables.vector_stores}
+    if kind == "store_file":
+        noun, needed = "file", {**needed, "id": schema.files}
+    for name, table in needed.items():
         wanted = {row[name] for row in rows}
         known[name] = set(connection.execute(select(table.c.id).where(table.c.id.in_(wanted))).scalars())
     kept = []
     for row in rows:
         missing = [row[name] for name in known if row[name] not in known[name]]
         if missing:
-            done.unusable.append(f"file {row['id']} in vector store {row['vector_store_id']} without {missing[0]}")
+            done.unusable.append(f"{noun} {row['id']} in vector store {row['vector_store_id']} without {missing[0]}")
         else:
             kept.append(row)
     return kept

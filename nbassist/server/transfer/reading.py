@@ -10,14 +10,14 @@ import base64
 import binascii
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from ...errors import UsageError
 
-Kind = Literal["assistant", "thread", "message", "run", "step", "file", "store", "store_file"]
+Kind = Literal["assistant", "thread", "message", "run", "step", "file", "store", "store_file", "batch"]
 
 _OBJECTS: Mapping[str, Kind] = {
     "assistant": "assistant",
@@ -28,6 +28,7 @@ _OBJECTS: Mapping[str, Kind] = {
     "file": "file",
     "vector_store": "store",
     "vector_store.file": "store_file",
+    "vector_store.file_batch": "batch",
 }
 _PREFIXES: Mapping[str, Kind] = {
     "asst_": "assistant",
@@ -129,8 +130,7 @@ def _values(text: str, path: Path | str) -> Iterator[Any]:
 
 def _walk(value: Any, within: _Within) -> Iterator[FoundObjects]:
     if isinstance(value, list):
-        items = _in_order(value) if within.kind == "message" or _all_messages(value) else value
-        for index, item in enumerate(items):
+        for index, item in enumerate(value):
             yield from _walk(_with_id(item, within, index), within)
     elif isinstance(value, Mapping):
         if value.get("object") == "list" or (isinstance(value.get("data"), list) and "id" not in value):
@@ -192,23 +192,7 @@ def _with_id(item: Any, within: _Within, index: int) -> Any:
     if not is_bare or not within.thread_id:
         return item
     text = json.dumps([within.thread_id, index, item["role"], item["content"]], sort_keys=True, default=str)
-    return {"id": f"msg_{hashlib.sha256(text.encode()).hexdigest()[:24]}", "object": "thread.message", **item}
-
-
-def _all_messages(value: Sequence[Any]) -> bool:
-    return bool(value) and all(isinstance(item, Mapping) and "role" in item and "content" in item for item in value)
-
-
-def _in_order(messages: Sequence[Any]) -> Sequence[Any]:
-    """Return messages oldest first. The API gave the newest first, and several of one second in that order, too."""
-    known = [item for item in messages if isinstance(item, Mapping)]
-    if len(known) < 2:
-        return messages
-    first, last = known[0].get("created_at"), known[-1].get("created_at")
-    if first is not None and last is not None and first != last:
-        return messages[::-1] if str(first) > str(last) else messages
-    backwards = known[0].get("role") == "assistant" and known[-1].get("role") == "user"
-    return messages[::-1] if backwards else messages
+    return {"id": f"msg_{hashlib.sha256(text.encode()).hexdigest()[:24]}", **item}
 
 
 def _content(value: dict[str, Any], folder: Path | None) -> bytes | None:

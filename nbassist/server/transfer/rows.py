@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from ..hosted.stores.objects import AUTO
 from ..objects import ENDED
 from ..text import IDENTIFIER, clean, clean_json
+from . import shapes
 from .reading import FoundObjects
+from .shapes import seconds
 
 Row = dict[str, Any]
 
@@ -38,22 +39,9 @@ def row_of(found: FoundObjects) -> Row:
         raise UnusableError(f"{found.kind} {identifier} is not as the API has them: {error!r}") from None
     if found.kind in ("assistant", "thread", "file", "store"):
         row["owner"] = str(own.get("owner") or "")
-    if found.kind in ("message", "step"):
-        row["kept"] = own.get("kept")
+    for name in _OWN.get(found.kind, ()):
+        row[name] = own.get(name)
     return {"id": identifier, **row}
-
-
-def seconds(value: Any) -> int | None:
-    """Return a time as seconds since 1970, from seconds, milliseconds or ISO 8601; None where it is none."""
-    if isinstance(value, bool) or value is None:
-        return None
-    if isinstance(value, int | float):
-        return int(value / 1000 if value > 1e11 else value)
-    try:
-        when = datetime.fromisoformat(str(value))
-    except ValueError:
-        return int(str(value)) if str(value).isdigit() else None
-    return int((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp())
 
 
 def _time(value: Mapping[str, Any]) -> int:
@@ -75,11 +63,11 @@ def _settings(value: Mapping[str, Any]) -> Row:
     return {
         "model": str(value.get("model") or ""),
         "instructions": value.get("instructions"),
-        "tools": list(value.get("tools") or []),
+        "tools": shapes.tools(value.get("tools")),
         "temperature": _number(value.get("temperature")),
         "top_p": _number(value.get("top_p")),
         "reasoning_effort": value.get("reasoning_effort"),
-        "response_format": value.get("response_format") or "auto",
+        "response_format": shapes.response_format(value.get("response_format")),
         "metadata": _metadata(value),
         "created_at": _time(value),
     }
@@ -87,11 +75,12 @@ def _settings(value: Mapping[str, Any]) -> Row:
 
 def _assistant(value: Mapping[str, Any], found: FoundObjects) -> Row:
     names = {"name": value.get("name"), "description": value.get("description")}
-    return {**_settings(value), **names, "tool_resources": value.get("tool_resources") or None, "deleted": False}
+    resources = shapes.resources(value.get("tool_resources"))
+    return {**_settings(value), **names, "tool_resources": resources, "deleted": False}
 
 
 def _thread(value: Mapping[str, Any], found: FoundObjects) -> Row:
-    resources = value.get("tool_resources") or None
+    resources = shapes.resources(value.get("tool_resources"))
     return {"created_at": _time(value), "metadata": _metadata(value), "tool_resources": resources}
 
 
@@ -110,40 +99,11 @@ def _message(value: Mapping[str, Any], found: FoundObjects) -> Row:
         "incomplete_at": seconds(value.get("incomplete_at")),
         "completed_at": seconds(value.get("completed_at")) or (created if status == "completed" else None),
         "role": value["role"],
-        "content": _content(value.get("content")),
-        "attachments": value.get("attachments") or None,
+        "content": shapes.content(value.get("content")),
+        "attachments": shapes.attachments(value.get("attachments")),
         "metadata": _metadata(value),
         "deleted": False,
     }
-
-
-def _content(content: Any) -> list[Any]:
-    if content is None:
-        return []
-    if isinstance(content, str):
-        content = [content]
-    return [_part(part) for part in ([content] if isinstance(content, Mapping) else content)]
-
-
-def _part(part: Any) -> dict[str, Any]:
-    if isinstance(part, str):
-        return {"type": "text", "text": {"value": part, "annotations": []}}
-    if part.get("type") == "text" or ("type" not in part and "text" in part):
-        text = part["text"]
-        held = text if isinstance(text, Mapping) else {"value": text}
-        kept = {"value": str(held.get("value") or ""), "annotations": list(held.get("annotations") or [])}
-        return {"type": "text", "text": kept}
-    if part.get("type") == "image_file":
-        return {"type": "image_file", "image_file": {"detail": "auto", **part["image_file"]}}
-    if part.get("type") == "image_url":
-        held = part["image_url"]
-        return {
-            "type": "image_url",
-            "image_url": {"detail": "auto", **({"url": held} if isinstance(held, str) else held)},
-        }
-    if part.get("type") == "refusal":
-        return {"type": "refusal", "refusal": str(part["refusal"])}
-    raise ValueError(f"a part of the type {part.get('type')!r}")
 
 
 def _run(value: Mapping[str, Any], found: FoundObjects) -> Row:
@@ -162,13 +122,14 @@ def _run(value: Mapping[str, Any], found: FoundObjects) -> Row:
         "expires_at": seconds(value.get("expires_at")) or created + 600,
         "required_action": None,
         "truncation_strategy": value.get("truncation_strategy") or {"type": "auto", "last_messages": None},
-        "tool_choice": value.get("tool_choice") or "auto",
+        "tool_choice": shapes.choice(value.get("tool_choice")),
         "parallel_tool_calls": value.get("parallel_tool_calls", True) is not False,
     }
 
 
 def _step(value: Mapping[str, Any], found: FoundObjects) -> Row:
     created, status = _time(value), str(value.get("status") or "completed")
+    details = shapes.step_details(value["step_details"])
     times = ("cancelled_at", "completed_at", "expired_at", "failed_at")
     return {
         **{name: seconds(value.get(name)) for name in times},
@@ -176,11 +137,11 @@ def _step(value: Mapping[str, Any], found: FoundObjects) -> Row:
         "run_id": str(value["run_id"]),
         "assistant_id": str(value.get("assistant_id") or ""),
         "thread_id": _in_thread(value),
-        "type": str(value.get("type") or value["step_details"]["type"]),
+        "type": details["type"],
         "status": "expired" if status == "in_progress" else status,
         "expires_at": seconds(value.get("expires_at")) or created + 600,
         "last_error": value.get("last_error"),
-        "step_details": dict(value["step_details"]),
+        "step_details": details,
         "usage": value.get("usage"),
     }
 
@@ -193,6 +154,7 @@ def _file(value: Mapping[str, Any], found: FoundObjects) -> Row:
         "purpose": str(value.get("purpose") or "assistants")[:32],
         "bytes": len(content) or int(value.get("bytes") or 0),
         "content": content,
+        "expires_at": seconds(value.get("expires_at")),
         "deleted": False,
     }
 
@@ -227,6 +189,15 @@ def _store_file(value: Mapping[str, Any], found: FoundObjects) -> Row:
     }
 
 
+def _batch(value: Mapping[str, Any], found: FoundObjects) -> Row:
+    is_cancelled = value.get("status") == "cancelled"
+    return {
+        "created_at": _time(value),
+        "vector_store_id": str(value["vector_store_id"]),
+        "cancelled": is_cancelled,
+    }
+
+
 def _in_thread(value: Mapping[str, Any]) -> str:
     thread_id = value["thread_id"]
     if not (isinstance(thread_id, str) and IDENTIFIER.fullmatch(thread_id)):
@@ -243,4 +214,11 @@ _MAKERS: Mapping[str, Callable[[Mapping[str, Any], FoundObjects], Row]] = {
     "file": _file,
     "store": _store,
     "store_file": _store_file,
+    "batch": _batch,
 }
+_OWN: Mapping[str, tuple[str, ...]] = {
+    "message": ("kept",),
+    "step": ("kept", "hosted"),
+    "store_file": ("batch_id",),
+}
+"""Columns that the wire has no place for: an export of ours tells them apart."""

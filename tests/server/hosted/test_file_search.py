@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -12,6 +13,8 @@ import openai
 import pytest
 
 from nbassist.cli import main
+from nbassist.server.api import runs as runs_api
+from nbassist.server.api import threads as threads_api
 from nbassist.server.hosted.search.citations import Marks
 from nbassist.server.store.database import Database
 
@@ -210,6 +213,46 @@ def test_an_attachment_goes_to_a_store_of_the_threads_own(client: openai.OpenAI,
     [said] = beta.threads.messages.list(thread.id, run_id=run.id).data
     text: Any = said.content[0]
     assert text.text.annotations[0].file_citation.file_id == attachments[0]["file_id"]
+
+
+@pytest.mark.parametrize("by", ["a message", "a run"])
+@pytest.mark.parametrize("gone", ["deleted", "expired"])
+def test_an_attachment_makes_a_new_store_where_the_threads_own_is_gone(
+    gone: str, by: str, client: openai.OpenAI, upstream: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beta = client.beta
+    first, second, lost = upload(client), upload(client, "drinks.txt", b"Filip likes tea."), upload(client, "c.txt")
+
+    def asked(*file_ids: str) -> Any:
+        return {**ASK, "attachments": [{"file_id": file_id, "tools": SEARCH} for file_id in file_ids]}
+
+    def store_of(thread_id: str) -> str:
+        resources: Any = beta.threads.retrieve(thread_id).tool_resources
+        [store_id] = resources.file_search.vector_store_ids
+        return str(store_id)
+
+    assistant = beta.assistants.create(model="gpt-4o", tools=SEARCH)
+    thread = beta.threads.create(messages=[asked(first, lost)])
+    old = store_of(thread.id)
+    client.files.delete(lost)
+    if gone == "deleted":
+        client.vector_stores.delete(old)
+    else:
+        later = int(time.time()) + 8 * 86_400
+        for module in (runs_api, threads_api):
+            monkeypatch.setattr(module, "now", lambda: later)
+    searches(upstream, f"Cake{MARK}")
+    added: Any = [asked(second)]
+    if by == "a message":
+        beta.threads.messages.create(thread.id, **added.pop())
+    where: Any = {"thread_id": thread.id, "assistant_id": assistant.id, "poll_interval_ms": 20}
+    run = beta.threads.runs.create_and_poll(**where, additional_messages=added)
+    assert run.status == "completed"
+    assert (new := store_of(thread.id)) != old
+    assert {file.id for file in client.vector_stores.files.list(new)} == {first, second}
+    assert client.vector_stores.retrieve(new).expires_after is not None
+    beta.threads.messages.create(thread.id, **asked(second))
+    assert store_of(thread.id) == new
 
 
 def test_functions_beside_a_search_are_the_clients_to_answer(client: openai.OpenAI, upstream: Any) -> None:

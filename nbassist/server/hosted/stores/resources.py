@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pydantic import ValidationError
 from sqlalchemy import Connection
 
 from ...api.errors import ApiError
-from ...store import files, threads
+from ...store import files, messages, threads
 from . import members, stores
 from .bodies import InlineStore, strategy
 
@@ -79,16 +80,18 @@ def _search(connection: Connection, search: Mapping[str, Any], now: int, *, stri
 
 
 def attach(
-    connection: Connection, thread_id: str, messages: Sequence[Mapping[str, Any]], now: int, taking: Taking
+    connection: Connection, thread_id: str, added: Sequence[Mapping[str, Any]], now: int, taking: Taking
 ) -> None:
     """Give a thread's tools the attachments of messages that were added to it.
+
+    What is to be searched goes into the thread's store, and where that has expired or is not there into a new one.
 
     Raises
     ------
     ApiError
         Where a file is not there.
     """
-    found = wanted(messages)
+    found = wanted(added)
     if taking.strict:
         # Also those for a tool that is kept and not run: the program finds out now, not when the tool is there.
         for file_id in dict.fromkeys(one for ids in found.values() for one in ids):
@@ -98,13 +101,19 @@ def attach(
     to_search, to_interpret = (ids if name in taking.own else [] for name, ids in found.items())
     if not to_search and not to_interpret:
         return
-    resources = dict(threads.read(connection, thread_id, lock=True)["tool_resources"] or {})
+    thread = threads.read(connection, thread_id, lock=True)
+    resources = dict(thread["tool_resources"] or {})
     if to_search:
-        held = (resources.get("file_search") or {}).get("vector_store_ids") or []
+        named = (resources.get("file_search") or {}).get("vector_store_ids") or []
+        held = stores.open_of(connection, thread_id, named, now)
         if not held:
             expires: Mapping[str, Any] = {"anchor": "last_active_at", "days": stores.ATTACHED_DAYS}
-            held = [stores.create(connection, {"expires_after": expires}, now)["id"]]
+            made = {"expires_after": expires, "owner": thread["owner"]}
+            held = [stores.create(connection, made, now)["id"]]
             resources["file_search"] = {"vector_store_ids": held}
+            # What was in one that is gone is still asked about.
+            before = wanted(messages.attaching(connection, thread_id))["file_search"] if named else []
+            to_search = list(dict.fromkeys([*filter(partial(files.exists, connection), before), *to_search]))
         members.add(connection, held[0], [members.Addition(file_id) for file_id in to_search], now)
     if to_interpret:
         own = (resources.get("code_interpreter") or {}).get("file_ids") or []
@@ -112,14 +121,16 @@ def attach(
     threads.modify(connection, thread_id, {"tool_resources": resources})
 
 
-def wanted(messages: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
+def wanted(attaching: Sequence[Mapping[Any, Any]]) -> dict[str, list[str]]:
     """Return the ids of the files that messages attach, by tool: `file_search`, then `code_interpreter`."""
     kinds: dict[str, list[str]] = {"file_search": [], "code_interpreter": []}
-    for message in messages:
+    for message in attaching:
         for attachment in message.get("attachments") or ():
             for tool in attachment.get("tools") or ():
-                if attachment["file_id"] not in kinds[tool["type"]]:
-                    kinds[tool["type"]].append(attachment["file_id"])
+                file_id, of_kind = attachment.get("file_id"), kinds.get(tool.get("type"))
+                # What was imported may name no file, or a tool that there is no more.
+                if file_id and of_kind is not None and file_id not in of_kind:
+                    of_kind.append(file_id)
     return kinds
 
 

@@ -95,6 +95,14 @@ def of_owner_of(connection: Connection, thread_id: str, store_ids: Collection[st
     return [store_id for store_id in store_ids if store_id in found]
 
 
+def open_of(connection: Connection, thread_id: str, store_ids: Collection[str], now: int) -> list[str]:
+    """Return those stores as `of_owner_of` does that have not expired, so that files can be added to them."""
+    there = of_owner_of(connection, thread_id, store_ids)
+    found = select(vector_stores).where(vector_stores.c.id.in_(there))
+    expired = {row["id"] for row in connection.execute(found).mappings() if has_expired(row, now)}
+    return [store_id for store_id in there if store_id not in expired]
+
+
 def touch(connection: Connection, store_ids: Collection[str], now: int) -> None:
     """Note that stores are used, which puts off their end."""
     for store_id in store_ids:
