@@ -12,7 +12,8 @@ import pytest
 from pydantic import BaseModel, Field
 
 from nbassist.errors import ToolError
-from nbassist.tools.schema.signature import UnresolvedError, describe
+from nbassist.tools.schema.hints import UnresolvedError
+from nbassist.tools.schema.signature import describe
 
 
 class Colour(enum.Enum):
