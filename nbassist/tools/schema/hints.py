@@ -5,6 +5,7 @@ from __future__ import annotations
 import types
 import typing
 import warnings
+from collections.abc import Callable, Iterable
 from typing import Annotated, Any, Union
 
 import typing_extensions
@@ -14,6 +15,8 @@ from pydantic.errors import PydanticUndefinedAnnotation
 from ...errors import ToolError
 from .from_json import is_v1, made_of_json
 from .variables import NamedVariable
+
+_MARKS = (typing.Required, typing.NotRequired, typing_extensions.Required, typing_extensions.NotRequired)
 
 
 class UnresolvedError(ToolError):
@@ -45,19 +48,30 @@ def has_schema(hint: Any) -> bool:
 
 
 def by_variable(hint: Any) -> Any:
-    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    """Return the hint with what JSON can't say made of what it can, or else asked for by the name of a variable."""
     if typing.is_typeddict(hint):
-        return _typed_dict(hint)
+        return _typed_dict(hint, by_variable)
     if (made := _made_of_json(hint)) is not None:
         return made
-    if isinstance(hint, type) and origin is None:
+    if isinstance(hint, type) and typing.get_origin(hint) is None:
         return hint if has_schema(hint) else Annotated[hint, NamedVariable(hint)]
+    return _with_inner(hint, by_variable)
+
+
+def with_typed_dicts(hint: Any) -> Any:
+    """Return the hint with each TypedDict in it as pydantic takes it: before Python 3.12 it refuses those of typing."""
+    return _typed_dict(hint, with_typed_dicts) if typing.is_typeddict(hint) else _with_inner(hint, with_typed_dicts)
+
+
+def _with_inner(hint: Any, change: Callable[[Any], Any]) -> Any:
+    """Return the hint with the types that it is made of changed."""
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin is Annotated:
-        return Annotated[(by_variable(args[0]), *hint.__metadata__)]
+        return Annotated[(change(args[0]), *hint.__metadata__)]
     if origin in (Union, types.UnionType):
-        return Union[tuple(by_variable(arg) for arg in args)]  # noqa: UP007 - built from a list
-    if origin in (list, dict, tuple, set, frozenset):
-        return origin[tuple(arg if arg is Ellipsis else by_variable(arg) for arg in args)]
+        return Union[tuple(change(arg) for arg in args)]  # noqa: UP007 - built from a list
+    if isinstance(origin, type) and issubclass(origin, Iterable) and args:
+        return origin[tuple(arg if arg is Ellipsis else change(arg) for arg in args)]  # type: ignore[index]
     return hint
 
 
@@ -69,15 +83,19 @@ def _made_of_json(hint: Any) -> Any:
         return None
 
 
-def _typed_dict(hint: Any) -> Any:
-    """Say it again with typing_extensions: before Python 3.12 pydantic takes no other."""
-    hints = typing.get_type_hints(hint, include_extras=True)
-    keys = {
-        key: (typing_extensions.Required if key in hint.__required_keys__ else typing_extensions.NotRequired)[
-            value if has_schema(value) else by_variable(value)
-        ]
-        for key, value in hints.items()
-    }
+def _typed_dict(hint: Any, change: Callable[[Any], Any]) -> Any:
+    """Say it again with typing_extensions."""
+    keys: dict[str, Any] = {}
+    for key, value in typing.get_type_hints(hint, include_extras=True).items():
+        mark = typing.get_origin(value)
+        # Where annotations are texts, the class knows nothing of the marks in them.
+        if mark in _MARKS:
+            value = typing.get_args(value)[0]
+        elif key in hint.__required_keys__:
+            mark = typing_extensions.Required
+        else:
+            mark = typing_extensions.NotRequired
+        keys[key] = mark[value if has_schema(value) else change(value)]
     return typing_extensions.TypedDict(hint.__name__, keys)  # type: ignore[operator]
 
 
