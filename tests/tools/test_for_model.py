@@ -11,6 +11,7 @@ import pytest
 
 from nbassist.testing import call_tool
 from nbassist.tools import Tool
+from nbassist.tools.mcp.tools import McpTool
 from nbassist.tools.schema.for_model import accepted
 from nbassist.tools.schema.signature import describe
 
@@ -146,3 +147,16 @@ def test_a_strict_schema_says_null_for_the_default_only_where_that_is_so() -> No
     properties = Tool.from_function(f, strict=True).spec.parameters["properties"]
     assert properties["x"] == {"description": "The default is 'a'.", "enum": ["a", None], "type": ["string", "null"]}
     assert properties["y"]["description"] == "Null for the default, 'b'."
+
+
+def test_a_tool_of_a_server_is_offered_with_items_and_held_to_what_the_server_said() -> None:
+    class Server:
+        name, words = "s", ("s",)
+
+    given = {"properties": {"x": {"type": "array", "prefixItems": [{"type": "integer"}]}}}
+    tool = McpTool(lambda arguments: arguments, "f", server=Server(), remote="f", input_schema=given)  # type: ignore[arg-type]
+    assert tool.spec.parameters["properties"]["x"]["items"] == {}
+    assert tool.input_schema is given
+    pytest.importorskip("referencing")
+    assert tool.arguments('{"x": [1, "a"]}') == {"x": [1, "a"]}
+    assert "is not of type 'integer'" in str(tool.arguments('{"x": ["a"]}'))
