@@ -55,7 +55,7 @@ def is_expression(source: str) -> bool:
     """Whether it can be compiled as one."""
     try:
         _compiled(source)
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # the last two: of brackets by the hundred
         return False
     return True
 

@@ -59,21 +59,29 @@ class Shape:
     def _adapter(self) -> Any:
         from pydantic import PydanticSchemaGenerationError, PydanticUserError, TypeAdapter
 
+        from ..tools.schema.hints import with_typed_dicts
+
         if self.form == "json":
             return TypeAdapter(Any)
         if inspect.isroutine(self.form):
             raise UsageError(f"{self.name} can't be the shape of a reply: it is a function, and no type")
         try:
-            return TypeAdapter(self.form)
+            return TypeAdapter(with_typed_dicts(self.form))
         except (PydanticSchemaGenerationError, PydanticUserError, TypeError) as error:
             raise UsageError(f"{self.name} can't be the shape of a reply: {str(error).splitlines()[0]}") from error
+
+    @cached_property
+    def _schema(self) -> dict[str, Any]:
+        from ..tools.schema.for_model import json_schema
+
+        return json_schema(self._adapter)
 
     @property
     def output(self) -> OutputSchema | None:
         """What an endpoint can hold the model to; None where any JSON will do, or the value is no object."""
         if self.form == "json":
             return None
-        schema = self._adapter.json_schema()
+        schema = self._schema
         # The hosted endpoints take no schema whose root is anything but an object: of a list it is told in words alone.
         if schema.get("type") != "object":
             return None
@@ -85,7 +93,7 @@ class Shape:
         """What the model is told."""
         if self.form == "json":
             return "Reply with JSON and nothing else."
-        schema = json.dumps(self._adapter.json_schema(), ensure_ascii=False)
+        schema = json.dumps(self._schema, ensure_ascii=False)
         return f"Reply with JSON that this schema allows, and nothing else:\n{schema}"
 
     def read(self, text: str) -> Any:

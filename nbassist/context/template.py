@@ -3,63 +3,21 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
 from ..errors import UsageError
+from .braces import FORMATTED, Braces, Reading, ends, find, nested, with_nested
+from .foreign import looks_foreign
 from .formats import FORMATS, formatted
 from .namespace import evaluate, is_expression
 from .prompt import Prompt
 
-_FENCE = re.compile(r"^ {0,3}(?:```|~~~)", re.MULTILINE)
-# Both letters in either order and case, and never the end of a longer word (`self"…"` is no f-string).
-_F_STRING = re.compile(r"(?<![A-Za-z0-9_])(?:[rR]?[fF]|[fF][rR])(\"\"\"|'''|\"|')")
-_COMMAND = re.compile(r"\\[A-Za-z]+\*?\s*(?:\[[^\]]*\]|\{[^{}]*\})*\Z")
-_STATEMENT = re.compile(r"\{%-?\s*\w+")
-
-
-def looks_foreign(text: str, start: int, end: int) -> bool:
-    """Return whether ``text[start:end]``, braces with an expression in them, stands in text of another language.
-
-    Parameters
-    ----------
-    text : str
-        The whole prompt.
-    start, end : int
-        Where the first brace stands, and what follows the last.
-    """
-    before, after = text[:start], text[end:]
-    return (
-        before.endswith("$")  # GitHub Actions
-        or _STATEMENT.search(text) is not None  # Jinja, and those after it
-        # An odd number of fences, or of backticks on the line, leaves one open.
-        or len(_FENCE.findall(before)) % 2 == 1
-        or before.rpartition("\n")[2].count("`") % 2 == 1
-        or _is_tex(before, after)
-        or (before.rstrip().endswith(">") and after.lstrip().startswith("</"))  # a template of HTML
-        or _in_f_string(before)
-    )
-
-
-def _is_tex(before: str, after: str) -> bool:
-    return before[-1:] in ("{", "}", "^", "_") or after[:1] in ("{", "}") or _COMMAND.search(before) is not None
-
-
-def _in_f_string(before: str) -> bool:
-    """Whether an f-string was begun and not ended: a short one on its line, a long one anywhere."""
-    for match in reversed(list(_F_STRING.finditer(before))):
-        rest = before[match.end() :]
-        if match[1] not in rest and (len(match[1]) == 3 or "\n" not in rest):
-            return True
-    return False
-
-
-# The shortest text between two pairs: `{{ {1: 2} }}` still closes right, since its braces stand apart.
-_FIELD = re.compile(r"\\?\{\{(?P<source>.+?)\}\}", re.DOTALL)
-_FORMATTED = re.compile(r"(.+)\|\s*([A-Za-z]+)(?:\s+(\d+))?\s*", re.DOTALL)
+_HEAD = re.compile(r"[^\W\d]\w*")
 _PROMPT = re.compile(r"(?<!\\)\{\{\s*prompt\s*\}\}")
 _HINT = r" (\{{ or --raw sends braces as they are)"
 
@@ -97,67 +55,114 @@ def fill_in(template: str, namespace: Mapping[str, Any]) -> Filled:
     r"""Return `template` with each `{{ expression }}` replaced by its value, as text.
 
     `{{ expression | format }}` says how: see `nbassist.context.formats`. What is long is cut, and the text says so.
-    Braces around what is no Python expression are left as they are: code in a prompt stays code. So are those of
-    another language that name what is not defined, and `\{{ … }}`, without its backslash.
+    `{{ x:.2f }}`, `{{ x!r }}` and `{{ x = }}` do what they do in an f-string. Braces around what is no Python
+    expression are left as they are: code in a prompt stays code. So are those of another language that name what is
+    not defined, and `\{{ … }}`, without its backslash.
 
     Raises
     ------
     UsageError
-        Where an expression can't be evaluated; for a missing name it says which is the nearest.
+        Where an expression can't be evaluated; for a missing name it says which is the nearest. Where it begins with
+        the name of a variable, and is no expression.
     """
     left: list[str] = []
 
-    def value(match: re.Match[str]) -> str:
-        if match[0].startswith("\\"):
-            return match[0][1:]
+    def value(braces: Braces) -> str:
+        text = template[braces.start : braces.end]
+        if braces.is_escaped:
+            return text[1:]
         try:
-            return _value(match, namespace)
+            return _value(braces, namespace, template)
         # Only when it failed is the text around looked at: an expression that can be evaluated is always the
         # notebook's.
         except _UnknownFormatError:
-            if not looks_foreign(template, *match.span()):
+            if not looks_foreign(template, braces.start, braces.end):
                 raise
         except UsageError as error:
             if not isinstance(error.__cause__, NameError):
                 raise
-            if not looks_foreign(template, *match.span()):
+            if not looks_foreign(template, braces.start, braces.end):
                 raise UsageError(f"{error}{_HINT}") from error.__cause__
-        left.append(match[0])
-        return match[0]
+        left.append(text)
+        return text
 
-    text = _FIELD.sub(value, template)
-    return Filled(text, tuple(left))
+    return Filled(_replaced(template, value), tuple(left))
+
+
+def _replaced(template: str, change: Callable[[Braces], str]) -> str:
+    parts: list[str] = []
+    place = 0
+    for braces in find(template):
+        parts += template[place : braces.start], change(braces)
+        place = braces.end
+    return "".join((*parts, template[place:]))
 
 
 def escaped(template: str) -> str:
     """Return `template` such that filling it in gives it back as it is."""
-    return _FIELD.sub(lambda match: f"\\{match[0]}", template)
+    return _replaced(template, lambda braces: f"\\{template[braces.start : braces.end]}")
 
 
 class _UnknownFormatError(UsageError):
     """What stands behind the bar is neither a format nor Python."""
 
 
-def _value(match: re.Match[str], namespace: Mapping[str, Any]) -> str:
-    source = match["source"].strip()
-    shown = f"{{{{ {source} }}}}"
-    found = _FORMATTED.fullmatch(source)
-    # `a | b` is also Python's own operator: the name of a format decides, and where it is none, valid Python goes
-    # first.
-    if found and is_expression(found[1].strip()):
-        inner, name, number = found[1].strip(), found[2], int(found[3] or 0)
+def _value(braces: Braces, namespace: Mapping[str, Any], template: str) -> str:
+    reading = braces.reading
+    if reading is None or not (reading.is_sure or _is_ours(reading, namespace)) or reading.is_shaped:
+        return _shaped(braces, namespace, template)
+    if reading.bar and (found := FORMATTED.fullmatch(braces.source)):
+        name = found[2]
         if name in FORMATS:
-            return formatted(name, evaluate(inner, namespace, shown), number)
-        if not is_expression(source):
-            near = get_close_matches(name, FORMATS, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(FORMATS)}"
-            raise _UnknownFormatError(f"{shown}: there is no format {name!r}; {hint}")
-    if not is_expression(source):
-        return match[0]
-    return formatted("text", evaluate(source, namespace, shown))
+            return formatted(name, evaluate(reading.expression, namespace, braces.shown), int(found[3] or 0))
+        near = get_close_matches(name, FORMATS, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(FORMATS)}"
+        raise _UnknownFormatError(f"{braces.shown}: there is no format {name!r}; {hint}")
+    return formatted("text", evaluate(reading.expression, namespace, braces.shown))
 
 
-_ALTERNATIVE = re.compile(r"(?<!\\)\{\{\s*alt(?:\s+(?P<name>\w+))?\s*:(?P<values>.+?)\}\}", re.DOTALL)
+def _is_ours(reading: Reading, namespace: Mapping[str, Any]) -> bool:
+    """Whether it names a variable of the notebook; what has no names at all is Python that needs none."""
+    names = reading.names
+    if reading.is_shaped:  # {"id": 1} of JSON, and {id: 1} of JavaScript
+        return any(name in namespace for name in names)
+    return not names or any(name in namespace or hasattr(builtins, name) for name in names)
+
+
+def _shaped(braces: Braces, namespace: Mapping[str, Any], template: str) -> str:
+    """The value as an f-string would show it; the text as it is where it is not the notebook's."""
+    text = template[braces.start : braces.end]
+    reading = braces.reading
+    ours = _is_ours(reading, namespace) if reading else (head := _HEAD.match(braces.source)) and head[0] in namespace
+    if not ours or _ALTERNATIVE.match(text) or looks_foreign(template, braces.start, braces.end):
+        return text
+    if reading is None:
+        if template[: braces.start].endswith("="):  # style={{ … }}
+            return text
+        raise UsageError(f"{braces.shown}: this is no Python expression{_HINT}")
+    value = evaluate(reading.expression, namespace, braces.shown)
+    spec = reading.spec or ""
+    inner = [str(evaluate(one.strip(), namespace, braces.shown)) for one in nested(spec)]
+    as_text = _CONVERSIONS.get(reading.conversion or ("r" if reading.label and reading.spec is None else ""))
+    try:
+        shown = format(as_text(value) if as_text else value, with_nested(spec, inner))
+    except Exception as error:  # a format is the object's own code
+        raise UsageError(f"{braces.shown} failed: {type(error).__name__}: {error}{_HINT}") from error
+    return reading.label + formatted("text", shown)
+
+
+_CONVERSIONS: Mapping[str, Callable[[Any], str]] = {"r": repr, "s": str, "a": ascii}
+_ALTERNATIVE = re.compile(r"(?<!\\)\{\{\s*alt(?:\s+(?P<name>\w+))?\s*:")
+
+
+@dataclass(frozen=True)
+class _Alternatives:
+    """Texts that stand for one another, from `start` to `end`; `text` is all of it, `source` what stands in it."""
+
+    start: int
+    end: int
+    text: str
+    source: str
 
 
 def find_alternatives(template: str, namespace: Mapping[str, Any] | None = None) -> dict[str, tuple[str, ...]]:
@@ -172,8 +177,8 @@ def find_alternatives(template: str, namespace: Mapping[str, Any] | None = None)
         Where they are not texts with | between them, or a name is given to different ones.
     """
     found: dict[str, tuple[str, ...]] = {}
-    for name, match in _named(template):
-        values = tuple(dict.fromkeys(_values(match, namespace or {})))
+    for name, group in _named(template):
+        values = tuple(dict.fromkeys(_values(group, namespace or {})))
         if found.setdefault(name, values) != values:
             raise UsageError(f"{{{{ alt {name}: … }}}} stands twice with different texts: give them different names")
     return found
@@ -188,38 +193,46 @@ def place_prompt(template: str, prompt: str) -> str:
 
 def choose(template: str, chosen: Mapping[str, str]) -> str:
     """Return `template` with one text in the place of each group of alternatives."""
-    # Named once beforehand: the number of an unnamed group is its place in the whole text.
-    names = iter([name for name, _ in _named(template)])
-    return _ALTERNATIVE.sub(lambda match: chosen[next(names)], template)
+    parts: list[str] = []
+    place = 0
+    for name, group in _named(template):
+        parts += template[place : group.start], chosen[name]
+        place = group.end
+    return "".join((*parts, template[place:]))
 
 
-def _named(template: str) -> list[tuple[str, re.Match[str]]]:
-    named = []
-    unnamed = 0
-    for match in _ALTERNATIVE.finditer(template):
-        name = match["name"]
+def _named(template: str) -> list[tuple[str, _Alternatives]]:
+    named: list[tuple[str, _Alternatives]] = []
+    unnamed = place = 0
+    while match := _ALTERNATIVE.search(template, place):
+        inside = match.end()
+        places = [end for end in ends(template, inside) if end > inside]
+        if not places:
+            break
+        end = next((end for end in places if is_expression(template[inside:end].strip())), places[0])
+        name, place = match["name"], end + 2
         if not name:
             unnamed += 1
             name = "alt" if unnamed == 1 else f"alt{unnamed}"
-        named.append((name, match))
+        source = template[inside:end].strip()
+        named.append((name, _Alternatives(match.start(), place, template[match.start() : place], source)))
     return named
 
 
 _WRITE = "write the texts as strings, or name variables that hold them, with | between them"
 
 
-def _values(match: re.Match[str], namespace: Mapping[str, Any]) -> tuple[str, ...]:
-    source = match["values"].strip()
+def _values(group: _Alternatives, namespace: Mapping[str, Any]) -> tuple[str, ...]:
     try:
-        node: ast.expr = ast.parse(source, mode="eval").body
+        node: ast.expr = ast.parse(group.source, mode="eval").body
     except SyntaxError as error:
-        raise UsageError(f"{match[0]}: {_WRITE}") from error
+        raise UsageError(f"{group.text}: {_WRITE}") from error
     values: list[str] = []
     # `|` binds to the left, so the texts are unwound from the last.
     while isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
-        values[:0] = _texts(node.right, match[0], namespace)
+        values[:0] = _texts(node.right, group.text, namespace)
         node = node.left
-    return (*_texts(node, match[0], namespace), *values)
+    return (*_texts(node, group.text, namespace), *values)
 
 
 def _texts(node: ast.expr, shown: str, namespace: Mapping[str, Any]) -> list[str]:
@@ -257,4 +270,4 @@ def texts_of(value: Any, name: str, shown: str) -> list[str]:
 
 def has_alternatives(template: str) -> bool:
     """Whether the text has any."""
-    return _ALTERNATIVE.search(template) is not None
+    return bool(_named(template))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ..tools import Ask, Tool, Toolbox
 
 Tools: TypeAlias = "Toolbox | Iterable[Tool | Callable[..., Any]]"
-REASONING = ("none", "minimal", "low", "medium", "high")
+REASONING = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 """How much a model can be asked to think."""
 C = TypeVar("C")
 F = TypeVar("F", bound=Callable[..., Any])

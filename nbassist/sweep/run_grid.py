@@ -139,7 +139,7 @@ class RunsGrid:
             return ""
         share = all(isinstance(v, bool) for row in known for v in row)
         mean = mean_interval([fmean(row) for row in known], share=share)
-        half = "" if math.isinf(mean.half) else f" ±{100 * mean.half:.0f}" if share else f" ±{mean.half:.2g}"
+        half = "" if math.isinf(mean.half) else f" ±{100 * mean.half_of_share:.0f}" if share else f" ±{mean.half:.2g}"
         return f"{100 * mean.value:.0f}%{half}" if share else f"{mean.value:.2g}{half}"
 
     def notes(self) -> Sequence[str]:

@@ -99,6 +99,9 @@ class Sweep:
         self.runs = Runs(self.plan, self)
         if jobs < 1:
             raise UsageError(f"a sweep needs at least one job, not {jobs}")
+        for name, limit in (("rpm", rpm), ("tpm", tpm)):
+            if limit < 0:
+                raise UsageError(f"{name} is a number from 1, or 0 for no limit, not {limit}")
         self.pace: Callable[[], Pace] = partial(Pace, jobs, rpm=rpm, tpm=tpm)
         self._profiles: dict[str, Assistant] = {"": assistant}
         self.order = SweepSpec(

@@ -75,7 +75,7 @@ class Tool:
             In one line that says why it can't be a tool.
         """
         from .schema.docstrings import read
-        from .schema.signature import UnresolvedError
+        from .schema.hints import UnresolvedError
 
         if isinstance(function, classmethod | property):
             raise ToolError(
@@ -170,11 +170,11 @@ class Tool:
     def invoke(self, arguments: dict[str, Any]) -> Any:
         """Call the function with arguments by name; those that it takes by position only are given so."""
         named, positional = dict(arguments), []
-        # Up to the first that is left out: behind a gap, positions would be others.
-        for name in self.parameters.fields:
-            if name not in self.parameters.positional or name not in named:
+        for name, default in self.parameters.positional.items():
+            # Those behind the last that is given are the function's to fill in; a gap before it has to be filled here.
+            if not named.keys() & self.parameters.positional.keys():
                 break
-            positional.append(named.pop(name))
+            positional.append(named.pop(name, default))
         return self.function(*positional, **named)
 
     def close_unused(self, others: Iterable[Tool]) -> None:

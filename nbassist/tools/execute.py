@@ -216,6 +216,11 @@ def _present(value: Any, limit: int) -> ToolDisplay:
 
 
 async def _awaited(value: Any) -> Any:
+    if inspect.isawaitable(value):
+        value = await value
+        # An async function may return a coroutine or a task. No other awaitable: some give themselves, without end.
+        while inspect.iscoroutine(value) or isinstance(value, asyncio.Future):
+            value = await value
     if isinstance(value, AsyncIterator):
         items = []
         async for item in value:
@@ -225,4 +230,4 @@ async def _awaited(value: Any) -> Any:
                 items.append("… and perhaps more: only the first 1,000 were taken")
                 break
         return items
-    return await value if inspect.isawaitable(value) else value
+    return value

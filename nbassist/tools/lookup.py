@@ -47,6 +47,8 @@ def look_up(name: str, namespace: Mapping[str, Any]) -> Any:
             value = getattr(value, part)
         except AttributeError:
             raise ToolError(f"{name!r}: {part!r} is not in it") from None
+        except Exception as error:  # noqa: BLE001 - a property's own code
+            raise ToolError(f"{name!r}: {part!r} can't be read: {type(error).__name__}: {error}") from None
     return value
 
 
@@ -75,6 +77,8 @@ def tools_named(name: str, namespace: Mapping[str, Any], approve: Approve | None
     left_out: list[tuple[str, str]] = []
     for member, function in members:
         try:
+            if isinstance(function, ToolError):
+                raise function
             if not inspect.getdoc(function):
                 raise ToolError("it has no docstring")
             tools.append(_tool(function, approve, _origin(f"{name}.{member}", namespace)))
@@ -91,16 +95,26 @@ def _members(value: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(value, ModuleType):
         said = getattr(value, "__all__", None)
         for key in said or [key for key in vars(value) if not key.startswith("_")]:
-            function = getattr(value, key, None)
+            function = _member(value, key)
             # What a module imported is not its own.
-            if inspect.isroutine(function) and (said or getattr(function, "__module__", None) == value.__name__):
+            own = bool(said) or getattr(function, "__module__", None) == value.__name__
+            if isinstance(function, ToolError) or (inspect.isroutine(function) and own):
                 yield key, function
     # What has a name of its own is one function; an object of a class of the notebook is a bundle of methods.
     elif not (isinstance(value, type | Tool | partial) or hasattr(value, "__name__") or _is_builtin(value)):
         for key in dir(type(value)):
             # Static, so that no property runs just because somebody looks.
             if not key.startswith("_") and inspect.isroutine(inspect.getattr_static(type(value), key, None)):
-                yield key, getattr(value, key)
+                yield key, _member(value, key)
+
+
+def _member(value: Any, key: str) -> Any:
+    """What stands under a name there; an error to be told where that can't be read."""
+    try:
+        return getattr(value, key)
+    # An accessor of pandas that is for other columns; a part of a module that needs what is not installed.
+    except Exception as error:  # noqa: BLE001
+        return ToolError(f"it can't be read: {' '.join(f'{type(error).__name__}: {error}'.split())[:200]}")
 
 
 def _tool(function: Any, approve: Approve | None, origin: Callable[[], Any]) -> Tool:

@@ -133,3 +133,10 @@ def test_correlation() -> None:
     assert correlation([1, 2, 3], [2, 4, 6]) == pytest.approx(1.0)
     assert correlation([1, 2, 3, 4], [1, -1, 1, -1]) == pytest.approx(-0.4472, abs=1e-4)
     assert math.isnan(correlation([1, 1, 1], [1, 2, 3]))
+
+
+def test_the_interval_of_a_share_is_shown_within_what_a_share_can_be() -> None:
+    wide = mean_interval([0.0, 1.0], share=True)
+    assert wide.half > 6
+    assert wide.half_of_share == 0.5
+    assert mean_interval([1.0, 1.0, 1.0, 0.0], share=True).half_of_share == 0.75

@@ -229,6 +229,12 @@ def test_a_sweep_that_is_wrong_in_itself_stops_at_once() -> None:
         sweep(Model(), "hi", jobs=0)
 
 
+@pytest.mark.parametrize("name", ["rpm", "tpm"])
+def test_a_limit_below_none_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match=f"{name} is a number from 1, or 0 for no limit, not -1"):
+        sweep(Model(), "hi", **{name: -1})
+
+
 def test_an_estimate_says_runs_tokens_and_money() -> None:
     estimate = sweep(Model(), vary={"model": ["gpt-4o"]}, over=["x" * 4000]).estimate()
     assert estimate.input_tokens == pytest.approx(1000, rel=0.1)

@@ -141,3 +141,37 @@ def test_an_approval_that_was_asked_for_stays_when_the_cell_of_the_tool_runs_aga
     namespace["load"] = tool(module().load)
     made = current()["load"]
     assert (made.approve, made.function) == (True, namespace["load"])
+
+
+def test_a_member_that_cannot_be_read_is_left_out_and_said() -> None:
+    class Accessor:
+        def __get__(self, instance: Any, owner: Any = None) -> Any:
+            if instance is None:
+                return self
+            raise AttributeError("Can only use .text accessor\nwith text")
+
+    class Frame:
+        text = Accessor()
+
+        def rows(self) -> int:
+            """Count the rows."""
+            return 1
+
+        @property
+        def bad(self) -> int:
+            raise ValueError("no")
+
+    found = tools_named("frame", {"frame": Frame()})
+    assert [one.name for one in found.tools] == ["rows"]
+    assert found.left_out == (("text", "it can't be read: AttributeError: Can only use .text accessor with text"),)
+    with pytest.raises(ToolError, match="'bad' can't be read: ValueError: no"):
+        tools_named("frame.bad", {"frame": Frame()})
+
+
+@pytest.mark.parametrize("kind", ["DataFrame", "Series"])
+def test_the_methods_of_a_data_frame_can_be_tools(kind: str) -> None:
+    pandas = pytest.importorskip("pandas")
+    value = getattr(pandas, kind)([1])
+    found = tools_named("v", {"v": value})
+    assert "head" in [one.name for one in found.tools]
+    assert "sparse" in dict(found.left_out) or "str" in dict(found.left_out)

@@ -576,3 +576,23 @@ def test_who_waits_for_tools_may_still_cancel_them():
 
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(ask())
+
+
+def test_a_coroutine_or_a_task_that_an_async_function_returns_is_awaited():
+    async def inner() -> str:
+        return "done"
+
+    async def coroutine() -> Any:
+        """Give a coroutine."""
+        return inner()
+
+    async def task() -> Any:
+        """Give a task."""
+        return asyncio.create_task(inner())
+
+    def plain() -> Any:
+        """Give a coroutine that gives one."""
+        return coroutine()
+
+    found = answers(Toolbox([coroutine, task, plain]), ("coroutine", {}), ("task", {}), ("plain", {}))
+    assert [f.output for f in found] == ["done"] * 3

@@ -24,9 +24,9 @@ NUMPY = """Count rows.
     int
         The count.
 
-    Notes
-    -----
-    Slow.
+    Examples
+    --------
+    >>> count("a")
     """
 GOOGLE = """Count rows.
 
@@ -102,3 +102,113 @@ def test_griffe_is_not_imported_for_prose():
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "False"
+
+
+NOTED = {
+    "numpy": """Delete rows.
+
+    Parameters
+    ----------
+    table : str
+        Its name.
+
+    Other Parameters
+    ----------------
+    hard : bool
+        For good.
+
+    Warnings
+    --------
+    There is no way
+    back: none.
+
+    Returns
+    -------
+    int
+        The count.
+
+    Notes
+    -----
+    Slow.
+
+    See Also
+    --------
+    drop
+    """,
+    "google": """Delete rows.
+
+    Args:
+        table: Its name.
+
+    Keyword Args:
+        hard: For good.
+
+    Warning:
+        There is no way
+        back: none.
+
+    Returns:
+        The count.
+
+    Notes:
+        Slow.
+
+    Example:
+        >>> delete()
+    """,
+    "google, in the plural": """Delete rows.
+
+    Args:
+        table: Its name.
+        hard: For good.
+
+    Warnings:
+        There is no way
+        back: none.
+
+    Raises:
+        ValueError: At times.
+
+    Notes:
+        Slow.
+    """,
+    "rest": """Delete rows.
+
+    :param table: Its
+        name.
+
+    :param hard: For good.
+
+    Warning: There is no way
+    back: none.
+
+    :returns: The count.
+
+        Of rows.
+
+    Notes: Slow.
+    """,
+}
+
+
+@pytest.mark.parametrize("text", NOTED.values(), ids=NOTED)
+def test_notes_and_warnings_reach_the_model_and_what_is_returned_does_not(text):
+    def f(): ...
+
+    f.__doc__ = text
+    found = read(f)
+    said = found.description.replace("Warnings:", "Warning:")
+    assert said == "Delete rows.\n\nWarning: There is no way\nback: none.\n\nNotes: Slow."
+    assert found.parameters == {"table": "Its name.", "hard": "For good."}
+
+
+def test_a_line_that_begins_with_a_role_is_prose():
+    def f():
+        """Sum.
+
+        :func:`other` is slower.
+
+        :param a: One.
+        """
+
+    assert read(f).description == "Sum.\n\n:func:`other` is slower."

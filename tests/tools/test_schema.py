@@ -5,14 +5,15 @@ import enum
 import json
 import math
 from collections.abc import Callable
-from typing import Annotated, Any, Literal, NamedTuple, Optional, TypedDict, Union
+from typing import Annotated, Any, Literal, NamedTuple, Optional, Required, TypedDict, Union
 
 import jsonschema
 import pytest
 from pydantic import BaseModel, Field
 
 from nbassist.errors import ToolError
-from nbassist.tools.schema.signature import UnresolvedError, describe
+from nbassist.tools.schema.hints import UnresolvedError
+from nbassist.tools.schema.signature import describe
 
 
 class Colour(enum.Enum):
@@ -223,3 +224,16 @@ def test_a_named_tuple_is_a_list_in_json():
         return Pair
 
     jsonschema.Draft202012Validator.check_schema(describe(f, "f").schema)
+
+
+class Marked(TypedDict, total=False):
+    street: Required[str]
+    number: int
+
+
+def test_a_key_marked_as_required_is_so_where_annotations_are_texts():
+    def f(x): ...
+
+    f.__annotations__["x"] = Marked
+    schema = describe(f, "f").schema
+    assert (schema["$defs"]["Marked"] if "$defs" in schema else schema["properties"]["x"])["required"] == ["street"]

@@ -7,9 +7,12 @@ written here.
 from __future__ import annotations
 
 import argparse
+import ast
 import json
+import math
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
+from keyword import iskeyword
 from typing import Any, NoReturn
 
 from ...errors import UsageError
@@ -70,7 +73,7 @@ def _beside(word: str, words: list[str]) -> str:
 
 def identifier(value: str) -> str:
     """Return `value` where it can be a variable's name."""
-    if value and not value.isidentifier():
+    if value and (not value.isidentifier() or iskeyword(value)):
         raise argparse.ArgumentTypeError(f"{value!r} can't be a variable's name")
     return value
 
@@ -90,7 +93,7 @@ def names(value: str) -> tuple[str, ...]:
 
 
 def parameter(value: str) -> tuple[str, Any]:
-    """Read `NAME=VALUE`, the value as JSON where it is that, else as text."""
+    """Read `NAME=VALUE`, the value as JSON or a list or dict of Python's where it is that, else as text."""
     name, equals, text = value.partition("=")
     if not equals or not name.isidentifier():
         raise argparse.ArgumentTypeError(f"{value!r} is no parameter: write it as name=value, such as temperature=0.2")
@@ -113,14 +116,11 @@ def _misspelt(name: str) -> str:
 
 
 def varied(value: str) -> tuple[str, tuple[Any, ...]]:
-    """Read `NAME=A,B`: each value as JSON where it is that, else as text; a JSON list stands for its items."""
+    """Read `NAME=A,B`: each value as `parameter` does; a list stands for its items."""
     name, equals, text = value.partition("=")
     if not equals or not name.isidentifier() or not text.strip():
         raise argparse.ArgumentTypeError(f"{value!r} varies nothing: write it as name=a,b, such as temperature=0,1")
-    try:
-        listed = json.loads(text)
-    except ValueError:
-        listed = None
+    listed = _value(text)
     if isinstance(listed, list):
         return name, tuple(listed)
     return name, tuple(_value(one.strip()) for one in text.split(",") if one.strip())
@@ -130,9 +130,32 @@ def _value(text: str) -> Any:
     if text in _WORDS:
         return _WORDS[text]
     try:
-        return json.loads(text)
+        value = json.loads(text)
     except ValueError:
+        value = _python(text)
+    if not _is_finite(value):
+        raise argparse.ArgumentTypeError(f"{text} is no number that can be sent")
+    return value
+
+
+def _python(text: str) -> Any:
+    """A list or a dict as Python writes it, with single quotes; else the text."""
+    if not text.lstrip().startswith(("[", "{", "(")):
         return text
+    try:
+        value = ast.literal_eval(text.strip())
+        # As JSON has it: it is sent, and shown as what was sent.
+        return json.loads(json.dumps(value)) if isinstance(value, list | dict | tuple) else text
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
+        return text
+
+
+def _is_finite(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(map(_is_finite, value.values()))
+    if isinstance(value, list):
+        return all(map(_is_finite, value))
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 _READ: Mapping[str, Callable[[str], Any]] = {

@@ -38,6 +38,11 @@ class Interval:
     n: int
 
     @property
+    def half_of_share(self) -> float:
+        """Half the width where the value is a share from 0 to 1, which nothing beyond these can be."""
+        return self.half if math.isinf(self.half) else min(self.half, max(self.value, 1 - self.value))
+
+    @property
     def low(self) -> float:
         """The lower end."""
         return self.value - self.half

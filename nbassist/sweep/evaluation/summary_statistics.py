@@ -129,7 +129,7 @@ class Standing:
     def number(self, interval: Interval) -> str:
         """Return a mean with its interval, as it is shown."""
         if self.measure.share:
-            half = "" if math.isinf(interval.half) else f" ±{100 * interval.half:.0f}"
+            half = "" if math.isinf(interval.half) else f" ±{100 * interval.half_of_share:.0f}"
             return f"{100 * interval.value:.0f}%{half}"
         return f"{interval.value:.3g}" + ("" if math.isinf(interval.half) else f" ±{interval.half:.2g}")
 

@@ -43,7 +43,13 @@ class McpTool(Tool):
 
     @cached_property
     def schema(self) -> dict[str, Any]:
-        """As the server gave it."""
+        """As the server gave it, but for what the services would refuse."""
+        from ..schema.for_model import accepted
+
+        return accepted(self._given)
+
+    @property
+    def _given(self) -> dict[str, Any]:
         return {"type": "object", "properties": {}, **self.input_schema}
 
     @cached_property
@@ -52,7 +58,7 @@ class McpTool(Tool):
         from referencing import Registry
 
         # A registry of its own: without one, a reference to another place would be fetched.
-        return validator_for(self.schema)(self.schema, registry=Registry())
+        return validator_for(self._given)(self._given, registry=Registry())
 
     def arguments(self, text: str, *, raw: bool = False) -> dict[str, Any] | Mistakes:
         """Read the arguments, and hold them to the server's schema."""

@@ -6,28 +6,20 @@ import inspect
 import json
 import types
 import typing
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Union
+from typing import Annotated, Any
 
-import typing_extensions
-from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, TypeAdapter, create_model
-from pydantic.errors import PydanticUndefinedAnnotation
+from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, create_model
 from pydantic.fields import FieldInfo
-from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import to_jsonable_python
 
 from ...errors import ToolError
 from .docstrings import read
-from .from_json import is_v1, made_of_json
-from .variables import NamedVariable
+from .for_model import json_schema, untitled
+from .hints import UnresolvedError, usable
 
 _Kind = inspect.Parameter
-
-
-class UnresolvedError(ToolError):
-    """An annotation names something that is not defined (yet)."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +34,12 @@ class Parameters:
         It checks the arguments; its fields have the names of `fields`, their aliases are those of the function.
     fields : mapping of str to str
         Parameter to field, in the function's order.
-    positional : frozenset of str
-        Parameters that the function takes by position only.
+    positional : mapping of str to object
+        Parameters that the function takes by position only, with the default of each; `inspect.Parameter.empty` for
+        none.
+    filled : frozenset of str
+        Parameters whose default is in pydantic's `Field`: the function can't find it there, and so is always given a
+        value.
     namespace : mapping
         Where the function finds its globals; a parameter that takes a variable's name looks it up here.
     """
@@ -51,7 +47,8 @@ class Parameters:
     schema: dict[str, Any]
     model: type[BaseModel]
     fields: Mapping[str, str]
-    positional: frozenset[str] = frozenset()
+    positional: Mapping[str, Any] = field(default_factory=dict)
+    filled: frozenset[str] = frozenset()
     namespace: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -78,17 +75,25 @@ def describe(function: Callable[..., Any], name: str) -> Parameters:
         if parameter.kind in (_Kind.VAR_POSITIONAL, _Kind.VAR_KEYWORD):
             stars = "*" if parameter.kind is _Kind.VAR_POSITIONAL else "**"
             raise ToolError(f"{name} takes {stars}{parameter.name}, which no schema can describe: name each parameter")
-        hint = _usable(scope.resolve(parameter, name), parameter, name)
+        hint = usable(scope.resolve(parameter, name), parameter.name, name)
         # Fields have names of ours: a parameter may be called `json` or `_x`, which pydantic keeps for itself or
         # refuses.
         names[parameter.name] = f"p{index}"
+        if isinstance(parameter.default, FieldInfo):  # x: int = Field(3, ge=1)
+            hint = Annotated[hint, parameter.default]
         fields[f"p{index}"] = (hint, _field(hint, parameter, documented.get(parameter.name, "")))
     model = _model(name, fields)
     return Parameters(
-        schema=_json_schema(model, name),
+        schema=_schema(model, name),
         model=model,
         fields=names,
-        positional=frozenset(p.name for p in parameters if p.kind is _Kind.POSITIONAL_ONLY),
+        positional={p.name: p.default for p in parameters if p.kind is _Kind.POSITIONAL_ONLY},
+        filled=frozenset(
+            p.name
+            for p in parameters
+            if (p.default is _Kind.empty or isinstance(p.default, FieldInfo))
+            and not model.model_fields[names[p.name]].is_required()
+        ),
         namespace=scope.globals,
     )
 
@@ -152,71 +157,6 @@ class _Scope:
         return hints["hint"]
 
 
-def _usable(hint: Any, parameter: inspect.Parameter, name: str) -> Any:
-    """Return the hint as pydantic takes it: classes that JSON can't give become the names of variables."""
-    if _has_schema(hint):
-        return hint
-    hint = _by_variable(hint)
-    if not _has_schema(hint):
-        raise ToolError(f"{name}: a model can't write a {_type_name(hint)}, the type of {parameter.name}")
-    return hint
-
-
-def _has_schema(hint: Any) -> bool:
-    if is_v1(hint):
-        return False
-    try:
-        with warnings.catch_warnings():  # about models of pydantic.v1 inside the hint, which are mended
-            warnings.simplefilter("ignore", UserWarning)
-            TypeAdapter(hint).json_schema()
-    except PydanticUndefinedAnnotation as error:
-        raise UnresolvedError(f"{_type_name(hint)} names {error.name!r}, which is not defined") from error
-    except (PydanticUserError, TypeError):
-        return False
-    return True
-
-
-def _by_variable(hint: Any) -> Any:
-    origin, args = typing.get_origin(hint), typing.get_args(hint)
-    if typing.is_typeddict(hint):
-        return _typed_dict(hint)
-    if (made := _made_of_json(hint)) is not None:
-        return made
-    if isinstance(hint, type) and origin is None:
-        return hint if _has_schema(hint) else Annotated[hint, NamedVariable(hint)]
-    if origin is Annotated:
-        return Annotated[(_by_variable(args[0]), *hint.__metadata__)]
-    if origin in (Union, types.UnionType):
-        return Union[tuple(_by_variable(arg) for arg in args)]  # noqa: UP007 - built from a list
-    if origin in (list, dict, tuple, set, frozenset):
-        return origin[tuple(arg if arg is Ellipsis else _by_variable(arg) for arg in args)]
-    return hint
-
-
-def _made_of_json(hint: Any) -> Any:
-    try:
-        made = None if _has_schema(hint) else made_of_json(hint, _by_variable)
-        return made if made is None or _has_schema(made) else None
-    except (PydanticUserError, TypeError, NameError):  # a field of it can't be said in JSON
-        return None
-
-
-def _typed_dict(hint: Any) -> Any:
-    """Say it again with typing_extensions: before Python 3.12 pydantic takes no other."""
-    hints = typing.get_type_hints(hint, include_extras=True)
-    keys = {
-        key: (typing_extensions.Required if key in hint.__required_keys__ else typing_extensions.NotRequired)[
-            value if _has_schema(value) else _by_variable(value)
-        ]
-        for key, value in hints.items()
-    }
-    return typing_extensions.TypedDict(hint.__name__, keys)  # type: ignore[operator]
-
-
-def _type_name(hint: Any) -> str:
-    return hint.__name__ if isinstance(hint, type) else str(hint).replace("typing.", "")
-
-
 def _field(hint: Any, parameter: inspect.Parameter, documented: str) -> Any:
     settings: dict[str, Any] = {"alias": parameter.name}
     description = _described(hint) or documented
@@ -226,11 +166,8 @@ def _field(hint: Any, parameter: inspect.Parameter, documented: str) -> Any:
     if description:
         settings["description"] = description
     default = parameter.default
-    if default is _Kind.empty:
+    if default is _Kind.empty or isinstance(default, FieldInfo):
         return Field(**settings)
-    if isinstance(default, FieldInfo):  # x: int = Field(3, ge=1)
-        raise_on_use = default.get_default(call_default_factory=False)
-        return Field(default=raise_on_use, **settings)
     try:
         json.dumps(to_jsonable_python(default), allow_nan=False)
     except (ValueError, TypeError):  # nothing to show to the model; the function fills it in
@@ -267,36 +204,8 @@ def _model(name: str, fields: dict[str, Any]) -> type[BaseModel]:
         raise ToolError(f"{name}: {str(error).splitlines()[0]}") from error
 
 
-class _AsValidated(GenerateJsonSchema):
-    """Says of a dataclass that it takes no other keys where none are taken: pydantic does so itself from 2.14 on."""
-
-    def dataclass_schema(self, schema: Any) -> dict[str, Any]:
-        made = super().dataclass_schema(schema)
-        if schema.get("config", {}).get("extra_fields_behavior") == "forbid":
-            made.setdefault("additionalProperties", False)
-        return made
-
-
-def _json_schema(model: type[BaseModel], name: str) -> dict[str, Any]:
+def _schema(model: type[BaseModel], name: str) -> dict[str, Any]:
     try:
-        schema = model.model_json_schema(by_alias=True, schema_generator=_AsValidated)
+        return {"type": "object", "properties": {}, **untitled(json_schema(model))}
     except PydanticUserError as error:
         raise ToolError(f"{name}: {str(error).splitlines()[0]}") from error
-    return {"type": "object", "properties": {}, **_tidy(schema)}
-
-
-def _tidy(schema: Any) -> Any:
-    """Leave out titles, which repeat the names; a property called title stays."""
-    if isinstance(schema, list):
-        return [_tidy(part) for part in schema]
-    if not isinstance(schema, dict):
-        return schema
-    tidy: dict[str, Any] = {}
-    for key, value in schema.items():
-        if key in ("properties", "$defs", "patternProperties"):
-            tidy[key] = {name: _tidy(part) for name, part in value.items()}
-        elif key in ("default", "const", "enum", "examples"):
-            tidy[key] = value
-        elif not (key == "title" and isinstance(value, str)):
-            tidy[key] = _tidy(value)
-    return tidy

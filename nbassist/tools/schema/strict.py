@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...errors import ToolError
+from .for_model import takes_null
 
 _STRUCTURE = (
     "type",
@@ -43,7 +44,8 @@ def made_strict(schema: Mapping[str, Any], name: str) -> dict[str, Any]:
     """
     required = list(schema.get("required", ()))
     properties = {
-        key: dict(value) if key in required else _nullable(value) for key, value in schema["properties"].items()
+        key: dict(value) if key in required else _nullable(value, schema.get("$defs", {}))
+        for key, value in schema["properties"].items()
     }
     closed = {**schema, "properties": properties, "required": list(properties), "additionalProperties": False}
     problem = _problem(closed)
@@ -52,17 +54,17 @@ def made_strict(schema: Mapping[str, Any], name: str) -> dict[str, Any]:
     return closed
 
 
-def _nullable(schema: Mapping[str, Any]) -> dict[str, Any]:
+def _nullable(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[str, Any]:
     rest = {key: value for key, value in schema.items() if key not in ("default", "description")}
     described = {"description": schema["description"]} if "description" in schema else {}
     if "default" in schema and schema["default"] is not None:
         said = described.get("description", "")
-        # A strict schema has no default; the model is told of it in words.
-        described = {"description": f"{said} Null for the default, {schema['default']!r}.".strip()}
-    options = rest.get("anyOf", [rest])
-    if any(option.get("type") == "null" for option in options):
+        # A strict schema has no default; the model is told of it in words. Where the function takes null, that is none.
+        word = "The default is" if takes_null(rest, definitions) else "Null for the default,"
+        described = {"description": f"{said} {word} {schema['default']!r}.".strip()}
+    if takes_null(rest, definitions):
         return {**described, **rest}
-    return {**described, "anyOf": [*options, {"type": "null"}]}
+    return {**described, "anyOf": [*rest.get("anyOf", [rest]), {"type": "null"}]}
 
 
 def _problem(schema: Any, where: str = "") -> str:

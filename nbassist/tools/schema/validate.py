@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from .argument_errors import Mistakes
+from .for_model import takes_null
 from .signature import Parameters
 
 _BRANCHES = frozenset({"int", "str", "float", "bool", "none", "dict", "list"})
@@ -30,7 +31,8 @@ def read_arguments(parameters: Parameters, text: str) -> dict[str, Any] | Mistak
     Returns
     -------
     dict or Mistakes
-        The arguments by name, converted to the types of the function, without those that the model left out.
+        The arguments by name, converted to the types of the function, without those that the model left out and the
+        function has a default for.
     """
     data = read_object(text)
     if isinstance(data, Mistakes):
@@ -47,7 +49,9 @@ def read_arguments(parameters: Parameters, text: str) -> dict[str, Any] | Mistak
     except Exception as error:  # noqa: BLE001 - a validator of the person's own
         return Mistakes((f"{type(error).__name__}: {error}",))
     return {
-        name: getattr(checked, field) for name, field in parameters.fields.items() if field in checked.model_fields_set
+        name: getattr(checked, field)
+        for name, field in parameters.fields.items()
+        if field in checked.model_fields_set or name in parameters.filled
     }
 
 
@@ -75,8 +79,7 @@ def _is_null_for_default(parameters: Parameters, name: str) -> bool:
     schema = parameters.schema["properties"].get(name)
     if schema is None or name in parameters.schema.get("required", ()):
         return False
-    kinds = [option.get("type") for option in schema.get("anyOf", [schema])]
-    return "null" not in kinds and (kinds != [None] or "$ref" in schema or "enum" in schema)
+    return not takes_null(schema, parameters.schema.get("$defs", {}))
 
 
 def _near(error: json.JSONDecodeError) -> str:
