@@ -248,7 +248,8 @@ class Request:
     parameters : mapping
         Further parameters of the model, by their names on the wire.
     reasoning : str
-        How much the model is to think: "none", "minimal", "low", "medium" or "high"; empty for its own choice.
+        How much the model is to think: "none", "minimal", "low", "medium", "high", "xhigh" or "max"; empty for its
+        own choice.
     output : OutputSchema, optional
         What the reply has to be; None for free text.
     """

@@ -26,7 +26,8 @@ def _parser() -> MarkdownIt:
 OWN, QUICK = _parser(), _parser()
 quick_rules(QUICK)
 dispatch(QUICK)
-MARKS = st.text("*_~a .,\u3000é中\\`[]()<>!&\n", max_size=40)
+# Beside letters of Chinese, Japanese and Korean marks mean more than they did: see `test_markdown`.
+MARKS = st.text("*_~a .,\u3000é\\`[]()<>!&\n", max_size=40)
 LINES = st.lists(
     st.sampled_from(["a", "b c", "===", "---", "- - -", "***", "* a", "> a", "-", "= a", "# h", "    x", "1. a", ""]),
     max_size=12,

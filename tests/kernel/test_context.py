@@ -226,7 +226,7 @@ def test_tab_completes_the_first_line(kernel: Any, echo: Any) -> None:
     assert complete(kernel, "%%assistant --tools row") == ["row_count"]
     assert "llama-large" in complete(kernel, "%%assistant -m llama-l")
     assert complete(kernel, "%%assistant --profile olla") == ["ollama"]
-    assert complete(kernel, "%%assistant --reasoning m") == ["minimal", "medium"]
+    assert complete(kernel, "%%assistant --reasoning m") == ["minimal", "medium", "max"]
     assert complete(kernel, "%%assistant --see orders,peo") == ["people"], "IPython takes what follows the comma"
     assert "history" in complete(kernel, "%assistant hi")
     assert "ideas" in complete(kernel, "%assistant use ")
