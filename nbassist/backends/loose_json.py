@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -37,6 +38,15 @@ def spoken(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value) if isinstance(value, int | float) else text(value)
+
+
+def arguments(value: Any) -> str:
+    """Return the arguments of a call as text: as they came where they are one, else the JSON of what came.
+
+    Some servers give the object itself. A number or a list is none: it stays what it is, and the model is told of its
+    mistake. None is empty.
+    """
+    return text(value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False))
 
 
 def count(value: Any) -> int:

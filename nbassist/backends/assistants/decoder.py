@@ -214,7 +214,7 @@ class AssistantsDecoder:
             call = known.get(call_id) or _Call(call_id)
             call.name = loose_json.text(function.get("name")) or call.name
             # The whole counts, not what its deltas made of it.
-            call.arguments = loose_json.text(function.get("arguments"))
+            call.arguments = loose_json.arguments(function.get("arguments"))
             if call_id not in self._started:
                 events.append(ToolCallStarted(call_id, call.name, self._kind(call.name)))
             text = free_text(call.arguments) if call.name in self._custom else None
@@ -256,7 +256,7 @@ class AssistantsDecoder:
             events.append(ToolCallStarted(call.call_id, call.name, self._kind(call.name)))
             if call.arguments:
                 events.append(ToolArgumentsDelta(call.call_id, call.arguments))
-        piece = loose_json.text(function.get("arguments"))
+        piece = loose_json.arguments(function.get("arguments"))
         call.arguments += piece
         if piece and call.started:
             events.append(ToolArgumentsDelta(call.call_id, piece))

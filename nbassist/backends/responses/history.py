@@ -210,7 +210,7 @@ def _messages(items: Iterable[Mapping[str, Any]]) -> list[Message]:
         elif kind in ("function_call", "custom_tool_call"):
             # An output names its call by the id alone.
             names[call_id] = loose_json.text(item.get("name"))
-            source = loose_json.text(item.get("arguments") or item.get("input"))
+            source = loose_json.arguments(item.get("arguments") or item.get("input"))
             call = ToolCall(call_id, names[call_id], source, "custom" if kind == "custom_tool_call" else "function")
             _join(messages, "assistant", call)
         elif kind in ("function_call_output", "custom_tool_call_output") and call_id in names:

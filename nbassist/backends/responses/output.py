@@ -62,6 +62,7 @@ class OutputItem:
         self.parts = Parts()
         self._name = ""
         self._arguments = ""
+        self._early = ""  # arguments that the item began with: they count where no others come
         self._started = False
         self._follows_text = follows_text
         # A character that is cut between two pieces; where the whole comes as well, that tells it.
@@ -80,7 +81,10 @@ class OutputItem:
         """Take the item as it begins."""
         if self.hosted:
             return self.hosted.begin(item)
-        return self._call(item) if self.kind in _CALLS else []
+        if self.kind not in _CALLS:
+            return []
+        self._early = self._early or _arguments(item)
+        return self._call(item)
 
     def progress(self, name: str, data: Mapping[str, Any]) -> list[Event]:
         """Take an event on the way, by its name behind `response.`."""
@@ -90,8 +94,11 @@ class OutputItem:
             return self.hosted.progress(name, data)
         owner, _, step = name.partition(".")
         if self.kind in _CALLS:
-            piece, whole = self._halves["call", 0].feed(data.get("delta")), data.get("arguments") or data.get("input")
-            return self._add(piece) if step == "delta" else self._whole(loose_json.text(whole))
+            if step != "delta":
+                return self._whole(_arguments(data))
+            delta = data.get("delta")
+            piece = loose_json.arguments(delta) if isinstance(delta, dict | list) else delta
+            return self._add(self._halves["call", 0].feed(piece))
         if owner in ("content_part", "reasoning_summary_part"):
             return []
         if step == "annotation.added":
@@ -116,7 +123,7 @@ class OutputItem:
                 self.parts.found.setdefault(loose_json.text(result.get("file_id")), loose_json.text(result.get("text")))
             return self.hosted.end(item)
         if self.kind in _CALLS:
-            return [*self._call(item), *self._whole(loose_json.text(item.get("arguments") or item.get("input")))]
+            return [*self._call(item), *self._whole(_arguments(item))]
         events: list[Event] = []
         if self.kind == "reasoning":
             for index, part in enumerate(loose_json.listing(item.get("summary"))):
@@ -129,9 +136,10 @@ class OutputItem:
         """Return the call where this is one that stands whole."""
         if self.kind not in _CALLS or not self._started:
             return None
-        kind = _CALLS[self.kind]
-        arguments = self._arguments if kind == "custom" else self._arguments or "{}"
-        return ToolCallReady(self.call_id, self._name, arguments if kind == "custom" else one_object(arguments), kind)
+        kind, arguments = _CALLS[self.kind], self._arguments or self._early
+        if kind != "custom":
+            arguments = one_object(arguments or "{}")
+        return ToolCallReady(self.call_id, self._name, arguments, kind)
 
     def _content(self, index: int, part: Mapping[str, Any]) -> list[Event]:
         if self.kind == "reasoning":
@@ -169,6 +177,12 @@ class OutputItem:
             return self._add(arguments[len(self._arguments) :])
         self._arguments = arguments or self._arguments  # the whole counts, whatever its pieces were
         return []
+
+
+def _arguments(data: Mapping[str, Any]) -> str:
+    """Return the arguments of a call, or the free text of a custom one."""
+    given = data.get("arguments")
+    return loose_json.arguments(data.get("input") if given in (None, "") else given)
 
 
 class Output:
