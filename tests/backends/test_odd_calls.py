@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 
 from nbassist.backends.assistants.decoder import AssistantsDecoder
-from nbassist.core.events import Event, ToolCallReady
+from nbassist.backends.chat.backend import ChatDecoder, build_chat_request
+from nbassist.backends.responses.decoder import ResponsesDecoder
+from nbassist.backends.responses.request import build_responses_request
+from nbassist.core.events import Event, ToolCallReady, ToolCallStarted
+from nbassist.core.messages import Message, Request, Text, ToolCall, ToolOutput
 
 ROME = {"city": "Rome", "sky": "ciel d’été"}
 CALL: Any = {"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "f"}
@@ -56,12 +61,12 @@ def test_arguments_that_are_null_are_none(responses: Any) -> None:
     assert calls(responses.decode(responses.completed({**CALL, "arguments": None}))) == [("f", {})]
 
 
-def action(arguments: Any, *before: Any) -> list[Event]:
+def action(arguments: Any, *before: Any, name: str = "f", tools: tuple[str, ...] = ()) -> list[Event]:
     """Return the events of a run that asks for one call."""
-    function = {"name": "f", "arguments": arguments}
+    function = {"name": name, "arguments": arguments}
     asked = {"submit_tool_outputs": {"tool_calls": [{"id": "call_1", "type": "function", "function": function}]}}
     run = {"id": "r", "status": "requires_action", "required_action": asked}
-    decoder = AssistantsDecoder({"thread_id": "t", "run_id": "r"})
+    decoder = AssistantsDecoder({"thread_id": "t", "run_id": "r"}, (), tools)
     chunks = [*before, {"event": "thread.run.requires_action", "data": run}]
     return [event for chunk in chunks for event in decoder.feed(chunk)]
 
@@ -72,3 +77,54 @@ def test_assistants_arguments_that_are_an_object_are_what_the_call_runs_with() -
     delta = {"event": "thread.run.step.delta", "data": {"id": "s", "delta": {"step_details": details}}}
     assert calls(action(ROME, delta)) == [("f", ROME)]
     assert calls(action(ROME)) == [("f", ROME)]
+
+
+ODD_NAMES = ["functions.f", "function.f", "f<|channel|>commentary", "functions.f:0", " f "]
+SENT = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_a_call_that_names_a_tool_with_something_around_it_is_of_that_tool(responses: Any, name: str) -> None:
+    decoder = ChatDecoder(["f", "g"])
+    entry = {"index": 0, "id": "1", "function": {"name": name, "arguments": '{"a": 1}'}}
+    events = decoder.feed({"id": "c", "choices": [{"index": 0, "delta": {"tool_calls": [entry]}}]})
+    assert calls(events + decoder.finish(marked=True)) == [("f", {"a": 1})]
+    assert [e.name for e in events if isinstance(e, ToolCallStarted)] == ["f"]
+    whole = responses.completed({**CALL, "name": name, "arguments": '{"a": 1}'})
+    assert calls(responses.decode(whole, decoder=ResponsesDecoder(offered=["f", "g"]))) == [("f", {"a": 1})]
+    assert calls(action({}, name=name, tools=("f", "g"))) == [("f", {})]
+
+
+@pytest.mark.parametrize("name", ["multi_tool_use.parallel", "functions.h", "f.g", "other<|channel|>commentary"])
+def test_a_call_that_names_no_tool_keeps_its_name(responses: Any, name: str) -> None:
+    whole = responses.completed({**CALL, "name": name, "arguments": "{}"})
+    assert calls(responses.decode(whole, decoder=ResponsesDecoder(offered=["f", "g"]))) == [(name, {})]
+    assert calls(action({}, name=name, tools=("f", "g"))) == [(name, {})]
+
+
+def test_a_dressed_name_that_comes_again_or_in_pieces_is_one_call() -> None:
+    def piece(**function: str) -> Any:
+        return {"id": "c", "choices": [{"index": 0, "delta": {"tool_calls": [{"index": 0, "function": function}]}}]}
+
+    for names in (("functions.f", "functions.f"), ("functions.", "f")):
+        decoder = ChatDecoder(["f"])
+        pieces = [piece(name=names[0]), piece(name=names[1]), piece(arguments='{"a": 1}')]
+        events = [event for each in pieces for event in decoder.feed(each)]
+        assert calls(events + decoder.finish(marked=True)) == [("f", {"a": 1})], names
+
+
+@pytest.mark.parametrize("name", ["multi_tool_use.parallel", "weather<|channel|>commentary", "ä" * 70, "x" * 65, ""])
+def test_an_invented_name_goes_back_as_one_that_every_endpoint_takes(name: str) -> None:
+    history = (
+        Message("user", (Text("?"),)),
+        Message("assistant", (ToolCall("1", name, "{}"),)),
+        Message("tool", (ToolOutput("1", name, "there is no such tool"),)),
+    )
+    request = Request(history, model="m")
+    chat = build_chat_request(request)
+    assert SENT.fullmatch(chat["messages"][1]["tool_calls"][0]["function"]["name"])
+    assert SENT.fullmatch(chat["tools"][0]["function"]["name"]), "named, though none are offered"
+    sent = build_responses_request(request)
+    assert SENT.fullmatch(sent["input"][1]["name"])
+    assert SENT.fullmatch(sent["tools"][0]["name"])
+    assert sent["input"][2]["call_id"] == sent["input"][1]["call_id"]

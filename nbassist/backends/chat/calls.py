@@ -14,6 +14,7 @@ from typing import Any
 
 from ...core.events import CallKind, Event, ToolArgumentsDelta, ToolCallReady, ToolCallStarted
 from .. import loose_json
+from ..call_names import meant_name
 from ..message_content import free_text
 from .opaque_state import beside_call
 
@@ -129,7 +130,7 @@ class Calls:
             if not call.name:
                 continue
             if not call.started:
-                events.append(ToolCallStarted(call.call_id, call.name, self._kind(call.name)))
+                events.append(self._started(call))
             rest = call.halves.finish() if call.arguments else call.blank.replace("null", "")
             if rest:
                 call.arguments.append(rest)
@@ -179,9 +180,9 @@ class Calls:
             return [ToolArgumentsDelta(call.call_id, piece)] if piece else []
         # A name may come in pieces: it is whole once arguments follow, or a tool is called so. What was told as started
         # can't be taken back.
-        if call.name and (piece or call.blank or not self._tools or call.name in self._tools):
+        if call.name and (piece or call.blank or not self._tools or self._is_offered(call.name)):
             call.started = True
-            events.append(ToolCallStarted(call.call_id, call.name, self._kind(call.name)))
+            events.append(self._started(call))
             events += [ToolArgumentsDelta(call.call_id, early) for early in call.arguments]
         return events
 
@@ -198,7 +199,7 @@ class Calls:
         return None if name else same or (waiting[0] if len(waiting) == 1 else None)
 
     def _is_piece_of_name(self, call: _Call, name: str) -> bool:
-        return call.name not in self._tools and not call.arguments and call.name + name in self._tools
+        return not self._is_offered(call.name) and not call.arguments and self._is_offered(call.name + name)
 
     def _begins_anew(self, call: _Call, name: str, wire_id: str, piece: Any) -> bool:
         """Tell a further call from a piece of `call`: servers give one index, or one id, to several calls."""
@@ -230,11 +231,18 @@ class Calls:
         return call
 
     def _ready(self, call: _Call) -> ToolCallReady:
-        arguments = call.text() or "{}"
-        if call.name not in self._custom:
-            return ToolCallReady(call.call_id, call.name, "{}" if arguments == "null" else arguments)
+        arguments, name = call.text() or "{}", meant_name(call.name, self._tools)
+        if name not in self._custom:
+            return ToolCallReady(call.call_id, name, "{}" if arguments == "null" else arguments)
         text = free_text(arguments)
-        return ToolCallReady(call.call_id, call.name, arguments if text is None else text, "custom")
+        return ToolCallReady(call.call_id, name, arguments if text is None else text, "custom")
+
+    def _started(self, call: _Call) -> ToolCallStarted:
+        name = meant_name(call.name, self._tools)
+        return ToolCallStarted(call.call_id, name, self._kind(name))
+
+    def _is_offered(self, name: str) -> bool:
+        return meant_name(name, self._tools) in self._tools
 
     def _kind(self, name: str) -> CallKind:
         return "custom" if name in self._custom else "function"

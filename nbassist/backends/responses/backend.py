@@ -163,9 +163,11 @@ class ResponsesBackend(HttpBackend):
             return
 
     def _decoder(self, request: Request, history: str, conversation: str, habits: Quirks) -> ResponsesDecoder:
-        background = bool(request.parameters.get("background"))
+        background, offered = bool(request.parameters.get("background")), [tool.name for tool in request.tools]
         if self._hosted:
-            return ResponsesDecoder(history, conversation, background=background, home=self._home, keeps_files=True)
+            return ResponsesDecoder(
+                history, conversation, background=background, home=self._home, keeps_files=True, offered=offered
+            )
         limit = request.parameters.get("max_output_tokens")
         in_text = habits.text_calls and not learnt(self._base_url, request.model).calls_natively
         return ResponsesDecoder(
@@ -176,6 +178,7 @@ class ResponsesBackend(HttpBackend):
             limit=limit if isinstance(limit, int) else None,
             home=self._home,
             keeps_files=True,
+            offered=offered,
         )
 
     def _mode(self, request: Request) -> History:

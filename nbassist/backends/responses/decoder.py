@@ -60,6 +60,8 @@ class ResponsesDecoder:
     keeps_files : bool
         Whether files of the service's interpreter are kept in `files` to be fetched, not told as sources. Where there
         are any, the end of the turn is kept in `end`, since they belong before it.
+    offered : collection of str
+        The names of all tools that were offered, by which a call is known whose name has something around it.
     """
 
     def __init__(
@@ -72,7 +74,9 @@ class ResponsesDecoder:
         limit: int | None = None,
         home: str = "",
         keeps_files: bool = False,
+        offered: Collection[str] = (),
     ) -> None:
+        self._offered = offered
         self._home = home
         self._told = False
         self._model = ""
@@ -85,7 +89,7 @@ class ResponsesDecoder:
         self._text_calls: list[ToolCallReady] = []
         self._limit = limit
         self._keeps_files = keeps_files
-        self._output = Output(keeps_files=keeps_files)
+        self._output = Output(self._offered, keeps_files=keeps_files)
         self.pictures: list[bytes] = []
         """Those that the reply told."""
         self.end: TurnEnded | None = None
@@ -211,7 +215,7 @@ class ResponsesDecoder:
         """Return `error`; where nothing was told yet, it is as if the endpoint had answered with it."""
         if not self._told:
             self.started, self._seen, self.sequence = False, False, -1
-            self._output = Output(keeps_files=self._keeps_files)
+            self._output = Output(self._offered, keeps_files=self._keeps_files)
         return error
 
     def _cut(self, reason: TurnReason, detail: str) -> list[Event]:

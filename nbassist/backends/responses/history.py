@@ -10,6 +10,7 @@ from ...config.quirk_names import Quirks
 from ...core.events import CallKind
 from ...core.messages import File, Image, Message, Opaque, Part, Refusal, Text, ToolCall, ToolOutput
 from .. import loose_json
+from ..call_names import sendable_name
 from ..chat.history import unique_id
 from ..http.requests import Step, list_held
 from ..message_content import blind_output, data_url, file_text, image_url, object_arguments, with_arguments
@@ -131,7 +132,7 @@ class _Writer:
             return dict(part.data) if keep or part.data.get("type") == "mcp_approval_request" else None
         if not isinstance(part, ToolCall) or part.kind == "approval":
             return None
-        called = {"call_id": self._id(part.id), "name": part.name}
+        called = {"call_id": self._id(part.id), "name": sendable_name(part.name)}
         if part.kind == "custom":
             return {"type": "custom_tool_call", **called, "input": part.arguments}
         arguments = object_arguments(part.arguments)

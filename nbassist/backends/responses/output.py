@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +24,7 @@ from ...core.events import (
     ToolCallStarted,
 )
 from .. import loose_json
+from ..call_names import meant_name
 from ..chat.calls import one_object
 from ..reply_files import ContainerFile
 from .hosted_tools import HostedTool, is_hosted_item, mcp_name
@@ -51,13 +52,16 @@ _OWNERS = {
 class OutputItem:
     """One output item; takes its beginning, its pieces and its end, in whatever share the server sends them."""
 
-    def __init__(self, kind: str, call_id: Callable[[str, OutputItem], str], *, follows_text: bool) -> None:
+    def __init__(
+        self, kind: str, call_id: Callable[[str, OutputItem], str], tools: Collection[str], *, follows_text: bool
+    ) -> None:
         self.kind = kind
         self.ids: set[str] = set()
         self.index: int | None = None
         self.hosted: HostedTool | None = None
         self.call_id = ""
         self._unique = call_id
+        self._tools = tools
         self.ended = False
         self.parts = Parts()
         self._name = ""
@@ -159,7 +163,8 @@ class OutputItem:
         return events
 
     def _call(self, item: Mapping[str, Any]) -> list[Event]:
-        name = mcp_name(item) if self.kind == "mcp_approval_request" else loose_json.text(item.get("name"))
+        name = loose_json.text(item.get("name"))
+        name = mcp_name(item) if self.kind == "mcp_approval_request" else meant_name(name, self._tools)
         self._name = self._name or name
         self.name_call(item)
         if self._started or not self._name:
@@ -188,7 +193,8 @@ def _arguments(data: Mapping[str, Any]) -> str:
 class Output:
     """All items of one response, in order; finds the one that an event is about, however the server names it."""
 
-    def __init__(self, *, keeps_files: bool = False) -> None:
+    def __init__(self, tools: Collection[str] = (), *, keeps_files: bool = False) -> None:
+        self._tools = tools
         self._items: list[OutputItem] = []
         self._found: dict[str, str] = {}
         self.files: dict[tuple[str, str], ContainerFile] | None = {} if keeps_files else None
@@ -214,7 +220,7 @@ class Output:
         """Begin an item."""
         kind = loose_json.text(item.get("type"))
         before = [known for known in self._items if known.kind == "message" and known.parts.told]
-        made = OutputItem(kind, self._call_id, follows_text=kind == "message" and bool(before))
+        made = OutputItem(kind, self._call_id, self._tools, follows_text=kind == "message" and bool(before))
         made.name_call(item)
         made.parts.found, made.parts.files = self._found, self.files
         made.ids = {loose_json.text(item.get("id")), loose_json.text(item.get("call_id"))} - {""}
