@@ -56,6 +56,15 @@ def count(value: Any) -> int:
     return int(value) if 0 < value < _MOST else 0
 
 
+def index(value: Any) -> int | None:
+    """Return `value` where it numbers a thing, else None; some servers write it as a text or a float."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, str) and value.isdecimal() and len(value) < 6:
+        return int(value)
+    return int(value) if isinstance(value, int | float) and abs(value) < 1e6 else None
+
+
 def usage(value: Any) -> Usage:
     """Read usage under the names of all three protocols; unknown where there is none, or nothing but zeros.
 

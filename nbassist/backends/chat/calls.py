@@ -152,7 +152,11 @@ class Calls:
     def feed(self, entry: Mapping[str, Any]) -> list[Event]:
         """Take one entry of a delta's `tool_calls`."""
         function = loose_json.mapping(entry.get("function") or entry)
-        name, wire_id, index = loose_json.text(function.get("name")), _id(entry.get("id")), _index(entry.get("index"))
+        name, wire_id, index = (
+            loose_json.text(function.get("name")),
+            _id(entry.get("id")),
+            loose_json.index(entry.get("index")),
+        )
         arguments = function.get("arguments")
         whole = isinstance(arguments, Mapping | list)
         piece = json.dumps(arguments, ensure_ascii=False) if whole else arguments
@@ -248,13 +252,13 @@ class Calls:
         return "custom" if name in self._custom else "function"
 
 
-def _index(value: Any) -> int | None:
-    """Return an index as a number; some servers write it as a text or a float."""
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, str) and value.isdecimal() and len(value) < 6:
-        return int(value)
-    return int(value) if isinstance(value, int | float) and abs(value) < 1e6 else None
+def entries_of(delta: Mapping[str, Any]) -> list[Any]:
+    """Return the entries of `tool_calls`: one object is a list of one (TGI), `function_call` is its older name."""
+    calls = delta.get("tool_calls")
+    if isinstance(calls, Mapping):
+        return [calls]
+    older = loose_json.mapping(delta.get("function_call"))
+    return loose_json.listing(calls) or ([{"index": 0, "function": older}] if older else [])
 
 
 def _id(value: Any) -> str:
