@@ -253,13 +253,14 @@ def _read_on(decoder: ResponsesDecoder, *, lost: bool) -> Flow:
     path = f"/responses/{decoder.response_id}"
     for attempt in range(1, _RECONNECTIONS + 1):
         # Without numbers it can't be read on from a place, and from the beginning all would be told twice.
-        if not decoder.response_id or (decoder.started and decoder.sequence < 0):
+        if not decoder.response_id or (decoder.started and (decoder.sequence < 0 or not decoder.numbered)):
             break
         # The first look at a response that somebody left comes at once; behind a cut, the server gets time.
         if lost:
             yield Retrying(0.25 * 2.0**attempt, attempt, "the connection was lost: reading on from the last event")
             yield Pause(0.25 * 2.0**attempt)
         lost = True
+        decoder.reconnect()
         after = {"starting_after": decoder.sequence} if decoder.sequence >= 0 else {}
         try:
             yield Open(path, {"stream": "true", **after}, decoder, method="GET")

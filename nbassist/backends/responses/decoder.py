@@ -98,7 +98,10 @@ class ResponsesDecoder:
         self._usage = Usage()
         self.response_id = ""
         self.sequence = -1
-        """The number of the last event that was read; -1 where the endpoint does not number them."""
+        """The highest number of an event that was read; -1 where the endpoint does not number them."""
+        self._read_up_to = -1
+        self.numbered = True
+        """Whether each number was higher than the one before: only then can a response be read on from one."""
         self.started = False
         """Whether the endpoint took the request, as its first event shows."""
         self.ended = False
@@ -148,9 +151,10 @@ class ResponsesDecoder:
             return []
         number = data.get("sequence_number")
         if isinstance(number, int) and not isinstance(number, bool):
-            if number <= self.sequence:
+            if 0 <= number <= self._read_up_to:
                 return []  # read already, before the connection was lost
-            self.sequence = number
+            self.numbered = self.numbered and number > self.sequence
+            self.sequence = max(self.sequence, number)
         name = name.removeprefix("response.")
         response = loose_json.mapping(data.get("response"))
         self._look_at(response)
@@ -165,6 +169,13 @@ class ResponsesDecoder:
         else:
             events = self._with_text_calls(self._output.progress(name, data))
         return self._begin(events, always=self._background)
+
+    def reconnect(self) -> None:
+        """Take what comes from now on for a stream that was asked for again, which may repeat what was read.
+
+        Only there do the numbers tell: servers have been seen that say 0 in each event, or count anew in each item.
+        """
+        self._read_up_to = self.sequence if self.numbered else -1
 
     def finish(self, *, marked: bool = False) -> list[Event]:
         """Take the end of the stream; where the response has not ended by then, it was cut.
@@ -214,7 +225,7 @@ class ResponsesDecoder:
     def _failed(self, error: BackendError) -> BackendError:
         """Return `error`; where nothing was told yet, it is as if the endpoint had answered with it."""
         if not self._told:
-            self.started, self._seen, self.sequence = False, False, -1
+            self.started, self._seen, self.sequence, self.numbered = False, False, -1, True
             self._output = Output(self._offered, keeps_files=self._keeps_files)
         return error
 
