@@ -128,3 +128,38 @@ def test_an_invented_name_goes_back_as_one_that_every_endpoint_takes(name: str) 
     assert SENT.fullmatch(sent["input"][1]["name"])
     assert SENT.fullmatch(sent["tools"][0]["name"])
     assert sent["input"][2]["call_id"] == sent["input"][1]["call_id"]
+
+
+DONE = {**CALL, "arguments": '{"a": 1}'}
+
+
+@pytest.mark.parametrize("listed", [[DONE], []])
+def test_a_call_that_ends_under_other_ids_in_its_place_runs_once(responses: Any, listed: list[Any]) -> None:
+    early = {"id": "tmp_1", "call_id": "tmp_2", "type": "function_call", "name": "f", "arguments": ""}
+    delta = responses.event("function_call_arguments.delta", item_id="tmp_1", output_index=0, delta='{"a": 1}')
+    said = [responses.added(early, output_index=0), delta, responses.done(DONE, output_index=0)]
+    assert calls(responses.decode(*said, responses.completed(*listed))) == [("f", {"a": 1})]
+
+
+def test_two_calls_begun_in_one_place_are_two(responses: Any) -> None:
+    second = {**DONE, "id": "fc_2", "call_id": "call_2", "arguments": '{"a": 2}'}
+    said = [*(responses.added({**one, "arguments": ""}, output_index=0) for one in (DONE, second))]
+    said += [responses.done(one, output_index=0) for one in (DONE, second)]
+    assert calls(responses.decode(*said, responses.completed(DONE, second))) == [("f", {"a": 1}), ("f", {"a": 2})]
+    other = {**second, "name": "g"}
+    said = [responses.added({**DONE, "arguments": ""}, output_index=0), responses.done(other, output_index=0)]
+    assert calls(responses.decode(*said, responses.completed(DONE, other))) == [("f", {"a": 1}), ("g", {"a": 2})]
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+def test_a_call_that_is_listed_twice_runs_once(responses: Any, streamed: bool) -> None:
+    said = [responses.done(DONE, output_index=0)] if streamed else []
+    twice = responses.completed(DONE, {**DONE, "id": "fc_2"})
+    assert calls(responses.decode(*said, twice)) == [("f", {"a": 1})]
+
+
+def test_two_calls_of_one_id_with_other_arguments_are_two(responses: Any) -> None:
+    other = {**DONE, "arguments": '{"a": 2}'}
+    events = responses.decode(responses.completed(DONE, other))
+    assert calls(events) == [("f", {"a": 1}), ("f", {"a": 2})]
+    assert len({event.call_id for event in events if isinstance(event, ToolCallReady)}) == 2

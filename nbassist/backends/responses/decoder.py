@@ -238,8 +238,9 @@ class ResponsesDecoder:
         return self._begin([*rest, ended])
 
     def _on_item(self, item: Mapping[str, Any], index: Any, name: str) -> list[Event]:
-        found = self._output.find(item, index) or self._output.open(item, index)
-        return self._tell(found, item, whole=name == "output_item.done")
+        whole = name == "output_item.done"
+        found = self._output.find(item, index, whole=whole) or self._output.open(item, index)
+        return self._tell(found, item, whole=whole)
 
     def _tell(self, found: Item, item: Mapping[str, Any], *, whole: bool) -> list[Event]:
         if not whole:

@@ -81,6 +81,11 @@ class OutputItem:
         if self.hosted is None and is_hosted_item(self.kind):
             self.hosted = HostedTool(self.call_id, self.kind)
 
+    def may_be(self, item: Mapping[str, Any]) -> bool:
+        """Whether `item` calls what this one calls, as far as both tell."""
+        name = meant_name(loose_json.text(item.get("name")), self._tools)
+        return not (self._name and name) or name == self._name
+
     def begin(self, item: Mapping[str, Any]) -> list[Event]:
         """Take the item as it begins."""
         if self.hosted:
@@ -200,8 +205,8 @@ class Output:
         self.files: dict[tuple[str, str], ContainerFile] | None = {} if keeps_files else None
         """The files that the reply cites, by container and id, each once; None where they are told as they come."""
 
-    def find(self, item: Mapping[str, Any], index: Any) -> OutputItem | None:
-        """Return the item that `item` is a later state of."""
+    def find(self, item: Mapping[str, Any], index: Any, *, whole: bool) -> OutputItem | None:
+        """Return the item that `item` is a later state of; `whole` where it is its last one."""
         ids = {loose_json.text(item.get("id")), loose_json.text(item.get("call_id"))} - {""}
         kind = loose_json.text(item.get("type"))
         for known in self._items:
@@ -210,8 +215,10 @@ class Output:
         # The latest first: without an id, a further state is of the item that is open, not of one long done.
         for known in reversed(self._items):
             same_place = isinstance(index, int) and known.index == index
-            # Two ids that differ are two items, wherever they stand.
-            if known.kind == kind and not (ids and known.ids) and (same_place or not known.ended):
+            # Two ids that differ are two items, unless the one is the end of what was begun in its place.
+            differs = bool(ids and known.ids)
+            is_its_end = whole and same_place and not known.ended and known.may_be(item)
+            if known.kind == kind and (is_its_end if differs else same_place or not known.ended):
                 known.ids |= ids
                 return known
         return None
@@ -242,9 +249,13 @@ class Output:
 
     def match(self, output: list[Any]) -> Iterator[tuple[OutputItem, Mapping[str, Any]]]:
         """Yield each item of a whole response beside its state so far, begun now where it was not streamed."""
-        left = list(self._items)
+        left, listed = list(self._items), []
         for index, value in enumerate(output):
             item = loose_json.mapping(value)
+            call = [item.get(name) for name in ("type", "call_id", "name", "arguments", "input")]
+            if item.get("type") in _CALLS and item.get("call_id") and call in listed:
+                continue  # the same call once more
+            listed.append(call)
             ids = {loose_json.text(item.get("id")), loose_json.text(item.get("call_id"))} - {""}
             same = [known for known in left if known.kind == item.get("type")]
             # Some servers give other ids in the end: then the order counts.
