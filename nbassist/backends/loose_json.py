@@ -25,6 +25,12 @@ def listing(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
+def parts(value: Any) -> list[Mapping[str, Any]]:
+    """Return the parts of a content, which some servers give as one text, or as a list of texts."""
+    found = [value] if isinstance(value, str) else listing(value)
+    return [{"text": part} if isinstance(part, str) else mapping(part) for part in found]
+
+
 def text(value: Any) -> str:
     """Return `value` where it is a string, lone surrogates replaced (they can't be sent on), else an empty one."""
     return _SURROGATES.sub("\ufffd", value) if isinstance(value, str) else ""

@@ -285,6 +285,14 @@ def test_an_empty_stream_is_no_endpoint() -> None:
         ResponsesDecoder().finish()
 
 
+@pytest.mark.parametrize("content", ["Hello there", ["Hello there"], [{"type": "text", "text": "Hello there"}]])
+def test_a_message_whose_content_is_plain_text_is_told(responses: Any, content: Any) -> None:
+    whole = {**MESSAGE, "content": content}
+    assert text(responses.decode(responses.completed(whole))) == "Hello there"
+    delta = responses.event("output_text.delta", item_id="msg_1", output_index=0, content_index=0, delta="Hello")
+    assert text(responses.decode(delta, responses.done(whole), responses.completed(whole))) == "Hello there"
+
+
 def test_what_was_read_before_a_reconnection_is_not_told_twice(responses: Any) -> None:
     said = [
         responses.event("output_text.delta", item_id="msg_1", delta=p, sequence_number=n) for n, p in enumerate("abc")

@@ -159,8 +159,8 @@ def chunk_of(event: ServerSentEvent) -> Any:
 
     Raises
     ------
-    ValueError
-        Where the data is no JSON.
+    StreamBrokenError
+        Where the data is no JSON; it begins with what came in its stead, such as a proxy's `Internal Server Error`.
     """
     try:
         data = json.loads(event.data)
@@ -168,7 +168,11 @@ def chunk_of(event: ServerSentEvent) -> Any:
         if event.name == "error":
             # A bare text is what some say as their error.
             return {"error": event.data}
-        raise ValueError("an event that is no JSON") from error
+        said = " ".join(error_message(event.data[:_HEAD]).split())
+        if len(said) > _SHOWN:
+            said = said[: _SHOWN + 1].rpartition(" ")[0]  # not within a word: half a key would not be known for one
+        words = "the stream broke: it holds an event that is no JSON"
+        raise StreamBrokenError(f"{words}: {said}" if said else words) from error
     if not event.name:
         return data
     # The data of these is the object itself, which says nothing about what happened to it.
@@ -263,9 +267,9 @@ class EventStream:
         Raises
         ------
         BackendError
-            For an error that the endpoint tells, for a page of HTML, and for a stall.
+            For an error that the endpoint tells, for a page of HTML, for what is no JSON, and for a stall.
         ValueError
-            For what is no UTF-8, or no JSON.
+            For what is no UTF-8.
         """
         piece = bytes(piece)
         self._size += len(piece)

@@ -204,7 +204,7 @@ def _messages(items: Iterable[Mapping[str, Any]]) -> list[Message]:
         kind, call_id = loose_json.text(item.get("type")), loose_json.text(item.get("call_id"))
         if kind == "message":
             role = "user" if item.get("role") == "user" else "assistant"
-            parts = tuple(_parts(loose_json.listing(item.get("content"))))
+            parts = tuple(_parts(loose_json.parts(item.get("content"))))
             # Of a conversation that another client wrote: what it told the model as the system is not said by anybody.
             if parts and item.get("role") in ("user", "assistant"):
                 messages.append(Message(role, parts))  # type: ignore[arg-type]  # one of the two above
@@ -229,9 +229,8 @@ def _join(messages: list[Message], role: Any, part: Part) -> None:
         messages.append(Message(role, (part,)))
 
 
-def _parts(content: Iterable[Any]) -> Iterable[Part]:
-    for value in content:
-        part = loose_json.mapping(value)
+def _parts(content: Iterable[Mapping[str, Any]]) -> Iterable[Part]:
+    for part in content:
         if text := loose_json.text(part.get("text")):
             yield Text(text)
         elif refusal := loose_json.text(part.get("refusal")):
