@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from nbassist import Assistant
 from nbassist.backends.chat.backend import ChatBackend
-from nbassist.backends.http.sse import EventReader, ServerSentEvent, chunk_of
+from nbassist.backends.http.failures import read_failure
+from nbassist.backends.http.sse import EventReader, NoJsonError, ServerSentEvent, chunk_of
 from nbassist.core.events import Event, TextDelta
 from nbassist.errors import StreamBrokenError
 
@@ -83,7 +84,7 @@ def test_the_name_of_an_event_counts_where_only_it_tells_what_it_is(event: Any, 
 
 @pytest.mark.parametrize("data", ["{", "[" * 100_000, "NaN?"])
 def test_what_is_no_json_is_one_kind_of_error(data: str) -> None:
-    with pytest.raises(StreamBrokenError, match="no JSON"):
+    with pytest.raises(ValueError, match="no JSON"):
         chunk_of(ServerSentEvent("", data))
 
 
@@ -100,9 +101,11 @@ def test_what_is_no_json_is_one_kind_of_error(data: str) -> None:
     ],
 )
 def test_what_came_in_place_of_json_is_told_in_one_line(data: str, words: str) -> None:
-    with pytest.raises(StreamBrokenError) as caught:
+    with pytest.raises(NoJsonError) as caught:
         chunk_of(ServerSentEvent("", data))
-    assert str(caught.value).rstrip().endswith(words)
+    told = read_failure(caught.value, "http://e/v1", streaming=True)
+    assert isinstance(told, StreamBrokenError)
+    assert str(told).endswith(words)
 
 
 def alive(wire: Any, left: threading.Event, *before: bytes) -> Any:

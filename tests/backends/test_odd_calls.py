@@ -163,3 +163,8 @@ def test_two_calls_of_one_id_with_other_arguments_are_two(responses: Any) -> Non
     events = responses.decode(responses.completed(DONE, other))
     assert calls(events) == [("f", {"a": 1}), ("f", {"a": 2})]
     assert len({event.call_id for event in events if isinstance(event, ToolCallReady)}) == 2
+
+
+@pytest.mark.parametrize("kind", [[], {}, None, 1])
+def test_an_item_whose_type_is_no_text_is_passed_over(responses: Any, kind: Any) -> None:
+    assert calls(responses.decode(responses.completed({**DONE, "type": kind}, DONE))) == [("f", {"a": 1})]

@@ -151,6 +151,10 @@ def _is_json(data: str) -> bool:
     return True
 
 
+class NoJsonError(ValueError):
+    """The data of an event is no JSON."""
+
+
 def chunk_of(event: ServerSentEvent) -> Any:
     """Return what a decoder is fed: the JSON of the data, and the event's name where only it tells what that is.
 
@@ -159,8 +163,8 @@ def chunk_of(event: ServerSentEvent) -> Any:
 
     Raises
     ------
-    StreamBrokenError
-        Where the data is no JSON; it begins with what came in its stead, such as a proxy's `Internal Server Error`.
+    NoJsonError
+        Where the data is no JSON; it tells what came in its stead, such as a proxy's `Internal Server Error`.
     """
     try:
         data = json.loads(event.data)
@@ -171,8 +175,7 @@ def chunk_of(event: ServerSentEvent) -> Any:
         said = " ".join(error_message(event.data[:_HEAD]).split())
         if len(said) > _SHOWN:
             said = said[: _SHOWN + 1].rpartition(" ")[0]  # not within a word: half a key would not be known for one
-        words = "the stream broke: it holds an event that is no JSON"
-        raise StreamBrokenError(f"{words}: {said}" if said else words) from error
+        raise NoJsonError(f"an event that is no JSON: {said}" if said else "an event that is no JSON") from error
     if not event.name:
         return data
     # The data of these is the object itself, which says nothing about what happened to it.
@@ -267,9 +270,9 @@ class EventStream:
         Raises
         ------
         BackendError
-            For an error that the endpoint tells, for a page of HTML, for what is no JSON, and for a stall.
+            For an error that the endpoint tells, for a page of HTML, and for a stall.
         ValueError
-            For what is no UTF-8.
+            For what is no UTF-8, or no JSON.
         """
         piece = bytes(piece)
         self._size += len(piece)

@@ -249,7 +249,7 @@ class Output:
         for index, value in enumerate(output):
             item = loose_json.mapping(value)
             call = [item.get(name) for name in ("type", "call_id", "name", "arguments", "input")]
-            if item.get("type") in _CALLS and item.get("call_id") and call in listed:
+            if loose_json.text(item.get("type")) in _CALLS and item.get("call_id") and call in listed:
                 continue  # the same call once more
             listed.append(call)
             ids = {loose_json.text(item.get("id")), loose_json.text(item.get("call_id"))} - {""}
