@@ -15,7 +15,12 @@ _LONGEST = 2_000
 _VISIBLE = "".join(map(chr, range(0x21, 0x7F)))
 _DEEPEST = 6
 _ITEMS = 5
-_WORDS = ("message", "msg", "detail", "errors", "error_message", "error_msg", "errorMessage", "error_description")
+_PLAIN = ("message", "msg", "detail")
+_TELLING = ("errors", "error_message", "error_msg", "errorMessage", "error_description")
+"""Names that nothing but an error has."""
+_WORDS = (*_PLAIN, *_TELLING)
+_FINE = ("0", "200", "ok", "success")
+"""Codes that stand in every answer of some servers, and tell that all is well."""
 _STATUS = {"rate_limit_exceeded": 429, "rate_limit_error": 429, "insufficient_quota": 429, "overloaded_error": 529}
 """What codes that are words mean, where they decide whether to ask again."""
 _RATHER_THAN_NOTHING = ("title", "reason", "description")
@@ -39,11 +44,12 @@ def error_message(value: Any) -> str:
 def error_code(value: Any) -> str:
     """Return what a server calls an error, such as `insufficient_quota`; empty where it has no name.
 
-    Under `code`, else `type` or `status` (Gemini); a status of HTTP as a number is returned as its digits.
+    Under `code`, else `type` or `status` (Gemini), `error_code`, `error_type` (DeepInfra) or `status_code` (MiniMax); a
+    status of HTTP as a number is returned as its digits.
     """
     data = mapping(value[0] if isinstance(value, list) and value else value)
-    inner = mapping(data.get("error")) or data
-    for name in ("code", "type", "status"):
+    inner = mapping(data.get("error")) or _of_base(data) or data
+    for name in ("code", "type", "status", "error_code", "error_type", "status_code"):
         found = inner.get(name)
         if isinstance(found, str) and found:
             return text(found)
@@ -55,15 +61,28 @@ def error_code(value: Any) -> str:
 def is_error(chunk: Mapping[str, Any]) -> bool:
     """Return whether a chunk of a stream is an error, be it one that does not say `error`.
 
-    A flat one has words and a code, a type or a status; what has `choices` is no error, whatever else it has.
+    A flat one has words and a code, a type or a status; what has a choice in it is no error, whatever else it has, but
+    for what MiniMax puts into each chunk, `{"base_resp": {"status_code": 1004, "status_msg": ...}}`, 0 where all is
+    well.
     """
-    if chunk.get("error"):
+    if chunk.get("error") or _of_base(chunk):
         return True
-    if "choices" in chunk or "usage" in chunk:
+    if chunk.get("choices") or chunk.get("usage"):
         return False
-    if chunk.get("object") == "error" or chunk.get("type") == "error":
+    if chunk.get("object") == "error" or chunk.get("type") == "error" or any(chunk.get(name) for name in _TELLING):
         return True
-    return any(chunk.get(name) for name in _WORDS) and not chunk.get("id")
+    says = any(chunk.get(name) for name in _PLAIN)
+    # The chunk of an error may have all that others have, with nothing in it; its code tells.
+    code = chunk.get("code", chunk.get("error_type"))
+    if says and ("choices" in chunk or "usage" in chunk) and code not in (None, ""):
+        return str(code).lower() not in _FINE
+    return says and not chunk.get("id")
+
+
+def _of_base(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what MiniMax says is wrong; empty where nothing is, which it says, too."""
+    base = mapping(data.get("base_resp"))
+    return base if str(base.get("status_code") or "0") not in _FINE else {}
 
 
 def _words(value: Any, depth: int) -> list[str]:
@@ -80,6 +99,7 @@ def _words(value: Any, depth: int) -> list[str]:
         where = ".".join(str(step) for step in data["loc"])
         return [f"{where}: {word}" for word in _words(data.get("msg"), depth + 1)]
     found = [word for name in ("error", *_WORDS) for word in _words(_named(data.get(name)), depth + 1)]
+    found = found or _of_text(text(_of_base(data).get("status_msg")), depth + 1)
     if not found:
         found = [word for name in _RATHER_THAN_NOTHING for word in _words(data.get(name), depth + 1)][:1]
     # A router's own words are mostly "Provider returned error": the reason is what the provider said.
@@ -120,7 +140,7 @@ def wait_in_words(value: Any) -> float | None:
     """Return the seconds that a Gemini error asks to wait, `details[].retryDelay` such as `"33s"`; None for none."""
     data = mapping(value[0] if isinstance(value, list) and value else value)
     for detail in listing((mapping(data.get("error")) or data).get("details")):
-        found = re.fullmatch(r"([0-9.]+)s", text(mapping(detail).get("retryDelay")))
+        found = re.fullmatch(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)s", text(mapping(detail).get("retryDelay")))
         if found:
             return float(found[1])
     return None

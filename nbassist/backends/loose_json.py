@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -24,6 +25,12 @@ def listing(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
+def parts(value: Any) -> list[Mapping[str, Any]]:
+    """Return the parts of a content, which some servers give as one text, or as a list of texts."""
+    found = [value] if isinstance(value, str) else listing(value)
+    return [{"text": part} if isinstance(part, str) else mapping(part) for part in found]
+
+
 def text(value: Any) -> str:
     """Return `value` where it is a string, lone surrogates replaced (they can't be sent on), else an empty one."""
     return _SURROGATES.sub("\ufffd", value) if isinstance(value, str) else ""
@@ -39,11 +46,29 @@ def spoken(value: Any) -> str:
     return str(value) if isinstance(value, int | float) else text(value)
 
 
+def arguments(value: Any) -> str:
+    """Return the arguments of a call as text: as they came where they are one, else the JSON of what came.
+
+    Some servers give the object itself. A number or a list is none: it stays what it is, and the model is told of its
+    mistake. None is empty.
+    """
+    return text(value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+
+
 def count(value: Any) -> int:
     """Return `value` where it is a number that is not negative, whole or not (Kimi counts in floats), else 0."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return 0
     return int(value) if 0 < value < _MOST else 0
+
+
+def index(value: Any) -> int | None:
+    """Return `value` where it numbers a thing, else None; some servers write it as a text or a float."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, str) and value.isdecimal() and len(value) < 6:
+        return int(value)
+    return int(value) if isinstance(value, int | float) and abs(value) < 1e6 else None
 
 
 def usage(value: Any) -> Usage:

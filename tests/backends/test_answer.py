@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 
 from nbassist import Assistant
 from nbassist.backends.chat.backend import ChatBackend
-from nbassist.backends.http.sse import EventReader, ServerSentEvent, chunk_of
+from nbassist.backends.http.failures import read_failure
+from nbassist.backends.http.sse import EventReader, NoJsonError, ServerSentEvent, chunk_of
 from nbassist.core.events import Event, TextDelta
+from nbassist.errors import StreamBrokenError
 
 CHAT = "/chat/completions"
 
@@ -84,6 +86,26 @@ def test_the_name_of_an_event_counts_where_only_it_tells_what_it_is(event: Any, 
 def test_what_is_no_json_is_one_kind_of_error(data: str) -> None:
     with pytest.raises(ValueError, match="no JSON"):
         chunk_of(ServerSentEvent("", data))
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ("Internal Server Error", "no JSON: Internal Server Error"),
+        ("upstream\ntimed  out", "no JSON: upstream timed out"),
+        ("<html><title>502 Bad Gateway</title></html>", "no JSON: 502 Bad Gateway"),
+        ('{"id": "c", "cho', 'no JSON: {"id": "c", "cho'),
+        ("<html>", "no JSON"),
+        ("x" * 1_000, "no JSON"),
+        ("word " * 100_000, "no JSON: " + ("word " * 40).rstrip()),
+    ],
+)
+def test_what_came_in_place_of_json_is_told_in_one_line(data: str, words: str) -> None:
+    with pytest.raises(NoJsonError) as caught:
+        chunk_of(ServerSentEvent("", data))
+    told = read_failure(caught.value, "http://e/v1", streaming=True)
+    assert isinstance(told, StreamBrokenError)
+    assert str(told).endswith(words)
 
 
 def alive(wire: Any, left: threading.Event, *before: bytes) -> Any:

@@ -170,6 +170,44 @@ def test_an_error_in_the_stream_is_told_in_its_words(error: Any) -> None:
         ChatDecoder().feed({"error": error})
 
 
+@pytest.mark.parametrize("nothing", [None, []])
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        ({"error_type": "BadRequestError", "error_message": "too long a prompt"}, "too long a prompt"),
+        ({"base_resp": {"status_code": 1004, "status_msg": "login fail"}}, "login fail"),
+        ({"base_resp": {"status_code": 1008, "status_msg": "no money"}, "usage": {"total_tokens": 0}}, "no money"),
+        ({"message": "quota is used up", "code": "quota"}, "quota is used up"),
+        ({"detail": "overloaded", "code": 500, "usage": None}, "overloaded"),
+        ({"object": "error", "message": "broken"}, "broken"),
+    ],
+)
+def test_an_error_beside_empty_choices_is_a_failure_in_its_words(told: Any, words: str, nothing: Any) -> None:
+    with pytest.raises(BackendError, match=words):
+        decode({"id": "c", "object": "chat.completion.chunk", "choices": nothing, **told})
+    decoder = ChatDecoder()
+    decoder.feed(chunk(content="a"))
+    with pytest.raises(BackendError, match=words):
+        decoder.feed({"id": "c", "choices": nothing, **told})
+
+
+@pytest.mark.parametrize(
+    "fine",
+    [
+        {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 1}},
+        {"choices": [], "prompt_filter_results": [{"prompt_index": 0, "content_filter_results": {}}], "id": ""},
+        {"choices": None, "base_resp": {"status_code": 0, "status_msg": "success"}},
+        {"choices": [], "base_resp": {"status_code": "0", "status_msg": ""}},
+        {"choices": [], "code": 0, "message": "Success"},
+        {"choices": [], "id": "c", "code": "ok", "msg": "ok"},
+        {**chunk(content=""), "code": 0, "message": "Success"},
+    ],
+)
+def test_empty_choices_and_a_word_that_all_is_well_are_no_error(fine: Any) -> None:
+    events = decode(chunk(content="a"), fine, STOP)
+    assert end(events).reason == "stop"
+
+
 def test_a_lone_surrogate_is_replaced() -> None:
     events = decode(chunk(content="a\ud800"), STOP)
     assert "".join(event.text for event in events if isinstance(event, TextDelta)) == "a\ufffd"

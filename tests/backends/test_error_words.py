@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbassist import Assistant
-from nbassist.backends.error_bodies import error_code, error_message
+from nbassist.backends.error_bodies import error_code, error_message, wait_in_words
 from nbassist.backends.http.failures import read_status, seconds_to_wait, what_is_wrong
 from nbassist.config.quirk_names import Access
 from nbassist.core.events import Event, Retrying
@@ -68,6 +68,8 @@ JSON = st.recursive(
         ({"error": {"message": "Unsupported value", "param": "tool_choice"}}, "Unsupported value (tool_choice)"),
         ("<html><head><title>502 Bad\nGateway</title></head></html>", "502 Bad Gateway"),
         ("plain words", "plain words"),
+        ({"base_resp": {"status_code": 1004, "status_msg": "login fail"}}, "login fail"),
+        ({"base_resp": {"status_code": 0, "status_msg": "success"}}, ""),
         ({"error": {"type": "x"}}, ""),
         (None, ""),
     ],
@@ -134,6 +136,11 @@ def test_how_long_to_wait_is_told_in_seconds_or_as_a_date(status: int) -> None:
     assert waits(status, retry_after="3600") is None
     assert waits(status, retry_after_ms="1500") == 1.5
     assert waits(status, retry_after="soon") == waits(status)
+
+
+@pytest.mark.parametrize("delay", ["1.2.3s", ".s", "..", "s", "٣s", 3, None])
+def test_a_wait_in_the_body_that_is_no_number_is_none(delay: Any) -> None:
+    assert wait_in_words({"error": {"details": [{"retryDelay": delay}]}}) is None
 
 
 def test_gemini_says_how_long_to_wait_in_the_body() -> None:

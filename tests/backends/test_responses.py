@@ -323,6 +323,17 @@ def test_a_background_response_that_can_not_be_streamed_again_is_asked_for(
     assert make("previous", parameters={"background": True}).ask("go").text == "abc"
 
 
+def test_a_background_response_whose_events_are_not_counted_is_asked_for_and_not_told_twice(
+    endpoint: Any, make: Any, wire: Any, responses: Any, pieces: list[Any], at_once: None
+) -> None:
+    uncounted = responses.bytes(*({**event, "sequence_number": 0} for event in pieces[:3]))
+    endpoint.on("POST", PATH, wire.answer(uncounted, cut=True))
+    endpoint.json("GET", f"{PATH}/resp_1", pieces[-1]["response"])
+    reply = make("previous", parameters={"background": True}).ask("go")
+    assert (reply.text, reply.finish) == ("abc", "completed")
+    assert [asked.path for asked in endpoint.asked if asked.method == "GET"] == [f"{PATH}/resp_1"]
+
+
 def test_a_background_response_is_left_and_read_on_later(
     endpoint: Any, wire: Any, responses: Any, pieces: list[Any]
 ) -> None:

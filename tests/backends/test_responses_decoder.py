@@ -285,9 +285,35 @@ def test_an_empty_stream_is_no_endpoint() -> None:
         ResponsesDecoder().finish()
 
 
+@pytest.mark.parametrize("content", ["Hello there", ["Hello there"], [{"type": "text", "text": "Hello there"}]])
+def test_a_message_whose_content_is_plain_text_is_told(responses: Any, content: Any) -> None:
+    whole = {**MESSAGE, "content": content}
+    assert text(responses.decode(responses.completed(whole))) == "Hello there"
+    delta = responses.event("output_text.delta", item_id="msg_1", output_index=0, content_index=0, delta="Hello")
+    assert text(responses.decode(delta, responses.done(whole), responses.completed(whole))) == "Hello there"
+
+
 def test_what_was_read_before_a_reconnection_is_not_told_twice(responses: Any) -> None:
-    delta = responses.event("output_text.delta", item_id="msg_1", delta="a", sequence_number=4)
-    assert text(responses.decode(delta, delta, responses.completed())) == "a"
+    said = [
+        responses.event("output_text.delta", item_id="msg_1", delta=p, sequence_number=n) for n, p in enumerate("abc")
+    ]
+    decoder = ResponsesDecoder(background=True)
+    events = [event for delta in said[:2] for event in decoder.feed(delta)]
+    decoder.reconnect()
+    assert text(events + [event for delta in said[1:] for event in decoder.feed(delta)]) == "abc"
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [[0] * 5, [-1] * 5, [0, 1, 0, 1, 0], [3, 2, 1, 0, 0], [None] * 5],
+    ids=["always 0", "always -1", "anew for each item", "backwards", "null"],
+)
+def test_numbers_that_do_not_count_throw_nothing_away(responses: Any, numbers: list[Any]) -> None:
+    said = [responses.event("output_text.delta", item_id="msg_1", delta=piece) for piece in "abcd"]
+    events = [{**e, "sequence_number": n} for e, n in zip([*said, responses.completed()], numbers, strict=True)]
+    decoded = responses.decode(*events)
+    assert text(decoded) == "abcd"
+    assert end(decoded).reason == "stop"
 
 
 @pytest.mark.parametrize(

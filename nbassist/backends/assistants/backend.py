@@ -95,7 +95,7 @@ class AssistantsBackend(HttpBackend):
     def _flow(self, request: Request) -> Flow:
         outputs = [part for message in request.new for part in message.parts if isinstance(part, ToolOutput)]
         custom = [tool.name for tool in request.tools if tool.kind == "custom"]
-        decoder = AssistantsDecoder(request.cursor, custom)
+        decoder = AssistantsDecoder(request.cursor, custom, [tool.name for tool in request.tools])
         if request.cursor.get("run_id") and outputs:
             yield from self._submit(request.cursor, outputs, decoder)
         else:

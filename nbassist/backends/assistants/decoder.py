@@ -23,6 +23,7 @@ from ...core.events import (
 )
 from ...errors import BackendError, NotAnEndpointError, ServerFailedError
 from .. import loose_json
+from ..call_names import meant_name
 from ..error_bodies import told_error
 from ..message_content import free_text
 from .items import HostedCall, Texts
@@ -58,9 +59,17 @@ class AssistantsDecoder:
         `thread_id` and `run_id`, where they are known before the stream begins.
     custom : collection of str
         The tools whose argument is free text; they were offered as functions of one parameter.
+    tools : collection of str
+        The names that were offered, by which a call is known whose name has something around it.
     """
 
-    def __init__(self, cursor: Mapping[str, str] | None = None, custom: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        cursor: Mapping[str, str] | None = None,
+        custom: Collection[str] = (),
+        tools: Collection[str] = (),
+    ) -> None:
+        self._tools = tools
         self._custom = frozenset(custom)
         self.cursor = dict(cursor or {})
         self._seen = False
@@ -212,14 +221,17 @@ class AssistantsDecoder:
                 continue  # it can't be answered, or is answered with the first of that id
             told.add(call_id)
             call = known.get(call_id) or _Call(call_id)
-            call.name = loose_json.text(function.get("name")) or call.name
+            call.name = self._name(function) or call.name
             # The whole counts, not what its deltas made of it.
-            call.arguments = loose_json.text(function.get("arguments"))
+            call.arguments = loose_json.arguments(function.get("arguments"))
             if call_id not in self._started:
                 events.append(ToolCallStarted(call_id, call.name, self._kind(call.name)))
             text = free_text(call.arguments) if call.name in self._custom else None
             arguments = call.arguments if text is None else text
             events.append(ToolCallReady(call_id, call.name, arguments, self._kind(call.name)))
+
+    def _name(self, function: Mapping[str, Any]) -> str:
+        return meant_name(loose_json.text(function.get("name")), self._tools)
 
     def _kind(self, name: str) -> CallKind:
         return "custom" if name in self._custom else "function"
@@ -249,14 +261,14 @@ class AssistantsDecoder:
                 self.pending += images
 
     def _tell_call(self, call: _Call, function: Mapping[str, Any], events: list[Event]) -> None:
-        call.name = loose_json.text(function.get("name")) or call.name
+        call.name = self._name(function) or call.name
         if call.name and call.call_id and call.call_id not in self._started:
             self._started.add(call.call_id)
             call.started = True
             events.append(ToolCallStarted(call.call_id, call.name, self._kind(call.name)))
             if call.arguments:
                 events.append(ToolArgumentsDelta(call.call_id, call.arguments))
-        piece = loose_json.text(function.get("arguments"))
+        piece = loose_json.arguments(function.get("arguments"))
         call.arguments += piece
         if piece and call.started:
             events.append(ToolArgumentsDelta(call.call_id, piece))

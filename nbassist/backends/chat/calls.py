@@ -14,6 +14,7 @@ from typing import Any
 
 from ...core.events import CallKind, Event, ToolArgumentsDelta, ToolCallReady, ToolCallStarted
 from .. import loose_json
+from ..call_names import meant_name
 from ..message_content import free_text
 from .opaque_state import beside_call
 
@@ -129,7 +130,7 @@ class Calls:
             if not call.name:
                 continue
             if not call.started:
-                events.append(ToolCallStarted(call.call_id, call.name, self._kind(call.name)))
+                events.append(self._started(call))
             rest = call.halves.finish() if call.arguments else call.blank.replace("null", "")
             if rest:
                 call.arguments.append(rest)
@@ -151,7 +152,11 @@ class Calls:
     def feed(self, entry: Mapping[str, Any]) -> list[Event]:
         """Take one entry of a delta's `tool_calls`."""
         function = loose_json.mapping(entry.get("function") or entry)
-        name, wire_id, index = loose_json.text(function.get("name")), _id(entry.get("id")), _index(entry.get("index"))
+        name, wire_id, index = (
+            loose_json.text(function.get("name")),
+            _id(entry.get("id")),
+            loose_json.index(entry.get("index")),
+        )
         arguments = function.get("arguments")
         whole = isinstance(arguments, Mapping | list)
         piece = json.dumps(arguments, ensure_ascii=False) if whole else arguments
@@ -179,9 +184,9 @@ class Calls:
             return [ToolArgumentsDelta(call.call_id, piece)] if piece else []
         # A name may come in pieces: it is whole once arguments follow, or a tool is called so. What was told as started
         # can't be taken back.
-        if call.name and (piece or call.blank or not self._tools or call.name in self._tools):
+        if call.name and (piece or call.blank or not self._tools or self._is_offered(call.name)):
             call.started = True
-            events.append(ToolCallStarted(call.call_id, call.name, self._kind(call.name)))
+            events.append(self._started(call))
             events += [ToolArgumentsDelta(call.call_id, early) for early in call.arguments]
         return events
 
@@ -198,7 +203,7 @@ class Calls:
         return None if name else same or (waiting[0] if len(waiting) == 1 else None)
 
     def _is_piece_of_name(self, call: _Call, name: str) -> bool:
-        return call.name not in self._tools and not call.arguments and call.name + name in self._tools
+        return not self._is_offered(call.name) and not call.arguments and self._is_offered(call.name + name)
 
     def _begins_anew(self, call: _Call, name: str, wire_id: str, piece: Any) -> bool:
         """Tell a further call from a piece of `call`: servers give one index, or one id, to several calls."""
@@ -230,23 +235,30 @@ class Calls:
         return call
 
     def _ready(self, call: _Call) -> ToolCallReady:
-        arguments = call.text() or "{}"
-        if call.name not in self._custom:
-            return ToolCallReady(call.call_id, call.name, "{}" if arguments == "null" else arguments)
+        arguments, name = call.text() or "{}", meant_name(call.name, self._tools)
+        if name not in self._custom:
+            return ToolCallReady(call.call_id, name, "{}" if arguments == "null" else arguments)
         text = free_text(arguments)
-        return ToolCallReady(call.call_id, call.name, arguments if text is None else text, "custom")
+        return ToolCallReady(call.call_id, name, arguments if text is None else text, "custom")
+
+    def _started(self, call: _Call) -> ToolCallStarted:
+        name = meant_name(call.name, self._tools)
+        return ToolCallStarted(call.call_id, name, self._kind(name))
+
+    def _is_offered(self, name: str) -> bool:
+        return meant_name(name, self._tools) in self._tools
 
     def _kind(self, name: str) -> CallKind:
         return "custom" if name in self._custom else "function"
 
 
-def _index(value: Any) -> int | None:
-    """Return an index as a number; some servers write it as a text or a float."""
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, str) and value.isdecimal() and len(value) < 6:
-        return int(value)
-    return int(value) if isinstance(value, int | float) and abs(value) < 1e6 else None
+def entries_of(delta: Mapping[str, Any]) -> list[Any]:
+    """Return the entries of `tool_calls`: one object is a list of one (TGI), `function_call` is its older name."""
+    calls = delta.get("tool_calls")
+    if isinstance(calls, Mapping):
+        return [calls]
+    older = loose_json.mapping(delta.get("function_call"))
+    return loose_json.listing(calls) or ([{"index": 0, "function": older}] if older else [])
 
 
 def _id(value: Any) -> str:

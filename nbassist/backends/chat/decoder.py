@@ -21,7 +21,8 @@ from ...errors import BackendError, ConnectionFailedError, NotAnEndpointError, S
 from .. import loose_json
 from ..error_bodies import is_error, told_error
 from ..provider_quirks import known_quirks
-from .calls import Calls, new_call_id
+from .calls import Calls, entries_of, new_call_id
+from .choices import Choices, plain_text
 from .delta_content import Extras, ThinkReader, meaning, pieces_of
 from .opaque_state import WIRE, OpaqueState
 from .text_calls import TextCall, TextCallReader
@@ -77,7 +78,9 @@ class ChatDecoder:
         self._tools = () if calls_natively else tools
         self._reader = TextCallReader(self._tools if habits.text_calls else ())
         self._text, self._thinking, self._refusal = (loose_json.Halves() for _ in range(3))
+        self._choices = Choices()
         self._calls = Calls(custom, new_id, tools)
+        self._borrows = False
         self._state = OpaqueState()
         self._extras = Extras()
         self._named = ""
@@ -100,7 +103,7 @@ class ChatDecoder:
     @property
     def grace(self) -> float | None:
         """Seconds for which the stream is read on, since its finish reason came; None before that."""
-        if not self._reason:
+        if not self._reason or (self._borrows and self._choices.open):
             return None
         return _GRACE_WITH_CALLS if self._calls else _GRACE
 
@@ -113,7 +116,7 @@ class ChatDecoder:
             Where the chunk is an error. What came before it stands; where nothing was told yet, it is as if the
             endpoint had answered with it.
         """
-        if self._begun and self._state.is_text and (piece := _plain_text(chunk)):
+        if self._begun and self._state.is_text and (piece := plain_text(chunk, self._choices.index)):
             piece = self._text.feed(piece)
             if self._think.passes and self._reader.passes:
                 return [TextDelta(piece)] if piece else []
@@ -133,7 +136,8 @@ class ChatDecoder:
         self._count(data.get("usage"), loose_json.mapping(data.get("x_groq")).get("usage"))
         events = []
         # None in the chunk of the usage, and in Azure's first, which holds the filter's results alone.
-        for choice in map(loose_json.mapping, loose_json.listing(data.get("choices"))[:1]):
+        choice = self._choices.take(loose_json.listing(data.get("choices")))
+        if choice is not None:
             if choice.get("error"):
                 raise told_error(choice)
             delta = self._delta(choice)
@@ -141,6 +145,8 @@ class ChatDecoder:
             self._feed_delta(delta, events)
             # It may come twice, and a later chunk may have none.
             self._reason = loose_json.text(choice.get("finish_reason")) or self._reason
+        if self._choices.has_calls:
+            self._borrow(events)
         self._extras.take_sources(data)
         self.started = self.started or self._seen
         return self._begin(events)
@@ -155,12 +161,15 @@ class ChatDecoder:
         """
         if not self._seen:
             raise NotAnEndpointError(_EMPTY)
+        borrowed: list[Event] = []
+        if self._choices.has_calls:
+            self._borrow(borrowed, at_end=True)
         # A stream that just ends can't be told from one that a proxy cut: it needs a reason, or `[DONE]`.
         if not (self._reason or marked):
             return self.broken("the stream was cut: neither a finish reason nor its end mark came")
         if not self._reason and not self._calls.whole:
             return self.broken("the stream ended in the middle of a tool call")
-        events = self._rest()
+        events = [*borrowed, *self._rest()]
         reason, detail = meaning(self._reason) if self._reason else ("unmarked", "")
         # Some say "stop" or "tool_calls" where the limit cut a call in two; the count of tokens tells.
         at_limit = self._limit is not None and self._usage.output_tokens >= self._limit
@@ -225,9 +234,26 @@ class ChatDecoder:
             elif kind == "text":
                 self._add_text(self._text.feed(piece), events)
         events += self._extras.take(delta)
-        for entry in _entries(delta):
-            self.native_calls = True
-            events += self._calls.feed(loose_json.mapping(entry))
+        for entry in entries_of(delta):
+            self._feed_call(entry, events)
+
+    def _feed_call(self, entry: Any, events: list[Event]) -> None:
+        self.native_calls = True
+        events += self._calls.feed(loose_json.mapping(entry))
+
+    def _borrow(self, events: list[Event], *, at_end: bool = False) -> None:
+        """Take the calls of another choice where the reply's own makes none, though it ended as if it did.
+
+        A reply that ended in words has said all: the calls are those of another reply. Where it said nothing at all,
+        or not why it ended, they are its own.
+        """
+        ended = "tool" in self._reason or "function" in self._reason
+        if not self._borrows and not self._calls:
+            self._borrows = ended or (at_end and not (self._reason and self._begun))
+        if self._borrows:
+            self._reason = self._reason or (self._choices.reason if at_end else "")
+            for entry in self._choices.calls():
+                self._feed_call(entry, events)
 
     def _rest(self, *, texts_only: bool = False) -> list[Event]:
         """Return what was held back: halves of characters, tags, and what might have been a call."""
@@ -261,35 +287,3 @@ class ChatDecoder:
                 events.append(TextDelta(item.source))
             else:
                 events += self._calls.add(item.name, item.arguments)
-
-
-_OF_CHUNK = frozenset(("id", "object", "created", "model", "choices", "system_fingerprint", "service_tier", "usage"))
-_OF_CHOICE = frozenset(("index", "delta", "finish_reason", "logprobs"))
-_OF_DELTA = frozenset(("role", "content"))
-
-
-def _plain_text(chunk: Any) -> str:
-    """Return the text of a chunk that is a piece of text and nothing else; empty for any other.
-
-    Nearly every chunk is one. Asked first, it takes a tenth of the time of looking for all that others may hold.
-    """
-    if type(chunk) is not dict or chunk.get("usage") or not _OF_CHUNK.issuperset(chunk):
-        return ""
-    choices = chunk.get("choices")
-    choice = choices[0] if type(choices) is list and len(choices) == 1 else None
-    if type(choice) is not dict or choice.get("finish_reason") or not _OF_CHOICE.issuperset(choice):
-        return ""
-    delta = choice.get("delta")
-    if type(delta) is not dict or not _OF_DELTA.issuperset(delta):
-        return ""
-    content = delta.get("content")
-    return content if type(content) is str else ""
-
-
-def _entries(delta: Mapping[str, Any]) -> list[Any]:
-    """Return the entries of `tool_calls`: one object is a list of one (TGI), `function_call` is its older name."""
-    calls = delta.get("tool_calls")
-    if isinstance(calls, Mapping):
-        return [calls]
-    older = loose_json.mapping(delta.get("function_call"))
-    return loose_json.listing(calls) or ([{"index": 0, "function": older}] if older else [])

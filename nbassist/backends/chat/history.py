@@ -14,6 +14,7 @@ from typing import Any
 
 from ...config.quirk_names import Quirks
 from ...core.messages import File, Image, Message, Request, Text, ToolCall, ToolOutput
+from ..call_names import sendable_name
 from ..message_content import (
     CUSTOM_ARGUMENT,
     blind_output,
@@ -59,8 +60,9 @@ def wire_messages(request: Request, habits: Quirks, home: str) -> list[WireMessa
 def mended(messages: Iterable[WireMessage], habits: Quirks) -> list[WireMessage]:
     """Return a history without what a strict server refuses, and a thread would die of.
 
-    Arguments of calls are JSON objects; ids of calls are unique, and such as the endpoint takes; no message of the
-    assistant is empty; no two prompts follow one another where one between them had to go.
+    Arguments of calls are JSON objects; their names are such as a tool may have; ids of calls are unique, and such as
+    the endpoint takes; no message of the assistant is empty; no two prompts follow one another where one between them
+    had to go.
     """
     ids = _Ids(habits)
     found: list[WireMessage] = []
@@ -111,7 +113,8 @@ class _Ids:
             if arguments is None:
                 self._wrong[held] = wrote
             self._sent[held] = sent = self._unique(self._taken_by(held))
-            function = {**call["function"], "arguments": "{}" if arguments is None else arguments}
+            name = sendable_name(call["function"]["name"])
+            function = {**call["function"], "name": name, "arguments": "{}" if arguments is None else arguments}
             calls.append({**call, "id": sent, "function": function})
         return {**message, "tool_calls": calls}
 

@@ -23,6 +23,7 @@ from ...errors import (
 )
 from ..error_bodies import error_code, error_message, wait_in_words
 from .http_package import httpx
+from .sse import NoJsonError
 
 _LONGEST_WAIT = 60.0
 """Seconds; an endpoint that asks for more is not waited for."""
@@ -90,7 +91,8 @@ def _read(error: Exception, base_url: str, *, streaming: bool, key_from: str | N
         if isinstance(error, UnicodeDecodeError):
             return StreamBrokenError("the stream broke: it holds bytes that are no UTF-8")
         if isinstance(error, ValueError):
-            return StreamBrokenError("the stream broke: it holds an event that is no JSON")
+            held = error if isinstance(error, NoJsonError) else "an event that is no JSON"
+            return StreamBrokenError(f"the stream broke: it holds {held}")
         return StreamBrokenError(f"the stream was cut: {_words(error)}")
     if isinstance(error, openai.APIConnectionError | httpx.HTTPError):
         cause = error if isinstance(error, httpx.HTTPError) else error.__cause__ or error

@@ -151,6 +151,10 @@ def _is_json(data: str) -> bool:
     return True
 
 
+class NoJsonError(ValueError):
+    """The data of an event is no JSON."""
+
+
 def chunk_of(event: ServerSentEvent) -> Any:
     """Return what a decoder is fed: the JSON of the data, and the event's name where only it tells what that is.
 
@@ -159,8 +163,8 @@ def chunk_of(event: ServerSentEvent) -> Any:
 
     Raises
     ------
-    ValueError
-        Where the data is no JSON.
+    NoJsonError
+        Where the data is no JSON; it tells what came in its stead, such as a proxy's `Internal Server Error`.
     """
     try:
         data = json.loads(event.data)
@@ -168,7 +172,10 @@ def chunk_of(event: ServerSentEvent) -> Any:
         if event.name == "error":
             # A bare text is what some say as their error.
             return {"error": event.data}
-        raise ValueError("an event that is no JSON") from error
+        said = " ".join(error_message(event.data[:_HEAD]).split())
+        if len(said) > _SHOWN:
+            said = said[: _SHOWN + 1].rpartition(" ")[0]  # not within a word: half a key would not be known for one
+        raise NoJsonError(f"an event that is no JSON: {said}" if said else "an event that is no JSON") from error
     if not event.name:
         return data
     # The data of these is the object itself, which says nothing about what happened to it.

@@ -18,13 +18,14 @@ import openai
 from ...config.quirk_names import Access
 from ...core import interrupts
 from ...core.events import Event, Retrying, TurnEnded
-from ...errors import BackendError
+from ...errors import BackendError, NbassistError
 from .clients import Clients
 from .failures import asks_all_to_wait, read_failure, seconds_to_wait, without_keys
 from .http_package import httpx
 from .read_limits import Grace
 from .requests import STALL, Decoder, Fetch, Flow, JsonRequest, Open, Pause, Step, Upload
 from .sse import EventStream
+from .unsendable import unsendable
 
 # Mostly it is in one packet with that event.
 _DRAIN = 0.02  # seconds that the end of a body may take after its last event
@@ -129,13 +130,13 @@ class Transport:
         try:
             return _request(self._clients.here().sdk, call)
         except _BROKEN as error:
-            raise self._failure(error) from error
+            raise self._unsent(call, error) from error
 
     async def _acall(self, call: JsonRequest | Upload) -> Any:
         try:
             return await _request((await self._clients.of_loop()).sdk, call)
         except _BROKEN as error:
-            raise self._failure(error) from error
+            raise self._unsent(call, error) from error
 
     def _fetch(self, step: Fetch) -> bytes | None:
         data = bytearray()
@@ -171,7 +172,7 @@ class Transport:
         try:
             response = self._clients.open(step)
         except _BROKEN as error:
-            raise self._failure(error) from error
+            raise self._unsent(step, error) from error
         stream = EventStream(step.decoder, self._stall, response.headers.get("content-type", ""))
         grace = Grace(response)
         try:
@@ -194,7 +195,7 @@ class Transport:
         try:
             response = await self._clients.aopen(step)
         except _BROKEN as error:
-            raise self._failure(error) from error
+            raise self._unsent(step, error) from error
         stream = EventStream(step.decoder, self._stall, response.headers.get("content-type", ""))
         try:
             pieces = response.aiter_bytes()
@@ -211,6 +212,12 @@ class Transport:
                 yield event
         finally:
             await response.aclose()
+
+    def _unsent(self, step: JsonRequest | Upload | Open, error: Exception) -> NbassistError:
+        """Return what the failure of a request means: it may be that there was nothing that could be sent."""
+        # As the writer of JSON raises it; so do readers of an answer.
+        unsent = unsendable(step.body) if isinstance(error, ValueError) and not isinstance(step, Upload) else None
+        return unsent or self._failure(error)
 
     def _failure(self, error: Exception, *, streaming: bool = False) -> BackendError:
         return read_failure(error, self.base_url, self._secrets, streaming=streaming, key_from=self._key_from)

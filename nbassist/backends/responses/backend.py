@@ -163,9 +163,11 @@ class ResponsesBackend(HttpBackend):
             return
 
     def _decoder(self, request: Request, history: str, conversation: str, habits: Quirks) -> ResponsesDecoder:
-        background = bool(request.parameters.get("background"))
+        background, offered = bool(request.parameters.get("background")), [tool.name for tool in request.tools]
         if self._hosted:
-            return ResponsesDecoder(history, conversation, background=background, home=self._home, keeps_files=True)
+            return ResponsesDecoder(
+                history, conversation, background=background, home=self._home, keeps_files=True, offered=offered
+            )
         limit = request.parameters.get("max_output_tokens")
         in_text = habits.text_calls and not learnt(self._base_url, request.model).calls_natively
         return ResponsesDecoder(
@@ -176,6 +178,7 @@ class ResponsesBackend(HttpBackend):
             limit=limit if isinstance(limit, int) else None,
             home=self._home,
             keeps_files=True,
+            offered=offered,
         )
 
     def _mode(self, request: Request) -> History:
@@ -250,13 +253,14 @@ def _read_on(decoder: ResponsesDecoder, *, lost: bool) -> Flow:
     path = f"/responses/{decoder.response_id}"
     for attempt in range(1, _RECONNECTIONS + 1):
         # Without numbers it can't be read on from a place, and from the beginning all would be told twice.
-        if not decoder.response_id or (decoder.started and decoder.sequence < 0):
+        if not decoder.response_id or (decoder.started and (decoder.sequence < 0 or not decoder.numbered)):
             break
         # The first look at a response that somebody left comes at once; behind a cut, the server gets time.
         if lost:
             yield Retrying(0.25 * 2.0**attempt, attempt, "the connection was lost: reading on from the last event")
             yield Pause(0.25 * 2.0**attempt)
         lost = True
+        decoder.reconnect()
         after = {"starting_after": decoder.sequence} if decoder.sequence >= 0 else {}
         try:
             yield Open(path, {"stream": "true", **after}, decoder, method="GET")

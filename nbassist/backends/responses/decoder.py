@@ -60,6 +60,8 @@ class ResponsesDecoder:
     keeps_files : bool
         Whether files of the service's interpreter are kept in `files` to be fetched, not told as sources. Where there
         are any, the end of the turn is kept in `end`, since they belong before it.
+    offered : collection of str
+        The names of all tools that were offered, by which a call is known whose name has something around it.
     """
 
     def __init__(
@@ -72,7 +74,9 @@ class ResponsesDecoder:
         limit: int | None = None,
         home: str = "",
         keeps_files: bool = False,
+        offered: Collection[str] = (),
     ) -> None:
+        self._offered = offered
         self._home = home
         self._told = False
         self._model = ""
@@ -85,7 +89,7 @@ class ResponsesDecoder:
         self._text_calls: list[ToolCallReady] = []
         self._limit = limit
         self._keeps_files = keeps_files
-        self._output = Output(keeps_files=keeps_files)
+        self._output = Output(self._offered, keeps_files=keeps_files)
         self.pictures: list[bytes] = []
         """Those that the reply told."""
         self.end: TurnEnded | None = None
@@ -94,7 +98,10 @@ class ResponsesDecoder:
         self._usage = Usage()
         self.response_id = ""
         self.sequence = -1
-        """The number of the last event that was read; -1 where the endpoint does not number them."""
+        """The highest number of an event that was read; -1 where the endpoint does not number them."""
+        self._read_up_to = -1
+        self.numbered = True
+        """Whether each number was higher than the one before: only then can a response be read on from one."""
         self.started = False
         """Whether the endpoint took the request, as its first event shows."""
         self.ended = False
@@ -144,9 +151,10 @@ class ResponsesDecoder:
             return []
         number = data.get("sequence_number")
         if isinstance(number, int) and not isinstance(number, bool):
-            if number <= self.sequence:
+            if 0 <= number <= self._read_up_to:
                 return []  # read already, before the connection was lost
-            self.sequence = number
+            self.numbered = self.numbered and number > self.sequence
+            self.sequence = max(self.sequence, number)
         name = name.removeprefix("response.")
         response = loose_json.mapping(data.get("response"))
         self._look_at(response)
@@ -161,6 +169,13 @@ class ResponsesDecoder:
         else:
             events = self._with_text_calls(self._output.progress(name, data))
         return self._begin(events, always=self._background)
+
+    def reconnect(self) -> None:
+        """Take what comes from now on for a stream that was asked for again, which may repeat what was read.
+
+        Only there do the numbers tell: servers have been seen that say 0 in each event, or count anew in each item.
+        """
+        self._read_up_to = self.sequence if self.numbered else -1
 
     def finish(self, *, marked: bool = False) -> list[Event]:
         """Take the end of the stream; where the response has not ended by then, it was cut.
@@ -210,8 +225,8 @@ class ResponsesDecoder:
     def _failed(self, error: BackendError) -> BackendError:
         """Return `error`; where nothing was told yet, it is as if the endpoint had answered with it."""
         if not self._told:
-            self.started, self._seen, self.sequence = False, False, -1
-            self._output = Output(keeps_files=self._keeps_files)
+            self.started, self._seen, self.sequence, self.numbered = False, False, -1, True
+            self._output = Output(self._offered, keeps_files=self._keeps_files)
         return error
 
     def _cut(self, reason: TurnReason, detail: str) -> list[Event]:
@@ -223,8 +238,9 @@ class ResponsesDecoder:
         return self._begin([*rest, ended])
 
     def _on_item(self, item: Mapping[str, Any], index: Any, name: str) -> list[Event]:
-        found = self._output.find(item, index) or self._output.open(item, index)
-        return self._tell(found, item, whole=name == "output_item.done")
+        whole = name == "output_item.done"
+        found = self._output.find(item, index, whole=whole) or self._output.open(item, index)
+        return self._tell(found, item, whole=whole)
 
     def _tell(self, found: Item, item: Mapping[str, Any], *, whole: bool) -> list[Event]:
         if not whole:

@@ -10,6 +10,7 @@ from ...config.quirk_names import Quirks
 from ...core.events import CallKind
 from ...core.messages import File, Image, Message, Opaque, Part, Refusal, Text, ToolCall, ToolOutput
 from .. import loose_json
+from ..call_names import sendable_name
 from ..chat.history import unique_id
 from ..http.requests import Step, list_held
 from ..message_content import blind_output, data_url, file_text, image_url, object_arguments, with_arguments
@@ -131,7 +132,7 @@ class _Writer:
             return dict(part.data) if keep or part.data.get("type") == "mcp_approval_request" else None
         if not isinstance(part, ToolCall) or part.kind == "approval":
             return None
-        called = {"call_id": self._id(part.id), "name": part.name}
+        called = {"call_id": self._id(part.id), "name": sendable_name(part.name)}
         if part.kind == "custom":
             return {"type": "custom_tool_call", **called, "input": part.arguments}
         arguments = object_arguments(part.arguments)
@@ -203,14 +204,14 @@ def _messages(items: Iterable[Mapping[str, Any]]) -> list[Message]:
         kind, call_id = loose_json.text(item.get("type")), loose_json.text(item.get("call_id"))
         if kind == "message":
             role = "user" if item.get("role") == "user" else "assistant"
-            parts = tuple(_parts(loose_json.listing(item.get("content"))))
+            parts = tuple(_parts(loose_json.parts(item.get("content"))))
             # Of a conversation that another client wrote: what it told the model as the system is not said by anybody.
             if parts and item.get("role") in ("user", "assistant"):
                 messages.append(Message(role, parts))  # type: ignore[arg-type]  # one of the two above
         elif kind in ("function_call", "custom_tool_call"):
             # An output names its call by the id alone.
             names[call_id] = loose_json.text(item.get("name"))
-            source = loose_json.text(item.get("arguments") or item.get("input"))
+            source = loose_json.arguments(item.get("arguments") or item.get("input"))
             call = ToolCall(call_id, names[call_id], source, "custom" if kind == "custom_tool_call" else "function")
             _join(messages, "assistant", call)
         elif kind in ("function_call_output", "custom_tool_call_output") and call_id in names:
@@ -228,9 +229,8 @@ def _join(messages: list[Message], role: Any, part: Part) -> None:
         messages.append(Message(role, (part,)))
 
 
-def _parts(content: Iterable[Any]) -> Iterable[Part]:
-    for value in content:
-        part = loose_json.mapping(value)
+def _parts(content: Iterable[Mapping[str, Any]]) -> Iterable[Part]:
+    for part in content:
         if text := loose_json.text(part.get("text")):
             yield Text(text)
         elif refusal := loose_json.text(part.get("refusal")):

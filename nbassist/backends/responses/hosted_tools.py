@@ -82,7 +82,7 @@ class HostedTool:
         return events
 
     def _asked_with(self, data: Mapping[str, Any]) -> str:
-        arguments = loose_json.text(data.get("arguments"))
+        arguments = loose_json.arguments(data.get("arguments"))
         # What was told of an MCP call is its name and a space, then its arguments as they come.
         head, space, _ = self._text.partition(" ")
         return head + space + arguments if arguments else ""
@@ -130,7 +130,7 @@ def _asked(kind: str, item: Mapping[str, Any]) -> str:
         return loose_json.text(item.get("server_label"))
     if kind == "mcp":
         name = mcp_name(item)
-        return f"{name} {loose_json.text(item.get('arguments'))}" if name else ""
+        return f"{name} {loose_json.arguments(item.get('arguments'))}" if name else ""
     return ""
 
 

@@ -5,28 +5,25 @@ Each part of an item is told once, from a piece or from the whole, whichever com
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from ...core.events import (
     CallKind,
-    CitationAdded,
     Event,
-    ReasoningDelta,
-    RefusalDelta,
     TextDelta,
     ToolArgumentsDelta,
     ToolCallReady,
     ToolCallStarted,
 )
 from .. import loose_json
+from ..call_names import meant_name
 from ..chat.calls import one_object
 from ..reply_files import ContainerFile
 from .hosted_tools import HostedTool, is_hosted_item, mcp_name
+from .told_parts import Parts
 
 _CALLS: Mapping[str, CallKind] = {
     "function_call": "function",
@@ -51,17 +48,21 @@ _OWNERS = {
 class OutputItem:
     """One output item; takes its beginning, its pieces and its end, in whatever share the server sends them."""
 
-    def __init__(self, kind: str, call_id: Callable[[str, OutputItem], str], *, follows_text: bool) -> None:
+    def __init__(
+        self, kind: str, call_id: Callable[[str, OutputItem], str], tools: Collection[str], *, follows_text: bool
+    ) -> None:
         self.kind = kind
         self.ids: set[str] = set()
         self.index: int | None = None
         self.hosted: HostedTool | None = None
         self.call_id = ""
         self._unique = call_id
+        self._tools = tools
         self.ended = False
         self.parts = Parts()
         self._name = ""
         self._arguments = ""
+        self._early = ""  # arguments that the item began with: they count where no others come
         self._started = False
         self._follows_text = follows_text
         # A character that is cut between two pieces; where the whole comes as well, that tells it.
@@ -76,11 +77,19 @@ class OutputItem:
         if self.hosted is None and is_hosted_item(self.kind):
             self.hosted = HostedTool(self.call_id, self.kind)
 
+    def may_be(self, item: Mapping[str, Any]) -> bool:
+        """Whether `item` calls what this one calls, as far as both tell."""
+        name = meant_name(loose_json.text(item.get("name")), self._tools)
+        return not (self._name and name) or name == self._name
+
     def begin(self, item: Mapping[str, Any]) -> list[Event]:
         """Take the item as it begins."""
         if self.hosted:
             return self.hosted.begin(item)
-        return self._call(item) if self.kind in _CALLS else []
+        if self.kind not in _CALLS:
+            return []
+        self._early = self._early or _arguments(item)
+        return self._call(item)
 
     def progress(self, name: str, data: Mapping[str, Any]) -> list[Event]:
         """Take an event on the way, by its name behind `response.`."""
@@ -90,8 +99,11 @@ class OutputItem:
             return self.hosted.progress(name, data)
         owner, _, step = name.partition(".")
         if self.kind in _CALLS:
-            piece, whole = self._halves["call", 0].feed(data.get("delta")), data.get("arguments") or data.get("input")
-            return self._add(piece) if step == "delta" else self._whole(loose_json.text(whole))
+            if step != "delta":
+                return self._whole(_arguments(data))
+            delta = data.get("delta")
+            piece = loose_json.arguments(delta) if isinstance(delta, dict | list) else delta
+            return self._add(self._halves["call", 0].feed(piece))
         if owner in ("content_part", "reasoning_summary_part"):
             return []
         if step == "annotation.added":
@@ -116,22 +128,23 @@ class OutputItem:
                 self.parts.found.setdefault(loose_json.text(result.get("file_id")), loose_json.text(result.get("text")))
             return self.hosted.end(item)
         if self.kind in _CALLS:
-            return [*self._call(item), *self._whole(loose_json.text(item.get("arguments") or item.get("input")))]
+            return [*self._call(item), *self._whole(_arguments(item))]
         events: list[Event] = []
         if self.kind == "reasoning":
-            for index, part in enumerate(loose_json.listing(item.get("summary"))):
-                events += self.parts.whole(("summary", index), loose_json.text(loose_json.mapping(part).get("text")))
-        for index, part in enumerate(loose_json.listing(item.get("content"))):
-            events += self._content(index, loose_json.mapping(part))
+            for index, part in enumerate(loose_json.parts(item.get("summary"))):
+                events += self.parts.whole(("summary", index), loose_json.text(part.get("text")))
+        for index, part in enumerate(loose_json.parts(item.get("content"))):
+            events += self._content(index, part)
         return self._spaced(events)
 
     def ready(self) -> ToolCallReady | None:
         """Return the call where this is one that stands whole."""
         if self.kind not in _CALLS or not self._started:
             return None
-        kind = _CALLS[self.kind]
-        arguments = self._arguments if kind == "custom" else self._arguments or "{}"
-        return ToolCallReady(self.call_id, self._name, arguments if kind == "custom" else one_object(arguments), kind)
+        kind, arguments = _CALLS[self.kind], self._arguments or self._early
+        if kind != "custom":
+            arguments = one_object(arguments or "{}")
+        return ToolCallReady(self.call_id, self._name, arguments, kind)
 
     def _content(self, index: int, part: Mapping[str, Any]) -> list[Event]:
         if self.kind == "reasoning":
@@ -151,7 +164,8 @@ class OutputItem:
         return events
 
     def _call(self, item: Mapping[str, Any]) -> list[Event]:
-        name = mcp_name(item) if self.kind == "mcp_approval_request" else loose_json.text(item.get("name"))
+        name = loose_json.text(item.get("name"))
+        name = mcp_name(item) if self.kind == "mcp_approval_request" else meant_name(name, self._tools)
         self._name = self._name or name
         self.name_call(item)
         if self._started or not self._name:
@@ -171,17 +185,24 @@ class OutputItem:
         return []
 
 
+def _arguments(data: Mapping[str, Any]) -> str:
+    """Return the arguments of a call, or the free text of a custom one."""
+    given = data.get("arguments")
+    return loose_json.arguments(data.get("input") if given in (None, "") else given)
+
+
 class Output:
     """All items of one response, in order; finds the one that an event is about, however the server names it."""
 
-    def __init__(self, *, keeps_files: bool = False) -> None:
+    def __init__(self, tools: Collection[str] = (), *, keeps_files: bool = False) -> None:
+        self._tools = tools
         self._items: list[OutputItem] = []
         self._found: dict[str, str] = {}
         self.files: dict[tuple[str, str], ContainerFile] | None = {} if keeps_files else None
         """The files that the reply cites, by container and id, each once; None where they are told as they come."""
 
-    def find(self, item: Mapping[str, Any], index: Any) -> OutputItem | None:
-        """Return the item that `item` is a later state of."""
+    def find(self, item: Mapping[str, Any], index: Any, *, whole: bool) -> OutputItem | None:
+        """Return the item that `item` is a later state of; `whole` where it is its last one."""
         ids = {loose_json.text(item.get("id")), loose_json.text(item.get("call_id"))} - {""}
         kind = loose_json.text(item.get("type"))
         for known in self._items:
@@ -190,8 +211,10 @@ class Output:
         # The latest first: without an id, a further state is of the item that is open, not of one long done.
         for known in reversed(self._items):
             same_place = isinstance(index, int) and known.index == index
-            # Two ids that differ are two items, wherever they stand.
-            if known.kind == kind and not (ids and known.ids) and (same_place or not known.ended):
+            # Two ids that differ are two items, unless the one is the end of what was begun in its place.
+            differs = bool(ids and known.ids)
+            is_its_end = whole and same_place and not known.ended and known.may_be(item)
+            if known.kind == kind and (is_its_end if differs else same_place or not known.ended):
                 known.ids |= ids
                 return known
         return None
@@ -200,7 +223,7 @@ class Output:
         """Begin an item."""
         kind = loose_json.text(item.get("type"))
         before = [known for known in self._items if known.kind == "message" and known.parts.told]
-        made = OutputItem(kind, self._call_id, follows_text=kind == "message" and bool(before))
+        made = OutputItem(kind, self._call_id, self._tools, follows_text=kind == "message" and bool(before))
         made.name_call(item)
         made.parts.found, made.parts.files = self._found, self.files
         made.ids = {loose_json.text(item.get("id")), loose_json.text(item.get("call_id"))} - {""}
@@ -222,9 +245,13 @@ class Output:
 
     def match(self, output: list[Any]) -> Iterator[tuple[OutputItem, Mapping[str, Any]]]:
         """Yield each item of a whole response beside its state so far, begun now where it was not streamed."""
-        left = list(self._items)
+        left, listed = list(self._items), []
         for index, value in enumerate(output):
             item = loose_json.mapping(value)
+            call = [item.get(name) for name in ("type", "call_id", "name", "arguments", "input")]
+            if loose_json.text(item.get("type")) in _CALLS and item.get("call_id") and call in listed:
+                continue  # the same call once more
+            listed.append(call)
             ids = {loose_json.text(item.get("id")), loose_json.text(item.get("call_id"))} - {""}
             same = [known for known in left if known.kind == item.get("type")]
             # Some servers give other ids in the end: then the order counts.
@@ -261,87 +288,3 @@ class Output:
                     return known
         open_ones = [known for known in same if not known.ended]
         return open_ones[-1] if open_ones else None
-
-
-@dataclass(slots=True)
-class Parts:
-    """What was told of an item's text, by the kind and the index of its part."""
-
-    told: dict[tuple[str, int], str] = field(default_factory=dict)
-    cited: set[tuple[str, str, int]] = field(default_factory=set)
-    found: dict[str, str] = field(default_factory=dict)
-    """The best passage of each file that was searched, by the file's id."""
-    files: dict[tuple[str, str], ContainerFile] | None = None
-    """Where the files that the interpreter wrote are kept to be fetched; None where they are told as they come."""
-
-    def delta(self, key: tuple[str, int], piece: str) -> list[Event]:
-        """Take a piece of a part."""
-        if not piece:
-            return []
-        events: list[Event] = []
-        make = _MAKERS[key[0]]
-        if key not in self.told and self.told and make is not RefusalDelta:
-            events.append(make("\n\n"))  # a further part is a paragraph of its own
-        self.told[key] = self.told.get(key, "") + piece
-        return [*events, make(piece)]
-
-    def whole(self, key: tuple[str, int], text: str) -> list[Event]:
-        """Take a whole part; only what was not told of it is."""
-        told = self.told.get(key, "")
-        return self.delta(key, text[len(told) :]) if text.startswith(told) else []
-
-    def cite(self, index: int, annotation: Mapping[str, Any]) -> list[Event]:
-        """Take a citation in the text of part `index`."""
-        if self.files is not None and self._keep_file(index, annotation):
-            return []
-        kind, url = loose_json.text(annotation.get("type")), loose_json.text(annotation.get("url"))
-        file_id = loose_json.text(annotation.get("file_id"))
-        title = (
-            loose_json.text(annotation.get("title")) or loose_json.text(annotation.get("filename")) or url or file_id
-        )
-        start, end = loose_json.count(annotation.get("start_index")), loose_json.count(annotation.get("end_index"))
-        key = (kind, url or file_id, start or loose_json.count(annotation.get("index")))
-        if not title or key in self.cited:
-            return []
-        self.cited.add(key)
-        passage = self.found.get(file_id, "") if kind == "file_citation" else ""
-        return [CitationAdded(title, url, self.told.get(("text", index), "")[start:end], passage)]
-
-    def _keep_file(self, index: int, annotation: Mapping[str, Any]) -> bool:
-        """Keep a file of the interpreter's container, if this cites one that can be fetched."""
-        container_id, file_id = (loose_json.text(annotation.get(name)) for name in ("container_id", "file_id"))
-        # They become part of a path, which must stay below that of the containers.
-        if self.files is None or not (_ID.fullmatch(container_id) and _ID.fullmatch(file_id)):
-            return False
-        text = self.told.get(("text", index), "")
-        start, end = loose_json.count(annotation.get("start_index")), loose_json.count(annotation.get("end_index"))
-        # A path would lead out of the folder of who saves it under this name.
-        name = re.split(r"[/\\]", loose_json.text(annotation.get("filename")))[-1] or file_id
-        citation = CitationAdded(name, "", _link_in(text, text[start:end], name))
-        known = self.files.get((container_id, file_id))
-        # It comes with the stream and again with the whole text, which alone may hold the link.
-        if known is None or not known.citation.marker:
-            self.files[container_id, file_id] = ContainerFile(citation, container_id, file_id)
-        return True
-
-
-_ID = re.compile(r"[A-Za-z0-9_-]+")
-_LINK = re.compile(r"sandbox:[^\s()\[\]<>]+")
-
-
-def _link_in(text: str, cited: str, name: str) -> str:
-    """Return the link to a file in the text that cites it; the service often says no place: 0 to 0 (recorded)."""
-    whole = f"sandbox:/mnt/data/{name}"
-    if cited.startswith("sandbox:"):
-        return cited
-    if found := _LINK.search(cited):
-        return found[0]
-    return whole if whole in text else cited
-
-
-_MAKERS: Mapping[str, Any] = {
-    "text": TextDelta,
-    "refusal": RefusalDelta,
-    "summary": ReasoningDelta,
-    "reasoning": ReasoningDelta,
-}

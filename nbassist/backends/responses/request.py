@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias
 from ...config.quirk_names import Quirks
 from ...core.messages import Message, Request, ToolSpec
 from .. import loose_json
+from ..call_names import sendable_name
 from ..message_content import function, json_schema, schema_in_words
 from ..provider_quirks import reasons
 from .history import input_items
@@ -97,10 +98,15 @@ def _tools(request: Request, without: Collection[str], runs: Collection[str], *,
     ours = [_tool(tool) for tool in request.tools if tool.service not in runs]
     tools: list[Any] = [*ours, *own, *loose_json.listing(request.parameters.get("tools"))]
     choice = request.tool_choice
-    calls = [call.name for message in request.messages for call in message.tool_calls if call.kind != "approval"]
+    calls = [
+        sendable_name(call.name)
+        for message in request.messages
+        for call in message.tool_calls
+        if call.kind != "approval"
+    ]
     if named and calls and not tools:
         empty: Mapping[str, Any] = {"type": "object", "properties": {}}
-        tools = [_tool(ToolSpec(name, _GONE, empty)) for name in dict.fromkeys(calls)]
+        tools = [_tool(ToolSpec(name, _GONE, empty)) for name in dict.fromkeys(map(sendable_name, calls))]
         choice = "none"
     if not tools:
         return {}
