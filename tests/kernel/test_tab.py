@@ -52,7 +52,7 @@ def test_a_flag_that_is_given_is_not_offered_again_unless_it_may_be(tab: Any) ->
     [
         ("--cache ", ["auto", "off", "refresh", "replay"]),
         ("--cache re", ["refresh", "replay"]),
-        ("--reasoning m", ["minimal", "medium"]),
+        ("--reasoning m", ["minimal", "medium", "max"]),
         ("--vary mo", ["model="]),
         ("--vary reasoning=low,me", ["medium"]),
         ("-p temp", ["temperature="]),
