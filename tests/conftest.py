@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import signal
 import socket
 import subprocess
@@ -257,3 +258,44 @@ def wire() -> Any:
         call = staticmethod(chat_call)
 
     return Wire
+
+
+# As a file system answers that has none: the kernel refuses them, by a filter of system calls.
+_NO_LOCKS = """
+import ctypes, errno, platform, struct
+
+FCNTL, FLOCK, SECCOMP = {"x86_64": (72, 73, 317), "aarch64": (25, 32, 277)}[platform.machine()]
+LOAD, EQUAL, RETURN, ALLOW, REFUSE = 0x20, 0x15, 0x06, 0x7FFF0000, 0x00050000 | errno.ENOLCK
+LOCKS = (5, 6, 7, 36, 37, 38)  # F_GETLK and its like, and those of open files
+program = [
+    (LOAD, 0, 0, 0),  # the number of the call
+    (EQUAL, len(LOCKS) + 3, 0, FLOCK),
+    (EQUAL, 0, len(LOCKS) + 1, FCNTL),
+    (LOAD, 0, 0, 24),  # what fcntl is asked for
+    *((EQUAL, len(LOCKS) - place, 0, lock) for place, lock in enumerate(LOCKS)),
+    (RETURN, 0, 0, ALLOW),
+    (RETURN, 0, 0, REFUSE),
+]
+code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *one) for one in program))
+class Program(ctypes.Structure):
+    _fields_ = [("length", ctypes.c_ushort), ("code", ctypes.c_void_p)]
+libc = ctypes.CDLL(None, use_errno=True)
+given = Program(len(program), ctypes.addressof(code))
+assert libc.prctl(38, 1, 0, 0, 0) == 0  # no new privileges, without which only root may
+assert libc.syscall(SECCOMP, 1, 1, ctypes.byref(given)) == 0, ctypes.get_errno()  # of all threads
+import fcntl, tempfile
+with tempfile.TemporaryFile() as file:
+    try:
+        fcntl.lockf(file, fcntl.LOCK_EX)
+        print("locked")
+    except OSError as error:
+        print(error)
+"""
+
+
+@pytest.fixture
+def refusing_locks() -> str:
+    """Code that has this process and its threads find a disk without locks, and prints what it then finds."""
+    if sys.platform != "linux" or platform.machine() not in ("x86_64", "aarch64"):
+        pytest.skip("filters of system calls are Linux's")
+    return _NO_LOCKS

@@ -1,7 +1,8 @@
-"""Where the person's own files lie; nothing is read or made here."""
+"""Where the person's own files lie, and on what; nothing of them is read or made here."""
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -61,6 +62,22 @@ def is_remote(path: Path, mounts: Path = Path("/proc/self/mounts")) -> bool:
     here = path.absolute()
     kind = next((held[str(one)] for one in (here, *here.parents) if str(one) in held), "")
     return kind.startswith(_REMOTE)
+
+
+def takes_no_locks(folder: Path) -> bool:
+    """Return whether a disk refuses locks, of which SQLite says, after a long wait, that somebody else has them."""
+    try:
+        import fcntl
+        import tempfile
+
+        # Not the file that is meant: to close one lets go of all locks that the process has on it.
+        with tempfile.TemporaryFile(dir=folder) as file:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except ImportError:  # Windows, whose disks have them
+        return False
+    except OSError as error:
+        return error.errno == errno.ENOLCK
+    return False
 
 
 def _absolute(folder: Path) -> Path:

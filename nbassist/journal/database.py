@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from ..config.paths import is_remote
+from ..config.paths import is_remote, takes_no_locks
 from ..errors import JournalError
 from .tables import VERSION, make_tables
 
@@ -122,6 +122,11 @@ def open_database(path: Path) -> tuple[Connections, str]:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise JournalError(f"the journal at {path} can't be made: {error.strerror or error}") from error
+    if takes_no_locks(path.parent):
+        raise JournalError(
+            f"the journal at {path} can't be kept, since its disk takes no locks: set NBASSIST_DATA_DIR to a folder on "
+            "another disk"
+        )
     try:
         return _opened(path), ""
     except sqlite3.DatabaseError as error:

@@ -209,7 +209,7 @@ class Sequences(RuleBasedStateMachine):
 # One process of the server for each example, so few of them, unless there is time.
 TestSequences = Sequences.TestCase
 TestSequences.settings = settings(
-    max_examples=40 if LONG else 2,
+    max_examples=15 if LONG else 2,
     stateful_step_count=25 if LONG else 8,
     deadline=None,
     suppress_health_check=list(HealthCheck),

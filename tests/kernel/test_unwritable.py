@@ -99,3 +99,17 @@ def test_stores_of_a_later_version_are_left_as_they_are(start_kernel: Any, tmp_p
     (warning,) = warnings_in(text)
     assert "later version" in warning
     assert (tmp_path / "data" / "journal.db").read_bytes() == before
+
+
+@pytest.mark.fresh_kernel
+def test_a_disk_without_locks(start_kernel: Any, tmp_path: Path, refusing_locks: str) -> None:
+    where = {"NBASSIST_DATA_DIR": str(tmp_path / "data"), "JPY_SESSION_NAME": str(tmp_path / "n.ipynb")}
+    kernel = start_kernel(NBASSIST_MODEL="m", NBASSIST_API_KEY="k", NBASSIST_DISPLAY="plain", **where)
+    ran = kernel.run(refusing_locks)
+    assert (ran.error, ran.stdout) == (None, "[Errno 37] No locks available\n")
+    text = said(kernel, "%%assistant\nhello") + said(kernel, "%%assistant\nagain") + said(kernel, "%%assistant\nand")
+    (warning,) = warnings_in(text + kernel.written())
+    assert "its disk takes no locks: set NBASSIST_DATA_DIR to a folder on another disk" in warning
+    (file,) = (tmp_path / "data").rglob("*.thread.json")
+    kept = json.loads(file.read_text(encoding="utf-8"))
+    assert len([m for m in kept["messages"] if m["role"] == "user"]) == 3

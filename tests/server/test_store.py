@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -165,3 +167,12 @@ def test_a_run_whose_reply_fits_on_no_disk_fails_and_frees_its_thread(
         events = [line.removeprefix("event: ") for line in answer.text.split("\n") if line.startswith("event: ")]
         assert events[-2:] == ["thread.run.failed", "done"]
         assert http.post(f"{thread}/messages", json={"role": "user", "content": "next"}).status_code == 200
+
+
+def test_a_store_on_a_disk_without_locks_is_told_at_once(tmp_path: Path, refusing_locks: str) -> None:
+    serve = "from nbassist.cli import main\nsys.exit(main(['serve', '--store', sys.argv[1]]))"
+    command = [sys.executable, "-c", f"{refusing_locks}\nimport sys\n{serve}", str(tmp_path / "store.db")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=25, check=False)
+    assert done.returncode != 0
+    assert "store.db can't be used, since its disk takes no locks: give another --store" in done.stderr
+    assert len(done.stderr.splitlines()) == 1, done.stderr

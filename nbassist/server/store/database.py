@@ -20,6 +20,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
+from ...config.paths import takes_no_locks
 from ...errors import LocalError
 from .writer import OWNER, WRITES, SoleWriter
 
@@ -43,7 +44,7 @@ class Database:
     Raises
     ------
     LocalError
-        Where the store is of a later version.
+        Where the store is of a later version, or on a disk without locks.
     sqlalchemy.exc.OperationalError
         Where it can't be opened.
     """
@@ -171,6 +172,8 @@ def _server(url: str) -> Engine:
 
 def _sqlite(url: str) -> Engine:
     if (file := make_url(url).database) and file != ":memory:":
+        if takes_no_locks(Path(file).absolute().parent):
+            raise LocalError(f"the store at {file} can't be used, since its disk takes no locks: give another --store")
         # Conversations are nobody else's business; what SQLite puts beside the file gets its mode.
         with suppress(OSError):  # SQLite says the same in its own words
             os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
