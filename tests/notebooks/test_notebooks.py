@@ -38,6 +38,7 @@ def nbval(path: Path, rules: Path, folder: Path, **environ: str) -> subprocess.C
             "NBASSIST_DISPLAY": "static",
             "NBASSIST_EMBEDDINGS": "none",
             "IPYTHONDIR": str(folder),
+            "PYTEST_ADDOPTS": "",  # a cell shows what pytest says
             **environ,
         },
         capture_output=True,
