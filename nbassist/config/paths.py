@@ -73,7 +73,7 @@ def takes_no_locks(folder: Path) -> bool:
         # Not the file that is meant: to close one lets go of all locks that the process has on it.
         with tempfile.TemporaryFile(dir=folder) as file:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except ImportError:  # Windows, whose disks have them
+    except (ImportError, AttributeError):  # Windows, whose disks have them, and a browser, which has one process
         return False
     except OSError as error:
         return error.errno == errno.ENOLCK
