@@ -198,7 +198,7 @@ def math_html(tex: str, display: bool, form: MathForm) -> str:
 # Environments that the library takes for text, by one that it lays out alike: how it begins, and how it ends.
 _COLUMN = (r"\begin{array}{c}", r"\end{array}")
 _ALIKE = {
-    **dict.fromkeys(("aligned", "alignedat"), (r"\begin{split}", r"\end{split}")),
+    **dict.fromkeys(("aligned", "alignedat", "align", "align*"), (r"\begin{split}", r"\end{split}")),
     **dict.fromkeys(("gathered", "gather", "gather*", "multline", "multline*"), _COLUMN),
     **dict.fromkeys(("eqnarray", "eqnarray*"), (r"\begin{array}{rcl}", r"\end{array}")),
     **dict.fromkeys(("equation", "equation*"), ("{", "}")),

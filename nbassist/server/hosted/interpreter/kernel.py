@@ -107,7 +107,7 @@ class SandboxKernel:
             async with asyncio.timeout(_READY_SECONDS):
                 await client._async_wait_for_ready(timeout=_READY_SECONDS)
         except BaseException as error:
-            client.stop_channels()
+            _let_go(client)
             await asyncio.to_thread(inside.end)
             if isinstance(error, RuntimeError | TimeoutError):
                 raise LocalUnavailableError("the interpreter's kernel does not start") from error
@@ -155,7 +155,7 @@ class SandboxKernel:
 
     async def end(self) -> None:
         """End the kernel with all that runs in its sandbox."""
-        self._client.stop_channels()
+        _let_go(self._client)
         await asyncio.to_thread(self._inside.end)
 
     async def _run(self, code: str, result: Result, tell: Tell) -> None:
@@ -251,6 +251,13 @@ def _drain(inside: Inside) -> None:
     with contextlib.suppress(OSError, ValueError):
         while inside.output.read1(65_536):  # type: ignore[attr-defined]
             continue
+
+
+def _let_go(client: Any) -> None:
+    """Close a client's channels, and what is behind them, which later versions of jupyter_client do by themselves."""
+    client.stop_channels()
+    if not client.context.closed:
+        client.context.destroy(linger=0)
 
 
 async def _listening(inside: Inside) -> None:
