@@ -101,6 +101,7 @@ def test_stores_of_a_later_version_are_left_as_they_are(start_kernel: Any, tmp_p
     assert (tmp_path / "data" / "journal.db").read_bytes() == before
 
 
+@pytest.mark.since("ipython", "9")  # in whose kernels the history of IPython itself does not wait for locks
 @pytest.mark.fresh_kernel
 def test_a_disk_without_locks(start_kernel: Any, tmp_path: Path, refusing_locks: str) -> None:
     where = {"NBASSIST_DATA_DIR": str(tmp_path / "data"), "JPY_SESSION_NAME": str(tmp_path / "n.ipynb")}
