@@ -297,5 +297,6 @@ with tempfile.TemporaryFile() as file:
 def refusing_locks() -> str:
     """Code that has this process and its threads find a disk without locks, and prints what it then finds."""
     if sys.platform != "linux" or platform.machine() not in ("x86_64", "aarch64"):
+        # The numbers of the calls are those of the two machines that are named.
         pytest.skip("filters of system calls are Linux's")
     return _NO_LOCKS
