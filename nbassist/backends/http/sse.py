@@ -10,8 +10,7 @@ import json
 import re
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from ...core.events import Event
 from ...errors import NotAnEndpointError, StreamBrokenError
@@ -27,8 +26,7 @@ _SHOWN = 200
 """Characters of what is no stream that are shown."""
 
 
-@dataclass(frozen=True, slots=True)
-class ServerSentEvent:
+class ServerSentEvent(NamedTuple):
     """One event: its name, empty where it has none, and its data."""
 
     name: str
@@ -151,6 +149,18 @@ def _is_json(data: str) -> bool:
     return True
 
 
+_JSON = json.JSONDecoder()
+
+
+def _parsed(text: str) -> Any:
+    # What is an object from its first character to its last, as nearly all are, needs no look for blanks and marks.
+    if text.startswith("{"):
+        value, end = _JSON.raw_decode(text)
+        if end == len(text):
+            return value
+    return json.loads(text)
+
+
 class NoJsonError(ValueError):
     """The data of an event is no JSON."""
 
@@ -167,7 +177,7 @@ def chunk_of(event: ServerSentEvent) -> Any:
         Where the data is no JSON; it tells what came in its stead, such as a proxy's `Internal Server Error`.
     """
     try:
-        data = json.loads(event.data)
+        data = _parsed(event.data)
     except (ValueError, RecursionError) as error:
         if event.name == "error":
             # A bare text is what some say as their error.
@@ -201,7 +211,7 @@ class ChunkHalves:
 
     def mend(self, chunk: Any, source: str) -> Any:
         """Return `chunk`, which was parsed from `source`, with first halves at the ends of its texts left for later."""
-        if not self._waiting and not _HALF.search(source):
+        if not self._waiting and ("\\u" not in source or not _HALF.search(source)):
             return chunk
         return self._mended(chunk, ())
 

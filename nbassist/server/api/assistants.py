@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping
+from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -16,6 +16,7 @@ from ..hosted.stores.resources import resolved
 from ..runs.model_names import tools_note
 from ..state import now, path_id, server_of, store_of, taking_of
 from ..store import assistants
+from ..store.one_statement import Row
 from .bodies import AssistantCreate, AssistantModify
 from .checks import check_page
 from .request_body import read_model
@@ -55,19 +56,19 @@ async def modify(request: Request) -> Response:
     assistant_id = path_id(request, "assistant_id", "assistant")
     body = await read_model(request, AssistantModify)
 
-    def change(connection: Connection, given: dict[str, Any]) -> RowMapping:
+    def change(connection: Connection, given: dict[str, Any]) -> Row:
         return assistants.modify(connection, assistant_id, given)
 
     return await _write(request, fields(body), change)
 
 
 async def _write(
-    request: Request, given: dict[str, Any], work: Callable[[Connection, dict[str, Any]], RowMapping]
+    request: Request, given: dict[str, Any], work: Callable[[Connection, dict[str, Any]], Row]
 ) -> Response:
     """Write an assistant, and before it the vector stores that are described with it."""
     taking = taking_of(request)
 
-    def whole(connection: Connection) -> RowMapping:
+    def whole(connection: Connection) -> Row:
         if "tool_resources" not in given:
             return work(connection, given)
         # In a dictionary of its own: a transaction that was taken back is done once more, from what was asked.

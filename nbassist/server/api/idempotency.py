@@ -10,7 +10,6 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 
-from sqlalchemy import RowMapping
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
@@ -18,6 +17,7 @@ from .. import objects
 from ..access.guard import OWNER
 from ..runs.event_translation import tell_ending
 from ..state import Server, server_of
+from ..store.one_statement import Row
 from ..store.run_ending import as_it_stands
 from ..store.schema import made_id
 from .bodies import Body
@@ -59,7 +59,7 @@ def keyed_id(request: Request, body: Body, prefix: str) -> str | None:
     return made_id(prefix, int.from_bytes(hashlib.sha256("\0".join(said).encode()).digest()))
 
 
-def answer_again(request: Request, thread: RowMapping | None, run: RowMapping, stream: bool | None) -> Response:
+def answer_again(request: Request, thread: Row | None, run: Row, stream: bool | None) -> Response:
     """Answer a request for a run that is there already: as it stands, or as a stream to its end.
 
     Parameters
@@ -76,9 +76,7 @@ def answer_again(request: Request, thread: RowMapping | None, run: RowMapping, s
     return StreamingResponse(stream_, media_type="text/event-stream", headers=headers)
 
 
-async def _to_its_end(
-    server: Server, thread: RowMapping | None, run: RowMapping, *, found: bool
-) -> AsyncIterator[bytes]:
+async def _to_its_end(server: Server, thread: Row | None, run: Row, *, found: bool) -> AsyncIterator[bytes]:
     """Yield what the first stream told, without the deltas: those went with it."""
     if thread is not None:
         yield encode("thread.created", objects.thread(thread, streamed=True))

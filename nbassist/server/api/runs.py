@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping
+from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -63,7 +63,7 @@ async def create(request: Request) -> ASGIApp:
     settings, taking = _settings(body), taking_of(request)
     settings["id"] = again = keyed_id(request, body, "run")
 
-    def add(connection: Connection) -> tuple[RowMapping, bool]:
+    def add(connection: Connection) -> tuple[Row, bool]:
         if again:
             # The first request may still be at it.
             threads.read(connection, thread_id, lock=True)
@@ -112,7 +112,7 @@ async def create_with_thread(request: Request) -> ASGIApp:
         )
         return await _placed(request, store_of(request).write_once(lambda found: begun_runs.create(found, *made)))
 
-    def add(connection: Connection) -> tuple[RowMapping, RowMapping, bool]:
+    def add(connection: Connection) -> tuple[Row, Row, bool]:
         if again and (made := runs.made_before(connection, again)):
             return threads.read(connection, made["thread_id"]), made, False
         time = now()
@@ -172,13 +172,13 @@ def _stream(request: Request, channel: Channel) -> ASGIApp:
     return RunEventStream(channel, limits.write_seconds, limits.silent_seconds)
 
 
-def _begin(request: Request, row: RowMapping, channel: Channel | None) -> ASGIApp:
+def _begin(request: Request, row: Row, channel: Channel | None) -> ASGIApp:
     if channel:
         _tell_made(channel, row)
     return _work(request, row, channel)
 
 
-def _work(request: Request, row: RowMapping, channel: Channel | None) -> ASGIApp:
+def _work(request: Request, row: Row, channel: Channel | None) -> ASGIApp:
     server_of(request).runner.start(row, channel)
     return _stream(request, channel) if channel else JSONResponse(objects.run(row))
 
@@ -218,7 +218,7 @@ async def read(request: Request) -> ASGIApp:
     return JSONResponse(objects.run(row), headers=wait)
 
 
-def _poll_after(run: RowMapping) -> int:
+def _poll_after(run: Row) -> int:
     """Return the milliseconds after which a client is to look again: soon at first, for most answers are short."""
     return next((wait for age, wait in _POLLS if now() - run["created_at"] < age), _POLLS[-1][1])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping
+from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -14,6 +14,7 @@ from .. import objects
 from ..hosted.stores.resources import Taking, attach, resolved
 from ..state import now, path_id, server_of, store_of, taking_of
 from ..store import messages, threads
+from ..store.one_statement import Row
 from ..text import IDENTIFIER
 from .bodies import MessageCreate, MetadataModify, ThreadCreate, ThreadModify
 from .checks import check_page
@@ -43,7 +44,7 @@ def thread_fields(body: ThreadCreate | ThreadModify) -> dict[str, Any]:
 
 def add_thread(
     connection: Connection, fields: Mapping[str, Any], added: Sequence[Mapping[str, Any]], time: int, taking: Taking
-) -> RowMapping:
+) -> Row:
     """Add a thread with its first messages, and what these bring its tools."""
     resources = resolved(connection, fields.get("tool_resources"), time, taking)
     row = threads.create(connection, {**fields, "tool_resources": resources}, time)
@@ -65,7 +66,7 @@ async def create(request: Request) -> Response:
     fields, taking = thread_fields(body), taking_of(request)
     again = keyed_id(request, body, "thread")
 
-    def work(connection: Connection) -> RowMapping:
+    def work(connection: Connection) -> Row:
         if again and (there := threads.find(connection, again)):
             return there
         return add_thread(connection, {"id": again, **fields} if again else fields, added, now(), taking)
@@ -94,7 +95,7 @@ async def modify(request: Request) -> Response:
         return JSONResponse(objects.thread(await store_of(request).read(threads.read, thread_id)))
     taking = taking_of(request)
 
-    def work(connection: Connection) -> RowMapping:
+    def work(connection: Connection) -> Row:
         if "tool_resources" not in fields:
             return threads.modify(connection, thread_id, fields)
         # In a dictionary of its own: a transaction that was taken back is done once more, from what was asked.
@@ -118,7 +119,7 @@ async def create_message(request: Request) -> Response:
     message, taking = message_fields(body), taking_of(request)
     message["id"] = keyed_id(request, body, "msg")
 
-    def work(connection: Connection) -> RowMapping:
+    def work(connection: Connection) -> Row:
         row = messages.create(connection, thread_id, message, now())
         attach(connection, thread_id, [message], now(), taking)
         return row

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping
+from sqlalchemy import Connection
 
 from ...backends.chat.opaque_state import joined, with_thought
 from ...core.events import (
@@ -145,7 +145,7 @@ class Turn:
         kept = self._to_keep()
         action = {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": calls.functions()}}
 
-        def work(connection: Connection) -> tuple[list[tuple[str, Any]], RowMapping]:
+        def work(connection: Connection) -> tuple[list[tuple[str, Any]], Row]:
             told = _complete_message(connection, written) if written else []
             shown = {"step_details": calls.shown(), "hosted": calls.kept()}
             leased_writes.change_step(connection, calls.step_id, **shown, usage=_usage(ended), kept=kept)
@@ -174,7 +174,7 @@ class Turn:
             raise ValueError("a turn without calls has none to complete")
         fields = {"step_details": calls.shown(), "hosted": calls.kept(), "usage": _usage(ended), "kept": kept}
 
-        def work(connection: Connection) -> tuple[list[tuple[str, Any]], RowMapping]:
+        def work(connection: Connection) -> tuple[list[tuple[str, Any]], Row]:
             told = _complete_message(connection, written) if written else []
             done = {"status": "completed", "completed_at": int(time.time())}
             return told, leased_writes.change_step(connection, calls.step_id, **done, **fields)
@@ -278,7 +278,7 @@ class Turn:
     async def _open_calls(self) -> OpenCalls:
         calls, written = OpenCalls(new_id("step")), self._message
 
-        def work(connection: Connection) -> tuple[list[tuple[str, Any]], RowMapping]:
+        def work(connection: Connection) -> tuple[list[tuple[str, Any]], Row]:
             told = _complete_message(connection, written) if written else []
             details = {"type": "tool_calls", "tool_calls": []}
             return told, leased_writes.begin_step(connection, self._run, calls.step_id, details, int(time.time()))

@@ -7,8 +7,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
 from typing import Any
 
-import httpx2
-
 from ...core.events import TextDelta, TurnEnded
 from ..observe.metrics import Metrics
 from ..observe.tracing import Span, chat_span
@@ -81,9 +79,8 @@ class Asking:
                 prompt_tokens=left["prompt"],
                 shortened=shortened,
             )
-            url = httpx2.URL(getattr(upstream, "url", ""))
             try:
-                with chat_span(body.get("model", ""), url.host, url.port) as span:
+                with chat_span(body.get("model", ""), getattr(upstream, "url", "")) as span:
                     return await self._read(turn, body, tool_names(material), span)
             # Raised before any output, so the history can be sent again, shorter, without anybody having seen anything.
             except ContextOverflowError:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy import Connection, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from ...core.events import TurnEnded
@@ -298,7 +298,7 @@ class Worker:
         if metadata == material.run["metadata"]:
             return material
 
-        def work(connection: Connection) -> RowMapping:
+        def work(connection: Connection) -> Row:
             return leased_writes.change_run(connection, material.run["id"], self.owner, ACTIVE, metadata=metadata)
 
         return replace(material, run=await self._database.write(work))
@@ -352,7 +352,7 @@ class Worker:
             await self._end(work, "cancelled")
 
 
-def _read_run(connection: Connection, run_id: str) -> RowMapping | None:
+def _read_run(connection: Connection, run_id: str) -> Row | None:
     return connection.execute(select(runs).where(runs.c.id == run_id)).mappings().one_or_none()
 
 

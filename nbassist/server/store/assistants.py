@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, bindparam, insert, select, update
+from sqlalchemy import Connection, Select, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ..api.errors import in_use, not_found
+from .one_statement import Row
+from .prepared import rows
 from .queries import PageQuery, mine, owner_of, read_page
 from .schema import assistants, new_id
 
@@ -19,7 +21,7 @@ _ADD = insert(assistants).returning(assistants)
 _DEFAULTS: dict[str, Any] = {"tools": [], "metadata": {}, "response_format": "auto"}
 
 
-def create(connection: Connection, fields: Mapping[str, Any], now: int) -> RowMapping:
+def create(connection: Connection, fields: Mapping[str, Any], now: int) -> Row:
     """Add an assistant; `fields` are columns, those left out get their defaults.
 
     Raises
@@ -29,12 +31,12 @@ def create(connection: Connection, fields: Mapping[str, Any], now: int) -> RowMa
     """
     given = {"id": new_id("asst"), "created_at": now, "owner": owner_of(connection) or "", **_DEFAULTS}
     try:
-        return connection.execute(_ADD, {**given, **_filled(fields)}).mappings().one()
+        return rows(connection, _ADD, {**given, **_filled(fields), "deleted": False})[0]
     except IntegrityError:
         raise in_use("assistant", fields["id"]) from None
 
 
-def read(connection: Connection, assistant_id: str) -> RowMapping:
+def read(connection: Connection, assistant_id: str) -> Row:
     """Return an assistant.
 
     Raises
@@ -43,11 +45,10 @@ def read(connection: Connection, assistant_id: str) -> RowMapping:
         Of status 404.
     """
     owner = owner_of(connection)
-    found = connection.execute(_read(owner is not None), {"assistant": assistant_id, "owner": owner})
-    row = found.mappings().one_or_none()
-    if row is None:
+    found = rows(connection, _read(owner is not None), {"assistant": assistant_id, "owner": owner})
+    if not found:
         raise not_found("assistant", assistant_id)
-    return row
+    return found[0]
 
 
 @cache
@@ -56,12 +57,12 @@ def _read(owned: bool) -> Select[Any]:
     return statement.where(assistants.c.owner == bindparam("owner")) if owned else statement
 
 
-def listing(connection: Connection, query: PageQuery) -> tuple[Sequence[RowMapping], bool]:
+def listing(connection: Connection, query: PageQuery) -> tuple[Sequence[Row], bool]:
     """Return a page of all assistants, and whether there are more."""
     return read_page(connection, assistants, query, *mine(connection, assistants))
 
 
-def modify(connection: Connection, assistant_id: str, fields: Mapping[str, Any]) -> RowMapping:
+def modify(connection: Connection, assistant_id: str, fields: Mapping[str, Any]) -> Row:
     """Change the columns in `fields`, and return the assistant as it is then."""
     if not fields:
         return read(connection, assistant_id)

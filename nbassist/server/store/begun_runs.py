@@ -10,6 +10,7 @@ from sqlalchemy import Connection, insert
 from . import messages, one_statement, runs, threads
 from .leased_writes import Material, resources
 from .one_statement import Row, whole
+from .prepared import rows
 from .schema import messages as messages_table
 from .schema import runs as runs_table
 from .schema import threads as threads_table
@@ -61,10 +62,10 @@ def create(
     if connection.dialect.name == "postgresql":
         one_statement.add_begun(connection, of_thread, of_messages, begun)
     else:
-        connection.execute(_ADD_THREAD, of_thread)
+        rows(connection, _ADD_THREAD, of_thread)
         for values in of_messages:
-            connection.execute(_ADD_MESSAGES, values)
-        connection.execute(_ADD_RUN, begun)
-    rows = [whole(messages_table, values) for values in of_messages]
-    material = Material(whole(runs_table, begun), rows, (), {}, resources(connection, begun))
+            rows(connection, _ADD_MESSAGES, values)
+        rows(connection, _ADD_RUN, begun)
+    history = [whole(messages_table, values) for values in of_messages]
+    material = Material(whole(runs_table, begun), history, (), {}, resources(connection, begun))
     return whole(threads_table, of_thread), whole(runs_table, queued), material

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Update, bindparam, insert, select, update
+from sqlalchemy import Connection, Update, bindparam, insert, select, update
 
 from . import files, messages, one_statement
 from .one_statement import Row, whole
+from .prepared import rows
 from .schema import assistants, runs, steps, threads
 from .schema import messages as messages_table
 
@@ -40,7 +41,7 @@ class Material:
 
     run: Row
     messages: Sequence[Row]
-    steps: Sequence[RowMapping]
+    steps: Sequence[Row]
     images: Mapping[str, bytes]
     resources: Sequence[Mapping[str, Any]] = ()
     own: Mapping[str, str] = field(default_factory=dict)
@@ -80,7 +81,7 @@ def _material(connection: Connection, run: Row) -> Material:
         for part in message["content"]
         if part["type"] == "image_file"
     }
-    done = connection.execute(_STEPS, {"run": run["id"]}).mappings().all()
+    done = rows(connection, _STEPS, {"run": run["id"]})
     images = files.contents(connection, wanted) if wanted else {}
     return Material(run, history, done, images, resources(connection, run))
 
@@ -97,9 +98,7 @@ def resources(connection: Connection, run: Row) -> list[Mapping[str, Any]]:
     return [resources for resources in found if resources]
 
 
-def change_run(
-    connection: Connection, run_id: str, owner: str | None, states: Sequence[str], **fields: Any
-) -> RowMapping:
+def change_run(connection: Connection, run_id: str, owner: str | None, states: Sequence[str], **fields: Any) -> Row:
     """Change columns of a run that is in one of `states` and whose lease `owner` holds (None: whoever holds it).
 
     Raises
@@ -109,10 +108,10 @@ def change_run(
     """
     given = {f"new_{name}": value for name, value in fields.items()}
     statement = _change_run(tuple(fields), tuple(states), owner is not None)
-    row = connection.execute(statement, {"run": run_id, "owner": owner, **given}).mappings().one_or_none()
-    if row is None:
+    changed = rows(connection, statement, {"run": run_id, "owner": owner, **given})
+    if not changed:
         raise LeaseLostError(run_id)
-    return row
+    return changed[0]
 
 
 @cache
@@ -131,7 +130,7 @@ def check_lease(connection: Connection, run_id: str, owner: str) -> None:
     LeaseLostError
         Where it does not.
     """
-    if connection.execute(_HELD, {"run": run_id, "owner": owner}).scalar() is None:
+    if not rows(connection, _HELD, {"run": run_id, "owner": owner}):
         raise LeaseLostError(run_id)
 
 
@@ -152,14 +151,14 @@ def open_message(
             raise LeaseLostError(run["id"])
     else:
         check_lease(connection, run["id"], owner)
-        connection.execute(_ADD_STEP, step)
-        connection.execute(_ADD_MESSAGE, message)
+        rows(connection, _ADD_STEP, step)
+        rows(connection, _ADD_MESSAGE, message)
     return whole(steps, step), whole(messages_table, message)
 
 
-def begin_step(connection: Connection, run: Row, step_id: str, details: Any, now: int) -> RowMapping:
+def begin_step(connection: Connection, run: Row, step_id: str, details: Any, now: int) -> Row:
     """Add a step of the kind that `details` says."""
-    return connection.execute(_ADD, _step(run, step_id, details, now)).mappings().one()
+    return rows(connection, _ADD, _step(run, step_id, details, now))[0]
 
 
 def _step(run: Row, step_id: str, details: Any, now: int) -> dict[str, Any]:
@@ -176,10 +175,10 @@ def _step(run: Row, step_id: str, details: Any, now: int) -> dict[str, Any]:
     }
 
 
-def change_step(connection: Connection, step_id: str, **fields: Any) -> RowMapping:
+def change_step(connection: Connection, step_id: str, **fields: Any) -> Row:
     """Change columns of a step."""
     given = {f"new_{name}": value for name, value in fields.items()}
-    return connection.execute(_change_step(tuple(fields)), {"step": step_id, **given}).mappings().one()
+    return rows(connection, _change_step(tuple(fields)), {"step": step_id, **given})[0]
 
 
 @cache

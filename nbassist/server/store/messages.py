@@ -10,6 +10,8 @@ from sqlalchemy import Connection, RowMapping, Update, bindparam, insert, select
 
 from ..api.errors import ApiError, not_found, thread_is_locked
 from . import files, threads
+from .one_statement import Row
+from .prepared import rows
 from .queries import PageQuery, read_page
 from .schema import messages, new_id
 
@@ -20,7 +22,7 @@ _HISTORY = (
 )
 
 
-def create(connection: Connection, thread_id: str, message: Mapping[str, Any], now: int) -> RowMapping:
+def create(connection: Connection, thread_id: str, message: Mapping[str, Any], now: int) -> Row:
     """Add a client's message to a thread that no run works on; one that is there under its `id` is given as it is.
 
     Raises
@@ -30,14 +32,14 @@ def create(connection: Connection, thread_id: str, message: Mapping[str, Any], n
     """
     # Locked, so that no run begins between the look and the message.
     threads.read(connection, thread_id, lock=True)
-    if (sent := message.get("id")) and (there := connection.execute(_BY_ID, {"message": sent}).mappings().first()):
-        return there
+    if (sent := message.get("id")) and (there := rows(connection, _BY_ID, {"message": sent})):
+        return there[0]
     if run_id := threads.active_run(connection, thread_id):
         raise thread_is_locked(thread_id, run_id)
     return add(connection, thread_id, message, now)
 
 
-def add(connection: Connection, thread_id: str, message: Mapping[str, Any], now: int) -> RowMapping:
+def add(connection: Connection, thread_id: str, message: Mapping[str, Any], now: int) -> Row:
     """Add a client's message, with `role`, `content` as the wire shows it, and `metadata`, and ask nothing."""
     for index, part in enumerate(message["content"]):
         if part["type"] == "image_file" and not files.exists(connection, part["image_file"]["file_id"]):
@@ -45,7 +47,7 @@ def add(connection: Connection, thread_id: str, message: Mapping[str, Any], now:
                 f"No file found with id '{part['image_file']['file_id']}'.",
                 param=f"content[{index}].image_file.file_id",
             )
-    return connection.execute(_ADD, values_of(thread_id, message, now)).mappings().one()
+    return rows(connection, _ADD, values_of(thread_id, message, now))[0]
 
 
 def values_of(thread_id: str, message: Mapping[str, Any], now: int) -> dict[str, Any]:
@@ -80,10 +82,11 @@ def begun(run: Mapping[Any, Any], message_id: str, now: int) -> dict[str, Any]:
     }
 
 
-def change(connection: Connection, message_id: str, **fields: Any) -> RowMapping | None:
+def change(connection: Connection, message_id: str, **fields: Any) -> Row | None:
     """Change columns of a run's message; None where a client deleted it meanwhile."""
     given = {f"new_{name}": value for name, value in fields.items()}
-    return connection.execute(_change(tuple(fields)), {"message": message_id, **given}).mappings().one_or_none()
+    changed = rows(connection, _change(tuple(fields)), {"message": message_id, **given})
+    return changed[0] if changed else None
 
 
 @cache
@@ -153,6 +156,6 @@ def attaching(connection: Connection, thread_id: str) -> Sequence[RowMapping]:
     return connection.execute(select(messages.c.attachments).where(*there).order_by(messages.c.seq)).mappings().all()
 
 
-def history(connection: Connection, thread_id: str) -> Sequence[RowMapping]:
+def history(connection: Connection, thread_id: str) -> Sequence[Row]:
     """Return all messages of a thread, oldest first."""
-    return connection.execute(_HISTORY, {"thread": thread_id}).mappings().all()
+    return rows(connection, _HISTORY, {"thread": thread_id})

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
 
-from sqlalchemy import Connection, RowMapping, Update, bindparam, select, update
+from sqlalchemy import Connection, Update, bindparam, select, update
 
 from .. import objects
 from . import leased_writes, one_statement
 from .one_statement import Row
+from .prepared import rows
 from .schema import ACTIVE, messages, runs, steps
 
 End = Literal["completed", "incomplete", "failed", "cancelled", "expired"]
@@ -73,10 +74,10 @@ def end_run(
     if owner is None:
         # Held until the end: its server, which may have come back, must add no step between the sum and the end.
         connection.execute(_LOCK, {"run": run_id})
-    of_run = connection.execute(_STEPS, {"run": run_id}).all()
+    of_run = rows(connection, _STEPS, {"run": run_id})
     # Of the turn, so it is its last step's, where there is one.
-    used = {step.id: step.usage for step in of_run}
-    open_steps = [step.id for step in of_run if step.status == "in_progress"]
+    used = {step["id"]: step["usage"] for step in of_run}
+    open_steps = [step["id"] for step in of_run if step["status"] == "in_progress"]
     if usage and open_steps:
         used[open_steps[-1]] = usage
     fields = _run_fields(end, now, objects.total_usage(list(used.values())), reason, error)
@@ -185,9 +186,9 @@ def _message_fields(end: End, now: int, reason: str | None, said: Mapping[str, A
     return {**fields, **said}
 
 
-def _end_messages(connection: Connection, run_id: str, fields: Mapping[str, Any]) -> list[RowMapping]:
+def _end_messages(connection: Connection, run_id: str, fields: Mapping[str, Any]) -> list[Row]:
     given = {f"new_{name}": value for name, value in fields.items()}
-    found = connection.execute(_change_open(tuple(fields)), {"run": run_id, **given}).mappings()
+    found = rows(connection, _change_open(tuple(fields)), {"run": run_id, **given})
     # RETURNING promises no order.
     return sorted(found, key=_seq)
 

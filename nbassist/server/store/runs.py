@@ -18,6 +18,8 @@ from ..api.errors import (
     wrong_outputs,
 )
 from . import assistants, messages, threads
+from .one_statement import Row
+from .prepared import rows
 from .queries import PageQuery, mine, read_page
 from .schema import new_id, runs, steps
 from .schema import threads as threads_table
@@ -42,7 +44,7 @@ def create(
     expires_at: int,
     lease: Mapping[str, Any],
     refused: Sequence[str] = (),
-) -> RowMapping:
+) -> Row:
     """Add a run to a thread, and before it the messages in `added`; all of it or nothing.
 
     Parameters
@@ -71,7 +73,7 @@ def create(
     values = _values(assistant, settings, refused)
     if not (added or values["instructions"] or messages.any_in(connection, thread_id)):
         raise invalid_thread(thread_id)
-    return connection.execute(_ADD, _queued(thread_id, values, now, expires_at, lease)).mappings().one()
+    return rows(connection, _ADD, _queued(thread_id, values, now, expires_at, lease))[0]
 
 
 def create_first(
@@ -84,7 +86,7 @@ def create_first(
     refused: Sequence[str] = (),
     *,
     empty: bool,
-) -> RowMapping:
+) -> Row:
     """Add a run to a thread that was made in the same transaction, so that nobody else knows of it; see `create`.
 
     Parameters
@@ -93,7 +95,7 @@ def create_first(
         Whether the thread has no message.
     """
     values = first_values(connection, thread_id, settings, now, expires_at, lease, refused, empty=empty)
-    return connection.execute(_ADD, values).mappings().one()
+    return rows(connection, _ADD, values)[0]
 
 
 def first_values(
@@ -114,7 +116,7 @@ def first_values(
     return _queued(thread_id, values, now, expires_at, lease)
 
 
-def _values(assistant: RowMapping, settings: Mapping[str, Any], refused: Sequence[str]) -> dict[str, Any]:
+def _values(assistant: Row, settings: Mapping[str, Any], refused: Sequence[str]) -> dict[str, Any]:
     # Null means "as the assistant has it", as a field that is left out does; so does a model without a name, which
     # programs send from a setting that is empty.
     given = {name: value for name, value in settings.items() if value is not None and (name, value) != ("model", "")}

@@ -11,6 +11,8 @@ from sqlalchemy import delete as delete_from
 from sqlalchemy.exc import IntegrityError
 
 from ..api.errors import in_use, not_found
+from .one_statement import Row
+from .prepared import rows
 from .queries import PageQuery, mine, owner_of, read_page
 from .schema import ACTIVE, new_id, runs, threads
 
@@ -18,7 +20,7 @@ _ADD = insert(threads).returning(threads)
 _ACTIVE = select(runs.c.id).where(runs.c.thread_id == bindparam("thread"), runs.c.status.in_(ACTIVE))
 
 
-def create(connection: Connection, fields: Mapping[str, Any], now: int) -> RowMapping:
+def create(connection: Connection, fields: Mapping[str, Any], now: int) -> Row:
     """Add a thread, empty; `fields` are columns: `metadata`, `tool_resources`, and an `id` where it has to be that one.
 
     Raises
@@ -27,7 +29,7 @@ def create(connection: Connection, fields: Mapping[str, Any], now: int) -> RowMa
         Where the `id` is in use.
     """
     try:
-        return connection.execute(_ADD, values_of(connection, fields, now)).mappings().one()
+        return rows(connection, _ADD, values_of(connection, fields, now))[0]
     except IntegrityError:
         raise in_use("thread", fields["id"]) from None
 
@@ -38,7 +40,7 @@ def values_of(connection: Connection, fields: Mapping[str, Any], now: int) -> di
     return {**given, **fields, "metadata": fields.get("metadata") or {}}
 
 
-def read(connection: Connection, thread_id: str, *, lock: bool = False) -> RowMapping:
+def read(connection: Connection, thread_id: str, *, lock: bool = False) -> Row:
     """Return a thread; with `lock`, no other transaction adds to it until this one ends.
 
     Raises
@@ -52,11 +54,12 @@ def read(connection: Connection, thread_id: str, *, lock: bool = False) -> RowMa
     return row
 
 
-def find(connection: Connection, thread_id: str, *, lock: bool = False) -> RowMapping | None:
+def find(connection: Connection, thread_id: str, *, lock: bool = False) -> Row | None:
     """As `read`, with None where there is no such thread."""
     owner = owner_of(connection)
     statement = _read(owner is not None, lock)
-    return connection.execute(statement, {"thread": thread_id, "owner": owner}).mappings().one_or_none()
+    found = rows(connection, statement, {"thread": thread_id, "owner": owner})
+    return found[0] if found else None
 
 
 @cache
@@ -72,7 +75,7 @@ def listing(connection: Connection, query: PageQuery) -> tuple[Sequence[RowMappi
     return read_page(connection, threads, query, *mine(connection, threads))
 
 
-def modify(connection: Connection, thread_id: str, fields: Mapping[str, Any]) -> RowMapping:
+def modify(connection: Connection, thread_id: str, fields: Mapping[str, Any]) -> Row:
     """Change the columns in `fields`, and return the thread as it is then."""
     if not fields:
         return read(connection, thread_id)
@@ -93,5 +96,5 @@ def delete(connection: Connection, thread_id: str) -> None:
 
 def active_run(connection: Connection, thread_id: str) -> str | None:
     """Return the id of the run that locks the thread, or None."""
-    found: Any = connection.execute(_ACTIVE, {"thread": thread_id}).scalar()
-    return None if found is None else str(found)
+    found = rows(connection, _ACTIVE, {"thread": thread_id})
+    return str(found[0]["id"]) if found else None

@@ -70,6 +70,7 @@ class SoleWriter:
         self._engine = engine
         self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._thread: Thread | None = None
+        self._connection: Connection | None = None
 
     def submit(self, work: Callable[[Connection], Any], owner: str | None) -> asyncio.Future[Any]:
         """Return the future of `work(connection)`, done once it is committed; call it on an event loop."""
@@ -99,11 +100,20 @@ class SoleWriter:
                 self._commit(writes)
                 _settle(writes)
             if None in batch:
+                self._let_go()
                 return
+
+    def _let_go(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     def _commit(self, writes: Sequence[_Write]) -> None:
         try:
-            with self._engine.connect().execution_options(**{WRITES: True}) as connection, connection.begin():
+            # Kept: to take it from the pool and to give it back costs as much as a statement.
+            if self._connection is None:
+                self._connection = self._engine.connect().execution_options(**{WRITES: True})
+            with (connection := self._connection).begin():
                 if len(writes) == 1:
                     writes[0].run(connection)
                 else:
@@ -114,6 +124,7 @@ class SoleWriter:
                 write.result = write.error = None
                 self._commit([write])
         except Exception as error:  # noqa: BLE001 - it goes to who waits
+            self._let_go()
             # What was written before it in this transaction is gone, too.
             for write in writes:
                 write.error = error
