@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
+import sqlite3
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import suppress
@@ -230,49 +232,67 @@ async def test_connections_that_a_restart_of_postgresql_left_dead_cost_no_reques
     database.close()
 
 
-def test_what_a_run_writes_does_not_hang_on_how_long_its_reply_is(server: Any, http: Any, upstream: Any) -> None:
+@pytest.fixture(scope="module", autouse=True)  # before the server, whose connections it is to hear
+def heard() -> Iterator[list[tuple[object, str]]]:
+    """All statements of the stores that are opened after this, each with the transaction that it stands in."""
+    said: list[tuple[object, str]] = []
+
+    def hear(connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if connection.dialect.name != "sqlite":
+            said.append((connection.get_transaction(), " ".join(statement.split())))
+
+    def trace(connection: Any, _record: Any) -> None:
+        if not isinstance(connection, sqlite3.Connection):
+            return
+        number = itertools.count()
+        transaction: list[object] = [None]
+
+        def take(statement: str) -> None:
+            # SQLite itself tells: most of what a run writes goes past SQLAlchemy.
+            if statement.startswith("BEGIN"):
+                transaction[0] = connection, next(number)
+            said.append((transaction[0], " ".join(statement.split())))
+
+        connection.set_trace_callback(take)
+
+    event.listen(Engine, "before_cursor_execute", hear)
+    event.listen(Engine, "connect", trace)
+    yield said
+    event.remove(Engine, "before_cursor_execute", hear)
+    event.remove(Engine, "connect", trace)
+
+
+def test_what_a_run_writes_does_not_hang_on_how_long_its_reply_is(
+    heard: list[tuple[object, str]], server: Any, http: Any, upstream: Any
+) -> None:
     """What a run costs the store is what the server's rate hangs on."""
     assistant = http.post("/assistants", json={"model": "m"}).json()["id"]
     body = {"assistant_id": assistant, "stream": True, "thread": {"messages": [{"role": "user", "content": "Hi"}]}}
-    said: list[str] = []
-
-    def hear(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        said.append(" ".join(statement.split()))
-
-    event.listen(Engine, "before_cursor_execute", hear)
-    try:
-        for words in (1, 300):
-            upstream.says(*["word "] * words)
-            said.clear()
-            assert "thread.run.completed" in http.post("/threads/runs", json=body).text
-            written = list(said)
-            # A statement that changes several tables counts for each.
-            assert sum(one.count("INSERT INTO ") for one in written) == 5  # thread, message, run; step and message
-            # It has begun as it was made. The server renews its leases besides, and writes what a long reply has grown
-            # by, both now and then.
-            assert sum(one.count("UPDATE runs SET status") for one in written) == 1
-            assert sum(one.count("UPDATE steps SET status") for one in written) == 1
-            assert sum(one.count("UPDATE messages SET status") for one in written) == 1
-    finally:
-        event.remove(Engine, "before_cursor_execute", hear)
+    for words in (1, 300):
+        upstream.says(*["word "] * words)
+        heard.clear()
+        assert "thread.run.completed" in http.post("/threads/runs", json=body).text
+        written = [statement for _, statement in heard]
+        # A statement that changes several tables counts for each.
+        assert sum(one.count("INSERT INTO ") for one in written) == 5  # thread, message, run; step and message
+        # It has begun as it was made. The server renews its leases besides, and writes what a long reply has grown by,
+        # both now and then.
+        assert sum(one.count("UPDATE runs SET status") for one in written) == 1
+        assert sum(one.count("UPDATE steps SET status") for one in written) == 1
+        assert sum(one.count("UPDATE messages SET status") for one in written) == 1
 
 
-def test_a_streamed_run_takes_three_transactions(server: Any, http: Any, upstream: Any) -> None:
+def test_a_streamed_run_takes_three_transactions(
+    heard: list[tuple[object, str]], server: Any, http: Any, upstream: Any
+) -> None:
     """One that makes and begins it, one for its message, one for its end; each is one statement on PostgreSQL."""
     assistant = http.post("/assistants", json={"model": "m"}).json()["id"]
     body = {"assistant_id": assistant, "stream": True, "thread": {"messages": [{"role": "user", "content": "Hi"}]}}
     marks = "INSERT INTO runs", "INSERT INTO messages", "UPDATE runs SET status"
-    written: list[tuple[object, str]] = []  # the transaction, which is kept, so that no other has its number; statement
-
-    def hear(connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        if any(mark in statement for mark in marks):
-            written.append((connection.get_transaction(), statement))
-
-    event.listen(Engine, "before_cursor_execute", hear)
-    try:
-        assert "thread.run.completed" in http.post("/threads/runs", json=body).text
-    finally:
-        event.remove(Engine, "before_cursor_execute", hear)
+    heard.clear()
+    assert "thread.run.completed" in http.post("/threads/runs", json=body).text
+    written = [(transaction, statement) for transaction, statement in heard if any(mark in statement for mark in marks)]
+    # The transactions are held in the list, so that no other has the number of one that is gone.
     assert len({id(transaction) for transaction, _ in written}) == 3
     if server.config.store_url.startswith("postgresql"):
         assert [statement[:5] for _, statement in written] == ["WITH "] * 3
