@@ -104,8 +104,8 @@ torture: $(VENV)/.dev ## What must hold, many times over: up to an hour; the fig
 	@.ci/debian postgresql chromium
 	@NBASSIST_TORTURE=1 $(BIN)/pytest -q $(TOGETHER) tests/faults tests/hostile
 	@NBASSIST_TORTURE=1 $(BIN)/pytest -q tests/browser tests/server/test_limits.py tests/server/test_deploy.py
-	@$(BIN)/python benchmarks/budget.py
 	@$(BIN)/python benchmarks/torture.py --keep
+	@$(BIN)/python benchmarks/budget.py
 
 pages: $(VENV)/.dev ## The saved reply on the pages of others: MkDocs, Sphinx, Jupyter Book, GitHub
 	@.ci/debian chromium

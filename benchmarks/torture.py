@@ -334,6 +334,23 @@ def _ask(url: str, method: str, path: str, body: Any = None, seconds: float = 60
         connection.close()
 
 
+# In a process of its own: what is measured is the server, not the threads of the other clients and of the model here.
+ANOTHER_CLIENT = """
+import http.client, sys, threading, time
+asked = threading.Event()
+threading.Thread(target=lambda: (sys.stdin.read(), asked.set()), daemon=True).start()
+longest = 0.0
+while not asked.wait(0.05):
+    began = time.monotonic()
+    connection = http.client.HTTPConnection(sys.argv[1], timeout=60)
+    connection.request("GET", "/v1/assistants", headers={"Authorization": "Bearer token"})
+    assert connection.getresponse().status == 200
+    connection.close()
+    longest = max(longest, time.monotonic() - began)
+print(longest)
+"""
+
+
 @part
 def clients(quick: bool) -> str:
     import socket
@@ -348,7 +365,12 @@ def clients(quick: bool) -> str:
             big: Any = {"messages": [{"role": "user", "content": "x"}] * 400_000}
             greedy = threading.Thread(target=lambda: _ask(url, "POST", "/threads", big))
             greedy.start()
-            waits: list[float] = []
+            another = subprocess.Popen(
+                [sys.executable, "-c", ANOTHER_CLIENT, f"{host}:{port}"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
             done: list[bool] = []
 
             def one() -> None:
@@ -359,13 +381,9 @@ def clients(quick: bool) -> str:
             workers = [threading.Thread(target=one) for _ in range(total)]
             for worker in workers:
                 worker.start()
-            while any(worker.is_alive() for worker in workers):
-                began = time.monotonic()
-                assert _ask(url, "GET", "/assistants")[0] == 200
-                waits.append(time.monotonic() - began)
-                time.sleep(0.05)
             for worker in [*workers, greedy]:
                 worker.join()
+            longest = float(another.communicate("")[0])
             for one_silent in silent:
                 one_silent.close()
             assert done == [True] * total, f"{done.count(False)} of {total} runs did not complete"
@@ -375,10 +393,11 @@ def clients(quick: bool) -> str:
             ended = time.monotonic() - began
         finally:
             process.kill()
+    assert longest < 1, f"another client waited {longest:.2f} s"
     assert ended < 5, f"SIGTERM took {ended:.1f} s"
     return (
         f"{total} clients beside 300 silent sockets and a body of 400,000 messages: all runs complete, another request "
-        f"waited at most {max(waits):.2f} s; SIGTERM ended the server in {ended:.1f} s"
+        f"waited at most {longest:.2f} s; SIGTERM ended the server in {ended:.1f} s"
     )
 
 
