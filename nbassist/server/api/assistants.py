@@ -16,7 +16,7 @@ from ..hosted.stores.resources import resolved
 from ..runs.model_names import tools_note
 from ..state import now, path_id, server_of, store_of, taking_of
 from ..store import assistants
-from ..store.one_statement import Row
+from ..store.prepared import Row
 from .bodies import AssistantCreate, AssistantModify
 from .checks import check_page
 from .request_body import read_model

@@ -17,7 +17,7 @@ from .. import objects
 from ..access.guard import OWNER
 from ..runs.event_translation import tell_ending
 from ..state import Server, server_of
-from ..store.one_statement import Row
+from ..store.prepared import Row
 from ..store.run_ending import as_it_stands
 from ..store.schema import made_id
 from .bodies import Body

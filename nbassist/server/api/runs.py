@@ -18,7 +18,7 @@ from ..hosted.stores.resources import attach
 from ..state import Server, now, path_id, server_of, store_of, taking_of
 from ..store import begun_runs, leased_writes, runs, threads
 from ..store.leased_writes import Material
-from ..store.one_statement import Row
+from ..store.prepared import Row
 from ..store.schema import new_id
 from .bodies import MetadataModify, RunCreate, RunSettings, ThreadCreate, ThreadRunCreate, ToolOutputs
 from .checks import check_page, check_query, wants_found

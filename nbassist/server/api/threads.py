@@ -14,7 +14,7 @@ from .. import objects
 from ..hosted.stores.resources import Taking, attach, resolved
 from ..state import now, path_id, server_of, store_of, taking_of
 from ..store import messages, threads
-from ..store.one_statement import Row
+from ..store.prepared import Row
 from ..text import IDENTIFIER
 from .bodies import MessageCreate, MetadataModify, ThreadCreate, ThreadModify
 from .checks import check_page

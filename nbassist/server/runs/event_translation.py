@@ -32,7 +32,7 @@ from ..hosted.calls import OwnFunction, settings_of
 from ..hosted.search.citations import Marks, Piece
 from ..store import leased_writes, messages
 from ..store.database import Database
-from ..store.one_statement import Row
+from ..store.prepared import Row
 from ..store.run_ending import End, RunEnding, end_in_one, end_run
 from ..store.schema import new_id
 from ..text import clean

@@ -11,7 +11,7 @@ from ...core.events import TextDelta, TurnEnded
 from ..observe.metrics import Metrics
 from ..observe.tracing import Span, chat_span
 from ..store.leased_writes import Material
-from ..store.one_statement import Row
+from ..store.prepared import Row
 from .chat_request import chat_body, tool_names
 from .event_translation import Turn
 from .model_names import MODEL, ModelNames

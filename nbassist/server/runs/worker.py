@@ -25,7 +25,7 @@ from ..observe.tracing import run_span
 from ..store import leased_writes, leases, messages
 from ..store.database import Database
 from ..store.leased_writes import LeaseLostError, Material
-from ..store.one_statement import Row
+from ..store.prepared import Row
 from ..store.run_ending import End, end_run
 from ..store.schema import ACTIVE, runs
 from .event_translation import Turn, tell_ending, tell_run

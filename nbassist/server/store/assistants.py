@@ -10,8 +10,7 @@ from sqlalchemy import Connection, Select, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ..api.errors import in_use, not_found
-from .one_statement import Row
-from .prepared import rows
+from .prepared import Row, rows
 from .queries import PageQuery, mine, owner_of, read_page
 from .schema import assistants, new_id
 

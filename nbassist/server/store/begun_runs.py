@@ -9,8 +9,8 @@ from sqlalchemy import Connection, insert
 
 from . import messages, one_statement, runs, threads
 from .leased_writes import Material, resources
-from .one_statement import Row, whole
-from .prepared import rows
+from .one_statement import whole
+from .prepared import Row, rows
 from .schema import messages as messages_table
 from .schema import runs as runs_table
 from .schema import threads as threads_table

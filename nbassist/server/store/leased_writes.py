@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import Connection, Update, bindparam, insert, select, update
 
 from . import files, messages, one_statement
-from .one_statement import Row, whole
-from .prepared import rows
+from .one_statement import whole
+from .prepared import Row, rows
 from .schema import assistants, runs, steps, threads
 from .schema import messages as messages_table
 

@@ -10,8 +10,7 @@ from sqlalchemy import Connection, RowMapping, Update, bindparam, insert, select
 
 from ..api.errors import ApiError, not_found, thread_is_locked
 from . import files, threads
-from .one_statement import Row
-from .prepared import rows
+from .prepared import Row, rows
 from .queries import PageQuery, read_page
 from .schema import messages, new_id
 

@@ -14,10 +14,12 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import (
+    CTE,
     JSON,
     CompoundSelect,
     Connection,
     Insert,
+    ScalarSelect,
     Select,
     Table,
     and_,
@@ -30,10 +32,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert
 
+from .prepared import Row, rows
 from .schema import messages, runs, steps, threads
-
-Row = Mapping[Any, Any]
-"""A row of a table, by column name."""
 
 _HELD = and_(
     runs.c.id == bindparam("held_run"),
@@ -61,7 +61,7 @@ def add_begun(
     for place, message in enumerate(said):
         given |= {f"m{place}_{name}": value for name, value in message.items()}
     names = tuple(thread), tuple(said[0]) if said else (), tuple(run)
-    connection.execute(_add_begun(len(said), *names), given)
+    rows(connection, _add_begun(len(said), *names), given)
 
 
 @cache
@@ -82,7 +82,7 @@ def open_message(
     given |= {f"m_{name}": value for name, value in message.items()}
     statement = _open_message(tuple(step), tuple(message))
     held = {"held_run": run_id, "held_owner": owner}
-    return connection.execute(statement, given | held).first() is not None
+    return bool(rows(connection, statement, given | held))
 
 
 @cache
@@ -120,8 +120,11 @@ def end(
     given = {f"r_{name}": value for name, value in run.items()} | {f"s_{name}": value for name, value in step.items()}
     given |= {f"m_{name}": value for name, value in message.items()}
     given |= {"held_run": run_id, "held_owner": owner, "held_step": step_id, "before": before}
-    row = connection.execute(_end(tuple(run), tuple(step), tuple(message)), given).one_or_none()
-    return None if row is None else (row[0], row[1] or [], row[2] or [])
+    found = rows(connection, _end(tuple(run), tuple(step), tuple(message)), given)
+    if not found:
+        return None
+    changed = found[0]
+    return changed["run"], changed["messages"] or [], changed["steps"] or []
 
 
 @cache
@@ -140,10 +143,14 @@ def _end(of_run: tuple[str, ...], of_step: tuple[str, ...], of_message: tuple[st
     done_rows = done.returning(steps).cte("done")
     # As JSON: rows of three tables are one row of the result.
     return select(
-        func.row_to_json(literal_column("ended"), type_=JSON),
-        select(func.json_agg(literal_column("said"), type_=JSON)).select_from(said).scalar_subquery(),
-        select(func.json_agg(literal_column("done"), type_=JSON)).select_from(done_rows).scalar_subquery(),
+        func.row_to_json(literal_column("ended"), type_=JSON).label("run"),
+        _all_of("said", said).label("messages"),
+        _all_of("done", done_rows).label("steps"),
     ).select_from(ended)
+
+
+def _all_of(name: str, changed: CTE) -> ScalarSelect[Any]:
+    return select(func.json_agg(literal_column(name), type_=JSON)).select_from(changed).scalar_subquery()
 
 
 def _insert(table: Table, names: Sequence[str], rows: Sequence[Select[Any]]) -> Insert:

@@ -1,7 +1,6 @@
-"""Statements of a run, compiled once and given to SQLite's driver: SQLAlchemy takes longer for each than SQLite does.
+"""Statements of a run, compiled once and given to the driver: SQLAlchemy takes longer for each than SQLite does.
 
-Only statements that are built once belong here: what one was compiled to is found again by the statement itself. On
-PostgreSQL, where a round trip costs more than all that, they go the usual way.
+Only statements that are built once belong here: what one was compiled to is found again by the statement itself.
 """
 
 from __future__ import annotations
@@ -12,32 +11,48 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Delete, Insert, Select, Update
-from sqlalchemy.dialects import sqlite
+from sqlalchemy import Connection, Delete, Dialect, Insert, Select, Update
 
-from .one_statement import Row
+Row = Mapping[Any, Any]
+"""A row of a table, by column name."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Plan:
-    """`binds` are the names of values in the order of the text, each with its conversion; one without is a constant."""
+    """`binds` are the parameters of the text in order: its name there, the value's name and its conversion.
+
+    One without a value's name is a constant. How a column is converted hangs on what the driver says of it, so it is
+    known once there are rows.
+    """
 
     text: str
-    binds: Sequence[tuple[str | None, Any]]
-    names: Sequence[str]
-    converts: Sequence[tuple[str, Callable[[Any], Any]]]
+    positional: bool
+    binds: Sequence[tuple[str, str | None, Any]]
+    dialect: Dialect
+    columns: Mapping[str, Any]
+    converts: Sequence[tuple[str, Callable[[Any], Any]]] | None = None
 
-    def parameters(self, values: Mapping[str, Any]) -> list[Any]:
-        return [
-            given if name is None else values[name] if given is None else given(values[name])
-            for name, given in self.binds
+    def parameters(self, values: Mapping[str, Any]) -> list[Any] | dict[str, Any]:
+        given = [
+            convert if name is None else values[name] if convert is None else convert(values[name])
+            for _, name, convert in self.binds
         ]
+        return given if self.positional else dict(zip((there for there, _, _ in self.binds), given, strict=True))
 
-    def row(self, found: Sequence[Any]) -> Row:
-        row = dict(zip(self.names, found, strict=True))
-        for name, convert in self.converts:
-            row[name] = convert(row[name])
-        return row
+    def read(self, cursor: Any) -> list[Row]:
+        if not cursor.description:
+            return []
+        if self.converts is None:
+            kinds = zip(self.columns.items(), cursor.description, strict=True)
+            found = [(name, kind.result_processor(self.dialect, told[1])) for (name, kind), told in kinds]
+            self.converts = [(name, convert) for name, convert in found if convert is not None]
+        rows: list[Row] = []
+        for values in cursor.fetchall():
+            row = dict(zip(self.columns, values, strict=True))
+            for name, convert in self.converts:
+                row[name] = convert(row[name])
+            rows.append(row)
+        return rows
 
 
 def rows(
@@ -57,22 +72,24 @@ def rows(
     sqlalchemy.exc.DBAPIError
         Where the store refuses it.
     """
-    if connection.dialect.name == "sqlite":
-        plan = _plan(statement, tuple(sorted(values)))
-        plain: Any = connection.connection.dbapi_connection
+    plain: Any = connection.connection.dbapi_connection
+    # In a transaction PostgreSQL takes nothing more after a statement that failed, so the second try below would not
+    # say why; one that is a transaction by itself may be done twice (see `Database.write_once`).
+    if connection.dialect.name == "sqlite" or plain.autocommit:
+        plan = _plan(statement, tuple(sorted(values)), connection.dialect)
+        driver: Any = connection.dialect.dbapi
         try:
-            return [plan.row(found) for found in plain.execute(plan.text, plan.parameters(values)).fetchall()]
+            return plan.read(plain.execute(plan.text, plan.parameters(values)))
         except sqlite3.ProgrammingError:
             raise  # of ours
-        except sqlite3.Error:
-            pass  # nothing is done of a statement that fails: the usual way below fails in SQLAlchemy's words
+        except driver.Error:
+            pass  # nothing is done of a statement that fails: the usual way fails in SQLAlchemy's words
     result = connection.execute(statement, values)
     return result.mappings().all() if result.returns_rows else ()
 
 
 @lru_cache(256)  # a client chooses which columns are given
-def _plan(statement: Select[Any] | Insert | Update | Delete, names: tuple[str, ...]) -> _Plan:
-    dialect = sqlite.dialect()
+def _plan(statement: Select[Any] | Insert | Update | Delete, names: tuple[str, ...], dialect: Dialect) -> _Plan:
     # An insert has the columns that are given.
     compiled: Any = statement.compile(dialect=dialect, column_keys=list(names))
     if isinstance(statement, Insert) and compiled.insert_prefetch:
@@ -80,23 +97,19 @@ def _plan(statement: Select[Any] | Insert | Update | Delete, names: tuple[str, .
     # Lists of `IN` are constants, and written out here.
     written = compiled.construct_expanded_state(dict.fromkeys(names))
 
-    def bind(name: str) -> tuple[str | None, Any]:
-        if name not in compiled.binds:
-            return None, written.parameters[name]  # of an `IN`
-        kind = compiled.binds[name].type.dialect_impl(dialect)
-        convert = kind.bind_processor(dialect)
-        if name in names:
-            return name, convert
-        constant = written.parameters[name]
-        return None, constant if convert is None else convert(constant)
+    def bind(there: str) -> tuple[str, str | None, Any]:
+        if there not in compiled.binds:
+            return there, None, written.parameters[there]  # of an `IN`
+        convert = compiled.binds[there].type.dialect_impl(dialect).bind_processor(dialect)
+        if there in names:
+            return there, there, convert
+        constant = written.parameters[there]
+        return there, None, constant if convert is None else convert(constant)
 
-    shown: dict[str, Any] = {
-        str(column.key): column.type.dialect_impl(dialect).result_processor(dialect, None)
-        for column in statement.exported_columns
-    }
     return _Plan(
         written.statement,
-        [bind(name) for name in written.positiontup],
-        list(shown),
-        [(name, convert) for name, convert in shown.items() if convert is not None],
+        compiled.positional,
+        [bind(there) for there in written.positiontup or written.parameters],
+        dialect,
+        {str(column.key): column.type.dialect_impl(dialect) for column in statement.exported_columns},
     )

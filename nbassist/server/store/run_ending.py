@@ -11,8 +11,7 @@ from sqlalchemy import Connection, Update, bindparam, select, update
 
 from .. import objects
 from . import leased_writes, one_statement
-from .one_statement import Row
-from .prepared import rows
+from .prepared import Row, rows
 from .schema import ACTIVE, messages, runs, steps
 
 End = Literal["completed", "incomplete", "failed", "cancelled", "expired"]

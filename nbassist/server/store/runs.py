@@ -18,8 +18,7 @@ from ..api.errors import (
     wrong_outputs,
 )
 from . import assistants, messages, threads
-from .one_statement import Row
-from .prepared import rows
+from .prepared import Row, rows
 from .queries import PageQuery, mine, read_page
 from .schema import new_id, runs, steps
 from .schema import threads as threads_table

@@ -11,8 +11,7 @@ from sqlalchemy import delete as delete_from
 from sqlalchemy.exc import IntegrityError
 
 from ..api.errors import in_use, not_found
-from .one_statement import Row
-from .prepared import rows
+from .prepared import Row, rows
 from .queries import PageQuery, mine, owner_of, read_page
 from .schema import ACTIVE, new_id, runs, threads
 
