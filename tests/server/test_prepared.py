@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -154,3 +154,32 @@ def test_an_error_is_told_to_who_writes_and_the_next_write_takes_a_new_connectio
             database.close()
 
     asyncio.run(write())
+
+
+@pytest.mark.postgres
+def test_postgresql_gives_and_refuses_the_same(postgres: Callable[[], str]) -> None:
+    database = Database(postgres())
+    made = {"id": "a", "created_at": 1, "model": "m", "tools": [{"type": "f"}], "metadata": {}, "deleted": False}
+    given = {**made, "owner": "", "response_format": "auto", "temperature": 0.1, "tool_resources": None}
+    find = select(assistants).where(assistants.c.id == bindparam("assistant"), assistants.c.model.in_(("m", "n")))
+
+    def alone(connection: Connection) -> None:
+        rows(connection, _ADD_ASSISTANT, given)
+        (row,) = rows(connection, find, {"assistant": "a"})
+        assert row == dict(connection.execute(find, {"assistant": "a"}).mappings().one())
+        assert {name: row[name] for name in given} == given
+        with pytest.raises(IntegrityError, match="assistants"):
+            rows(connection, _ADD_ASSISTANT, given)
+        assert len(rows(connection, find, {"assistant": "a"})) == 1
+
+    def together(connection: Connection) -> None:
+        rows(connection, _ADD_THREAD, _thread("t"))
+        rows(connection, _ADD_THREAD, _thread("t"))
+
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        alone(connection)
+    # In a transaction the words are those of the first refusal, and all of it is taken back.
+    with pytest.raises(IntegrityError, match="duplicate key"):
+        database.transact(True, together)
+    assert database.transact(False, lambda found: found.execute(select(threads.c.id)).all()) == []
+    database.close()

@@ -40,7 +40,7 @@ class _Plan:
         return given if self.positional else dict(zip((there for there, _, _ in self.binds), given, strict=True))
 
     def read(self, cursor: Any) -> list[Row]:
-        if not cursor.description:
+        if not self.columns:  # SQLAlchemy has PostgreSQL tell the key of what is inserted, also where nobody asks
             return []
         if self.converts is None:
             kinds = zip(self.columns.items(), cursor.description, strict=True)
