@@ -115,7 +115,7 @@ pages: $(VENV)/.dev ## The saved reply on the pages of others: MkDocs, Sphinx, J
 audit: $(VENV)/.dev ## What is known of the weaknesses of all dependencies, and their licences
 	@test -x $(VENV)/beside/audit/bin/pip-audit || { $(BIN)/python -m venv --clear $(VENV)/beside/audit && $(VENV)/beside/audit/bin/python -m pip install -q --disable-pip-version-check pip-audit; }
 	@$(BIN)/python -m pip freeze --exclude-editable > $(VENV)/beside/audit/installed.txt
-	@$(VENV)/beside/audit/bin/pip-audit --disable-pip --no-deps --progress-spinner off -r $(VENV)/beside/audit/installed.txt
+	@$(VENV)/beside/audit/bin/pip-audit --strict --disable-pip --no-deps --progress-spinner off -r $(VENV)/beside/audit/installed.txt
 	@$(BIN)/python .ci/licences
 
 bench-display: $(VENV)/.dev ## The live view beside display(Markdown) and chatlas; QUICK=1 for 2,000 tokens only
