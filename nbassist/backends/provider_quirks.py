@@ -179,8 +179,13 @@ def is_known(base_url: str) -> bool:
 
 def is_settled(base_url: str, model: str = "", entries: Mapping[str, Any] | None = None) -> bool:
     """Return whether URL, model or profile tell whose habits an endpoint has, so that no stream has to."""
+    return _is_told(base_url, model) or not {"provider", "text_calls"}.isdisjoint(entries or ())
+
+
+@lru_cache(maxsize=256)
+def _is_told(base_url: str, model: str) -> bool:
     told = any(provider.models and re.search(provider.models, model.lower()) for provider in PROVIDERS)
-    return told or is_known(base_url) or not {"provider", "text_calls"}.isdisjoint(entries or ())
+    return told or is_known(base_url)
 
 
 @lru_cache(maxsize=256)
@@ -234,6 +239,7 @@ def check_name(name: str) -> None:
         raise SettingsError(f"there is no provider {name!r} in the table; {hint}")
 
 
+@lru_cache(maxsize=256)
 def home_of(base_url: str) -> str:
     """Return what tells an endpoint from another in a saved thread: its URL, without a name and a password in it."""
     parts = urlsplit(base_url)

@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import httpx2
@@ -209,7 +210,7 @@ class UpstreamClient:
         began, attempt = loop.time(), 0
         while True:
             attempt += 1
-            request = self.http.build_request("POST", url, json=body, headers=self.headers())
+            request = self.http.build_request("POST", _parsed(url), json=body, headers=self.headers())
             try:
                 response = await self.http.send(request, stream=True)
             except (httpx2.ConnectError, httpx2.ConnectTimeout, *_RESET) as error:
@@ -284,6 +285,11 @@ async def _read_out(rest: AsyncIterator[bytes]) -> None:
         async with asyncio.timeout(_END_SECONDS):
             async for _ in rest:
                 pass
+
+
+@lru_cache(64)  # one, as a rule: to read it anew takes as long as to write the request
+def _parsed(url: str) -> httpx2.URL:
+    return httpx2.URL(url)
 
 
 def _model(name: str) -> dict[str, Any]:
