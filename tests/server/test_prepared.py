@@ -124,6 +124,15 @@ def test_they_are_given_to_the_driver_and_not_to_sqlalchemy(store: Database, con
     assert len(seen) == 1
 
 
+def test_a_connection_without_a_transaction_begins_one(store: Database) -> None:
+    with store.engine.connect() as connection:
+        rows(connection, _ADD_QUIETLY, _thread("t"))
+        assert connection.in_transaction()
+        connection.rollback()
+        assert list(rows(connection, _MESSAGES.where(messages.c.id == "t"), {"thread": "t"})) == []
+        assert connection.execute(select(threads.c.id)).all() == []
+
+
 def test_a_value_of_a_kind_that_no_column_takes_is_an_error_and_not_tried_again(connection: Connection) -> None:
     with pytest.raises((sqlite3.ProgrammingError, sqlite3.InterfaceError), match="type"):
         rows(connection, _MESSAGES, {"thread": object()})

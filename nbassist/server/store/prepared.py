@@ -73,9 +73,10 @@ def rows(
         Where the store refuses it.
     """
     plain: Any = connection.connection.dbapi_connection
-    # In a transaction PostgreSQL takes nothing more after a statement that failed, so the second try below would not
-    # say why; one that is a transaction by itself may be done twice (see `Database.write_once`).
-    if connection.dialect.name == "sqlite" or plain.autocommit:
+    # SQLAlchemy begins a transaction with its own first statement. In one of PostgreSQL's nothing more is taken after a
+    # statement that failed, so the second try below would not say why; one that is a transaction by itself may be done
+    # twice (see `Database.write_once`).
+    if plain.in_transaction if connection.dialect.name == "sqlite" else plain.autocommit:
         plan = _plan(statement, tuple(sorted(values)), connection.dialect)
         driver: Any = connection.dialect.dbapi
         try:
