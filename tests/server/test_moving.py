@@ -223,6 +223,20 @@ def test_what_an_import_says_and_an_export_prints_controls_no_terminal(
     assert not [one for one in said.out + said.err if one != "\n" and (one < " " or "\x7f" <= one < "\xa0")]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_an_export_that_windows_wrote_is_read_as_any_other(
+    encoding: str, end: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    named = {**ASSISTANT, "name": "Übersetzer"}
+    lines = end.join(json.dumps(one, ensure_ascii=False) for one in (named, THREAD))
+    (tmp_path / "x.jsonl").write_bytes((lines + end).encode(encoding))
+    assert main(["import", str(tmp_path / "x.jsonl"), "--store", str(tmp_path / "s.db")]) == 0
+    assert main(["export", "--store", str(tmp_path / "s.db")]) == 0
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
+    assert [one["name"] for one in found if one["object"] == "assistant"] == ["Übersetzer"]
+
+
 @pytest.mark.parametrize(("text", "words"), [("{", "line 1"), ('[1]\n{"a": oops}', "line 2"), ("", None)])
 def test_what_is_no_json_is_one_line(text: str, words: str | None, tmp_path: Path, capsys: Any) -> None:
     file = tmp_path / "x.json"

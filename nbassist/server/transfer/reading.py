@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import codecs
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
@@ -93,7 +94,9 @@ def read_path(path: Path) -> Iterator[FoundObjects]:
             yield from read_path(file)
         return
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        data = path.read_bytes()
+        # What PowerShell writes with `>` is UTF-16, with a mark in front.
+        text = data.decode("utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig")
     except OSError as error:
         raise UsageError(f"can't read {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
