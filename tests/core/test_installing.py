@@ -68,6 +68,14 @@ def test_the_engine_is_never_compiled() -> None:
     assert "--only-binary xllamacpp" in pip_install("local")
 
 
+def test_no_page_and_no_target_compiles_the_engine() -> None:
+    texts = [*(ROOT / "docs").glob("*.md"), *(ROOT / "docs").glob("*.in"), ROOT / "README.md", ROOT / "Makefile"]
+    lines = [line for path in texts for line in path.read_text(encoding="utf-8").splitlines()]
+    needs = [line for line in lines if re.search(r"pip install [^`]*\[(?:[\w,]*,)?(?:local|dev)\b", line)]
+    assert len(needs) >= 5
+    assert [line for line in needs if "--only-binary xllamacpp" not in line] == []
+
+
 @pytest.mark.parametrize(
     ("system", "machine", "version", "host", "named"),
     [
