@@ -129,6 +129,19 @@ def test_an_async_tool_that_nothing_can_wait_for_is_answered_with_what_to_do(alo
     assert "I see" in ran.plain
 
 
+@pytest.mark.parametrize("jspi", [True, False])
+def test_where_a_cell_can_not_wait_for_a_reply_as_it_is_written_it_says_so(alone: Any, model: Any, jspi: bool) -> None:
+    model("whole", "whole")
+    assert alone.run(f"JSPI = {jspi}" + BROWSER).error is None
+    ran = alone.run("%%assistant\nq", cell="a")
+    assert "whole" in ran.plain
+    said = ran.stdout + ran.html
+    assert ("has no JSPI" in said) is not jspi, said
+    assert ("aask" in said) is not jspi
+    again = alone.run("%%assistant\nq", cell="b")
+    assert "has no JSPI" not in again.stdout + again.html, "once is enough"
+
+
 def test_a_click_on_the_bar_of_earlier_runs_is_answered(alone: Any, model: Any) -> None:
     model("one", "two")
     for _ in "ab":
