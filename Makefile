@@ -8,6 +8,8 @@ ALONE := browser or model
 # What fails on a busy machine is tried once more, and listed: see CONTRIBUTING.md.
 ONCE_MORE := --reruns 1 -r aR --rerun-show-tracebacks
 APART := $(ALONE) or kernel or notebooks or referee or postgres or proxy
+# It is never compiled: that takes minutes, and then most often fails.
+NO_ENGINE := "where it is xllamacpp that is not found: there is no package of the local model's engine for this system (musl, Windows on ARM, macOS before 13); go without it: $(BIN)/pip install -e '.[demo]' && NBASSIST_PROFILE=ollama $(BIN)/jupyter lab notebooks"
 # What Jupyter's pages load is copied at the installation.
 PAGES := $(wildcard nbassist/frontend/*/* nbassist/frontend/*/*/*)
 .DEFAULT_GOAL := help
@@ -145,12 +147,12 @@ $(BIN)/python:
 
 $(VENV)/.demo: $(BIN)/python pyproject.toml $(PAGES)
 	@echo "installing nbassist, the local server and JupyterLab into $(VENV)"
-	@$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[local,demo]'
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --only-binary xllamacpp -e '.[local,demo]' || { echo $(NO_ENGINE); exit 1; }
 	@touch $@
 
 $(VENV)/.dev: $(BIN)/python pyproject.toml $(PAGES)
 	@echo "installing nbassist and what its tests need into $(VENV)"
-	@$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[dev]'
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --only-binary xllamacpp -e '.[dev]' || { echo $(NO_ENGINE); exit 1; }
 	@touch $@ $(VENV)/.demo $(VENV)/.docs
 
 $(VENV)/.docs: $(BIN)/python pyproject.toml

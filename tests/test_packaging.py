@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -110,6 +111,26 @@ def test_the_metadata_says_what_a_registry_shows(wheel: zipfile.ZipFile) -> None
     assert set(found.get_all("Provides-Extra") or []) == set(PROJECT["optional-dependencies"])
     assert "Framework :: Jupyter" in (found.get_all("Classifier") or [])
     assert [name for name in wheel.namelist() if name.endswith("licenses/LICENSE")]
+    assert found["Author"] == "The nbassist developers"
+    assert "jupyter" in found["Keywords"].split(",")
+    urls = dict(line.split(", ") for line in found.get_all("Project-URL") or [])
+    assert {"Source", "Documentation", "Changes", "Issues"} <= set(urls)
+
+
+def test_each_link_of_the_readme_leads_somewhere_from_a_package_index_too(wheel: zipfile.ZipFile) -> None:
+    found = metadata(wheel)
+    links = re.findall(r"\]\(([^)]+)\)", str(found.get_payload()))
+    assert len(links) > 10
+    source, version = PROJECT["urls"]["Source"], found["Version"]
+    page = f"{source}/blob/v{version}/"
+    picture = f"{source}/v{version}/".replace("https://github.com", "https://raw.githubusercontent.com")
+    ours = [link for link in links if link.startswith((page, picture))]
+    for link in ours:
+        name = link.removeprefix(page).removeprefix(picture).partition("#")[0]
+        assert (ROOT / name).is_file(), link
+        assert link.startswith(picture) == (Path(name).suffix in (".webp", ".png", ".svg")), link
+    assert [link for link in links if link not in ours and not link.startswith("https://")] == []
+    assert len(ours) > 10
 
 
 def test_the_command_is_an_entry_point(wheel: zipfile.ZipFile) -> None:
@@ -150,7 +171,9 @@ def test_the_files_beside_the_code_are_read_from_the_wheel(unpacked: Path, tmp_p
 
 def test_the_store_is_made_from_the_wheel(unpacked: Path, tmp_path: Path) -> None:
     pytest.importorskip("alembic", reason="the server needs the extra local")
-    code = f"from nbassist.server.store.database import Database; Database('sqlite:///{tmp_path}/s.db').close()"
+    code = (
+        f"from nbassist.server.store.database import Database; Database('sqlite:///{tmp_path.as_posix()}/s.db').close()"
+    )
     python(unpacked, tmp_path, "-c", code)
     assert (tmp_path / "s.db").stat().st_size > 0
 

@@ -20,6 +20,7 @@ from nbassist import __version__
 yaml = pytest.importorskip("yaml", reason="the files of the project are YAML, and PyYAML is not installed")
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+BUILT_BY = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["build-system"]["requires"]
 SOURCE = PROJECT["urls"]["Source"]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 FORMS = [path for path in sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml")) if path.stem != "config"]
@@ -94,6 +95,14 @@ def test_what_the_workflows_and_the_container_make_is_in_the_makefile() -> None:
     assert [name for name in named if not re.search(rf"^{re.escape(name)}:", makefile, re.MULTILINE)] == []
 
 
+def test_the_container_opens_the_tour_in_its_editor() -> None:
+    container = json.loads(re.sub(r"^\s*//.*$", "", read(".devcontainer/devcontainer.json"), flags=re.MULTILINE))
+    [first] = container["customizations"]["codespaces"]["openFiles"]
+    assert (ROOT / first).is_file()
+    assert f"code {first}" in container["postAttachCommand"]
+    assert f"lab/tree/{first})" in read("README.md"), "as Binder does"
+
+
 def test_one_version_stands_everywhere() -> None:
     lab = json.loads(read("nbassist/frontend/lab/package.json"))["version"]
     recipe = loaded("deploy/conda/recipe.yaml")["context"]["version"]
@@ -156,6 +165,8 @@ def test_the_conda_recipe_needs_what_the_package_needs() -> None:
 
     wanted = {plain(line) for line in PROJECT["dependencies"]}
     assert {plain(line) for line in recipe["requirements"]["run"] if not line.startswith("python ")} == wanted
+    assert PROJECT["requires-python"] == f">={recipe['context']['python_min']}"
+    assert {plain(line) for line in recipe["requirements"]["host"]} >= {plain(line) for line in BUILT_BY}
     assert recipe["about"]["repository"] == SOURCE
     assert recipe["about"]["license"] == PROJECT["license"]
     assert recipe["build"]["python"]["entry_points"] == [f"nbassist = {PROJECT['scripts']['nbassist']}"]

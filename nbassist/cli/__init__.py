@@ -7,6 +7,7 @@ and its models, `clean` what removes files, `commands` the rest.
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from collections.abc import Sequence
 
@@ -31,6 +32,10 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command, and return its exit code."""
+    # A file or a pipe on Windows takes the letters of one part of the world, and the output must not break off at the
+    # first other one.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
     try:
         options = parser().parse_args(argv)
         return int(options.run(options) or 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from dataclasses import asdict
 from datetime import datetime
@@ -31,6 +32,8 @@ def add_log(commands: Any) -> None:
 def log(options: argparse.Namespace) -> None:
     """Print runs, oldest first."""
     journal = default_journal()
+    if options.json:
+        as_utf8(sys.stdout)
     if options.run_number is not None:
         entry = journal.entry(options.run_number)
         _print(_json(entry) if options.json else f"{_line(entry)}\n\n{clean(entry.prompt)}\n\n{clean(entry.text)}")
@@ -44,6 +47,12 @@ def log(options: argparse.Namespace) -> None:
         _print(_HEADS)
     for entry in entries:
         _print(_json(entry) if options.json else _line(entry))
+
+
+def as_utf8(stream: Any) -> None:
+    """Have a stream of data be UTF-8, as files are: on Windows a pipe takes the letters of one part of the world."""
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(encoding="utf-8")
 
 
 _HEADS = "  run  began             took      tokens       finish       model and prompt"

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ..core.installing import pip_install
 from ..core.text import json_line, one_line
 from ..errors import LocalUnavailableError, UsageError
+from .commands import as_utf8
 from .serve import open_store, store_url
 
 if TYPE_CHECKING:
@@ -142,6 +143,7 @@ def _objects(files: list[str]) -> Iterator[FoundObjects]:
 
     for name in files:
         if name == "-":
+            as_utf8(sys.stdin)
             yield from read_text(sys.stdin.read())
         elif is_store(name):
             yield from read_store(name)
@@ -180,6 +182,7 @@ def export(options: argparse.Namespace) -> None:
     try:
         found = export_objects(database, threads=options.thread, owner=options.owner, contents=not options.no_contents)
         if options.output == "-":
+            as_utf8(sys.stdout)
             for value in found:
                 _say(json_line(value))
             return

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import Any
 
 _REMOTE = (
     "nfs",
@@ -53,6 +54,10 @@ def is_remote(path: Path, mounts: Path = Path("/proc/self/mounts")) -> bool:
     """
     if str(path).startswith("\\\\"):  # a share, as Windows writes it
         return True
+    if os.name == "nt":
+        import ctypes
+
+        return on_network_drive(path.absolute(), ctypes.windll.kernel32)  # type: ignore[attr-defined,unused-ignore]
     try:
         lines = [line.split() for line in mounts.read_text(encoding="utf-8", errors="replace").splitlines()]
     except OSError:
@@ -62,6 +67,27 @@ def is_remote(path: Path, mounts: Path = Path("/proc/self/mounts")) -> bool:
     here = path.absolute()
     kind = next((held[str(one)] for one in (here, *here.parents) if str(one) in held), "")
     return kind.startswith(_REMOTE)
+
+
+def on_network_drive(path: PurePath, kernel32: Any) -> bool:
+    """Return whether a file lies on a share that Windows gave a letter, as homes of a company often do.
+
+    Source: https://learn.microsoft.com/windows/win32/api/fileapi/nf-fileapi-getdrivetypew
+    """
+    return bool(kernel32.GetDriveTypeW(f"{path.drive}\\") == _DRIVE_REMOTE)
+
+
+_DRIVE_REMOTE = 4
+
+
+def read_only_uri(path: PurePath) -> str:
+    """Return what SQLite takes for a file, an absolute path, that it is to read and not to touch.
+
+    SQLite refuses the name of another machine where a URL has it, so a share of Windows stands in the path instead:
+    https://sqlite.org/uri.html
+    """
+    uri = path.as_uri()
+    return f"{uri if uri.startswith('file:///') else uri.replace('file://', 'file:////', 1)}?mode=ro"
 
 
 def takes_no_locks(folder: Path) -> bool:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import platform
+import re
 import sys
 import sysconfig
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -18,10 +20,11 @@ _ONLY_WHEELS = {"local": "--only-binary xllamacpp "}
 
 
 def pip_install(extra: str, *, upgrade: bool = False) -> str:
-    """Return the command for pip that adds an extra, such as `pip install "nbassist[mcp]"`.
+    """Return the command for pip that adds an extra, such as `pip install "/home/ann/nbassist[mcp]"`.
 
     By its name nbassist is only asked for where it came from a package index: elsewhere a stranger's package could have
-    that name. A folder, a repository or a file is named as pip noted it.
+    that name. A folder, a repository or a file is named as pip noted it. In a browser nothing is noted of what the page
+    brought, and the packages of the extra are named.
 
     Parameters
     ----------
@@ -30,8 +33,28 @@ def pip_install(extra: str, *, upgrade: bool = False) -> str:
     upgrade : bool
         Whether what it needs is there, and too old.
     """
+    if not runtime_environment.THREADS:
+        return install_packages(_packages(extra))
     options = ("-U " if upgrade else "") + _ONLY_WHEELS.get(extra, "")
     return f'pip install {options}"{_source(extra)}"'
+
+
+def install_packages(names: Sequence[str]) -> str:
+    """Return the command for a cell that installs packages by their names into a kernel in a browser."""
+    return f"%pip install {' '.join(names)}"
+
+
+def _packages(extra: str) -> list[str]:
+    """Return the packages that an extra names; those that are always needed where it is empty."""
+    try:
+        lines = metadata.requires("nbassist") or []
+    except metadata.PackageNotFoundError:
+        return []
+    needed = [line for line in lines if (_EXTRA.search(line) or ("", ""))[1] == extra]
+    return [re.split(r"[^\w.-]", line.strip(), maxsplit=1)[0] for line in needed]
+
+
+_EXTRA = re.compile(r"""extra\s*==\s*['"]([\w-]+)['"]""")
 
 
 def install_engine() -> str:

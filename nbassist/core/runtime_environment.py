@@ -5,6 +5,10 @@ from __future__ import annotations
 import importlib
 import sys
 import time
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 THREADS = sys.platform != "emscripten"
 """Whether threads can be started. In a browser, where Pyodide runs, they can't, and there are no processes or servers
@@ -23,3 +27,12 @@ def can_wait() -> bool:
         return THREADS or bool(importlib.import_module("pyodide.ffi").can_run_sync())
     except ModuleNotFoundError:  # no browser
         return True
+
+
+def wait_for(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end where there are no threads and the event loop runs already, as in a cell of a browser.
+
+    Only where `can_wait` says so. Source: https://pyodide.org/en/stable/usage/api/python-api/ffi.html, `run_sync`
+    """
+    found: T = importlib.import_module("pyodide.ffi").run_sync(coroutine)
+    return found

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..config.paths import data_file
+from ..config.paths import data_file, is_remote
 from ..config.profiles import find, own_file, profiles
 from ..config.settings import Settings, resolve
 from ..errors import BackendError, JournalError, LocalUnavailableError, ModelFileError, SettingsError
@@ -101,7 +101,8 @@ def journal() -> Iterator[Finding]:
     if not os.access(path, os.W_OK):
         yield Finding("journal", f"{path} can't be written", "wrong", f"run: chmod u+w '{path}'")
     else:
-        yield Finding("journal", f"{runs}, {size:.1f} MB, {path}")
+        far = ", on another machine: without a write-ahead log, and slower for it" if is_remote(path) else ""
+        yield Finding("journal", f"{runs}, {size:.1f} MB, {path}{far}")
 
 
 def threads() -> Iterator[Finding]:

@@ -13,7 +13,8 @@ from typing import Literal, TypeAlias
 
 from .. import __version__
 from ..config.settings import DISPLAYS, display_kind
-from ..core.installing import pip_install
+from ..core import runtime_environment
+from ..core.installing import install_packages, pip_install
 from ..errors import ModelFileError, SettingsError
 
 State: TypeAlias = Literal["ok", "note", "wrong"]
@@ -86,7 +87,9 @@ def packages() -> Iterator[Finding]:
     shown = ", ".join(f"{name} {metadata.version(name)}" for name in _SHOWN if _version(name))
     if missing or old:
         wrong = "; ".join(filter(None, (_listed("missing: ", missing), _listed("not as needed: ", old))))
-        yield Finding("packages", wrong, "wrong", f"run: {pip_install('', upgrade=True)}")
+        in_browser = not runtime_environment.THREADS
+        mend = install_packages(missing) if in_browser and missing else pip_install("", upgrade=True)
+        yield Finding("packages", wrong, "wrong", f"run: {mend}")
     else:
         yield Finding("packages", shown)
     for name, since, text in _LATER:
@@ -95,7 +98,9 @@ def packages() -> Iterator[Finding]:
 
 
 def extras() -> Iterator[Finding]:
-    """Say which extras are installed, and what each of the others is for."""
+    """Say which extras are installed, and what each of the others is for; nothing in a browser, which can use none."""
+    if not runtime_environment.THREADS:
+        return
     here, absent = [], []
     for name, use in _USES.items():
         missing, old = _unmet(_required(name))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..core import runtime_environment
 from .file_types import decoded, kind_of, tidied
 
 _MEMORY = 1024 * 1024 * 1024
@@ -73,6 +74,9 @@ def read_now(name: str, content: bytes, limits: ReadingLimits | None = None) -> 
     if kind == "text":
         text = tidied(decoded(content))[: limits.characters]
         return _pages(name, [{"page": None, "text": text}, {"end": "" if text else NO_TEXT}], False, limits)
+    if not runtime_environment.THREADS:
+        why = "what is no plain text is read in a process, and a browser has none"
+        raise UnreadableFileError("unsupported_file", f"{name!r} can't be read: {why}")
     try:
         done = subprocess.run(
             _command(kind, limits),

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from ..config.paths import is_remote, takes_no_locks
+from ..config.paths import is_remote, read_only_uri, takes_no_locks
 from ..errors import JournalError
 from .tables import VERSION, make_tables
 
@@ -194,7 +194,7 @@ def _version_of(connection: sqlite3.Connection) -> int:
 def _version(path: Path) -> int:
     """Read the version without touching the file, as opening it for use does; 0 where it can't be read."""
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        with closing(sqlite3.connect(read_only_uri(path.absolute()), uri=True)) as connection:
             return _version_of(connection)
     except sqlite3.Error:
         return 0  # locked or damaged: opening it says which

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from typing import Any
@@ -24,7 +25,12 @@ def offer_model(error: ModelFileError, shell: Any) -> bool:
     # A process of its own: nothing of the server is imported in the kernel but its launcher.
     command = [sys.executable, "-m", "nbassist", "model", "get"]
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", errors="replace"
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+        env={**os.environ, "PYTHONIOENCODING": "utf-8"},  # on Windows it would write to a pipe in another
     )
     assert process.stdout is not None
     with process.stdout as lines:

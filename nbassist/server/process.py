@@ -90,8 +90,9 @@ class StateFolder:
         write_private(self.state, json.dumps(asdict(state)))
 
     def forget(self) -> None:
-        """Remove the state."""
-        self.state.unlink(missing_ok=True)
+        """Remove the state; where Windows does not let it go, for somebody reads it just then, it is written over."""
+        with suppress(PermissionError):
+            self.state.unlink(missing_ok=True)
 
 
 def kept_files() -> list[Path]:

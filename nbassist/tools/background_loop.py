@@ -12,6 +12,9 @@ from contextlib import suppress
 from contextvars import copy_context
 from typing import Any, TypeVar
 
+from ..core import runtime_environment
+from ..errors import ToolError
+
 T = TypeVar("T")
 
 THREAD = "nbassist-tools"
@@ -29,8 +32,11 @@ if hasattr(os, "register_at_fork"):
 def submit(coroutine: Coroutine[Any, Any, T]) -> Future[T]:
     """Run a coroutine on the background loop, in the caller's context.
 
-    A tool that runs on that very loop and waits for the result would wait for ever: it gets a loop of its own.
+    A tool that runs on that very loop and waits for the result would wait for ever: it gets a loop of its own. Where
+    no thread can be started it runs to its end at once, if the place can wait at all; else `ToolError` is the result.
     """
+    if not runtime_environment.THREADS:
+        return _at_once(coroutine)
     loop = _running_loop()
     try:
         inside = asyncio.get_running_loop() is loop
@@ -41,6 +47,23 @@ def submit(coroutine: Coroutine[Any, Any, T]) -> Future[T]:
     future: Future[T] = Future()
     context = copy_context()
     loop.call_soon_threadsafe(lambda: context.run(_start, loop, coroutine, future))
+    return future
+
+
+def _at_once(coroutine: Coroutine[Any, Any, T]) -> Future[T]:
+    future: Future[T] = Future()
+    if not runtime_environment.can_wait():
+        coroutine.close()
+        future.set_exception(
+            ToolError("this browser can't wait for async code (it has no JSPI): ask with `await aask`")
+        )
+        return future
+    try:
+        future.set_result(runtime_environment.wait_for(coroutine))
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # noqa: BLE001 - handed to whoever waits, a cancellation too
+        future.set_exception(error)
     return future
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypeAlias
 
-from ..core import interrupts
+from ..core import interrupts, runtime_environment
 from ..core.events import MimeBundle, ToolFinished
 from ..core.messages import ToolCall
 from ..core.mime import in_words, needs_page
@@ -52,13 +52,16 @@ class Execution:
 
     @property
     def is_elsewhere(self) -> bool:
-        """Whether it runs beside the calling thread; a time limit that no signal can enforce needs that too."""
+        """Whether it runs beside the calling thread; a time limit that no signal can enforce needs that too.
+
+        In a browser, which has no threads, only what is async does; the rest holds it up, without a limit of time.
+        """
         unenforced = self.tool.timeout is not None and not can_interrupt()
-        return self.is_coroutine or self.tool.thread or unenforced
+        return self.is_coroutine or (runtime_environment.THREADS and (self.tool.thread or unenforced))
 
     def here(self) -> ToolFinished:
         """Run a plain function on this thread; a KeyboardInterrupt passes on."""
-        return self._run(self.tool.timeout, can_ask=True)
+        return self._run(self.tool.timeout if can_interrupt() else None, can_ask=True)
 
     def in_thread(self) -> ToolFinished:
         """Run a plain function on this thread, which is not the person's."""

@@ -20,7 +20,7 @@ from . import background_loop
 from .approval import Approvals, Refused, settle, settle_hosted
 from .decorator import as_tool
 from .definition import Tool
-from .execute import Execution, Watch
+from .execute import Execution, Watch, finished
 from .results.bounded_json import to_json
 from .results.reprs import LIMIT, clean
 from .schema.argument_errors import Mistakes
@@ -242,6 +242,8 @@ class _Started:
             return self._answer(timeout)
         except CancelledError:  # nobody here cancelled it: it did so itself
             return self.item.was_cancelled(time.monotonic() - self.started)
+        except ToolError as error:  # it never began: what a tool raises is in its answer
+            return finished(self.item, 0.0, error=error)
 
     def _answer(self, timeout: float | None) -> ToolFinished:
         if timeout is None:

@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 
 from nbassist import Assistant
 from nbassist.backends.chat.backend import ChatBackend
+from nbassist.backends.http import failures
 from nbassist.backends.http.failures import read_failure
+from nbassist.backends.http.http_package import httpx
 from nbassist.backends.http.sse import EventReader, NoJsonError, ServerSentEvent, chunk_of
 from nbassist.core.events import Event, TextDelta
 from nbassist.errors import StreamBrokenError
@@ -106,6 +108,17 @@ def test_what_came_in_place_of_json_is_told_in_one_line(data: str, words: str) -
     told = read_failure(caught.value, "http://e/v1", streaming=True)
     assert isinstance(told, StreamBrokenError)
     assert str(told).endswith(words)
+
+
+@pytest.mark.parametrize("threads", [True, False], ids=["a kernel", "a page"])
+def test_a_page_that_gets_no_answer_is_told_that_it_may_not_be_allowed_one(
+    threads: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(failures.runtime_environment, "THREADS", threads)
+    told = str(read_failure(httpx.ConnectError("Failed to fetch"), "http://127.0.0.1:11434/v1"))
+    assert "no answer from http://127.0.0.1:11434/v1" in told
+    assert "Failed to fetch" in told
+    assert ("OLLAMA_ORIGINS" in told) is not threads
 
 
 def alive(wire: Any, left: threading.Event, *before: bytes) -> Any:

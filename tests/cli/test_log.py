@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,3 +42,19 @@ def test_where_there_is_nothing_to_list_it_says_so(journal: Journal, capsys: pyt
     assert capsys.readouterr() == ("", "no run is like that\n")
     assert main(["log", "7"]) == 1
     assert "nbassist log" in capsys.readouterr().err
+
+
+def test_what_a_pipe_has_no_letters_for_does_not_end_the_list(journal: Journal) -> None:
+    Assistant(backend=ScriptedBackend(Say("x"), Say("x")), journal=journal).ask("naïve 日本 → ‹x›")
+    Assistant(backend=ScriptedBackend(Say("x")), journal=journal).ask("the last")
+    journal.flush()
+    # As Windows has it in the west of Europe.
+    environ = {**os.environ, "PYTHONIOENCODING": "cp1252"}
+    done = subprocess.run([sys.executable, "-m", "nbassist", "log"], env=environ, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.decode("cp1252").splitlines()
+    assert lines[1].endswith("naïve ?? ? ‹x›")
+    assert lines[2].endswith("the last")
+    command = [sys.executable, "-m", "nbassist", "log", "--json"]
+    data = subprocess.run(command, env=environ, capture_output=True, check=True).stdout.decode("utf-8")
+    assert json.loads(data.splitlines()[0])["prompt"] == "naïve 日本 → ‹x›", "data loses nothing"

@@ -99,6 +99,20 @@ def test_a_journal_that_is_no_database_is_told(monkeypatch: pytest.MonkeyPatch) 
     assert lines(report())["journal"].state == "wrong"
 
 
+@pytest.mark.parametrize("far", [False, True])
+def test_a_journal_on_another_machine_is_told_to_be_slower(monkeypatch: pytest.MonkeyPatch, far: bool) -> None:
+    from nbassist.doctor import checks
+    from nbassist.journal import Entry, Journal
+
+    kept = Journal(Path(os.environ["NBASSIST_DATA_DIR"]) / "journal.db")
+    kept.add(Entry("hello"))
+    kept.close()
+    monkeypatch.setattr(checks, "is_remote", lambda path: far)
+    found = lines(report())["journal"]
+    assert found.state == "ok"
+    assert ("without a write-ahead log" in found.text) is far
+
+
 def test_kept_threads_are_counted_and_damaged_ones_named() -> None:
     from nbassist.core.conversation import Conversation
     from nbassist.threads import ThreadStorage

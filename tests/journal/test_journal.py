@@ -388,6 +388,26 @@ def test_a_file_on_another_machine_has_no_write_ahead_log(journal: Journal, monk
     assert mode() == "delete"
 
 
+class NoSharedMemory(sqlite3.Connection):
+    """A file system without shared memory, as SQLite says it."""
+
+    def execute(self, sql: str, *given: Any) -> sqlite3.Cursor:
+        if sql.endswith("journal_mode=WAL"):
+            raise sqlite3.OperationalError("locking protocol")
+        return super().execute(sql, *given)
+
+
+def test_where_there_can_be_no_write_ahead_log_the_journal_does_without(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda *given, **named: connect(*given, factory=NoSharedMemory, **named))
+    run(journal)
+    assert len(journal.entries()) == 1
+    with journal._file.reading() as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone()[0] == "delete"
+
+
 def test_connections_are_closed_with_the_journal(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from nbassist.journal import Entry, Journal\n"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -151,7 +150,7 @@ def test_a_killed_server_loses_no_message_and_its_run_fails_elsewhere(
         thread, body = begin(http)
         path = f"{thread}/runs/{http.post(f'{thread}/runs', json=body).json()['id']}"
         until(lambda: "half a repl" in http.get(f"{thread}/messages").text)
-        server.send_signal(signal.SIGKILL)
+        server.kill()
         server.wait()
     with run_server(config) as other, httpx2.Client(base_url=other.url, headers=AUTHORIZED, timeout=60) as http:
         until(lambda: http.get(path).json()["status"] == "failed")

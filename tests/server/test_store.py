@@ -122,6 +122,34 @@ def test_nobody_else_reads_the_store(tmp_path: Path) -> None:
     database.close()
 
 
+@pytest.mark.parametrize(("far", "mode"), [(False, "wal"), (True, "delete")])
+def test_a_store_on_another_machine_has_no_write_ahead_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, far: bool, mode: str
+) -> None:
+    Database(f"sqlite:///{tmp_path / 's.db'}").close()  # as one that was here before
+    monkeypatch.setattr(upgrade, "is_remote", lambda path: far)
+    opened = Database(f"sqlite:///{tmp_path / 's.db'}")
+    assert opened.transact(True, lambda connection: connection.exec_driver_sql("PRAGMA journal_mode").scalar()) == mode
+    opened.close()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["s.db"]
+
+
+class NoSharedMemory(sqlite3.Connection):
+    """A file system without shared memory, as SQLite says it."""
+
+    def execute(self, sql: str, *given: Any) -> sqlite3.Cursor:
+        if sql.endswith("journal_mode=WAL"):
+            raise sqlite3.OperationalError("locking protocol")
+        return super().execute(sql, *given)
+
+
+def test_where_there_can_be_no_write_ahead_log_the_store_does_without(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "s.db", factory=NoSharedMemory, isolation_level=None)
+    upgrade._set_mode(connection, False)
+    assert connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+    connection.close()
+
+
 def test_the_store_itself_allows_one_active_run_on_a_thread(engine: Engine) -> None:
     columns = (
         "id, thread_id, assistant_id, created_at, expires_at, status, model, tools, metadata, truncation_strategy, "

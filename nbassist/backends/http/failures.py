@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import openai
 
+from ...core import runtime_environment
 from ...errors import (
     AuthenticationError,
     BackendError,
@@ -39,7 +40,6 @@ _USED_UP = (
 )
 """Codes of a 429 that no waiting helps against: OpenAI's, and those of its followers."""
 _RESET = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError, httpx.CloseError)
-_NO_ANSWER = "no answer from {url}: {words}; is it running, and is base_url right?"
 
 
 def read_failure(
@@ -98,8 +98,16 @@ def _read(error: Exception, base_url: str, *, streaming: bool, key_from: str | N
         cause = error if isinstance(error, httpx.HTTPError) else error.__cause__ or error
         # What never connected can be sent again without harm; what went out may have been worked on.
         sent = not isinstance(cause, httpx.ConnectError | httpx.ConnectTimeout)
-        words = _NO_ANSWER.format(url=base_url, words=_words(cause))
-        return ConnectionFailedError(words, sent=sent, reset=isinstance(cause, _RESET))
+        words = _words(cause)
+        return ConnectionFailedError(
+            f"no answer from {base_url}: {words}; is it running, and is base_url right?"
+            if runtime_environment.THREADS
+            # A page is not told why a request failed: one that the endpoint does not allow it looks like no answer.
+            else f"no answer from {base_url}: {words}; is it running, and does it allow this page (CORS)? Ollama does "
+            "by OLLAMA_ORIGINS",
+            sent=sent,
+            reset=isinstance(cause, _RESET),
+        )
     if isinstance(error, ValueError):
         return NotAnEndpointError(f"{base_url} answered with something that is no JSON; check base_url")
     return BackendError(f"{base_url} failed: {_words(error)}")

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 import anywidget
 
+from ...core import runtime_environment
 from ...core.html_allowlist import seal
 from ...errors import NbassistError
 from . import clicks
@@ -94,7 +95,11 @@ class Bars:
 
     def _hear(self, content: Any) -> None:
         """Take a message of the page; called on another thread, which must not be held up."""
-        if isinstance(content, dict):
+        if not isinstance(content, dict):
+            return
+        if not runtime_environment.THREADS:  # and so no other thread that is held up
+            self._answer(content)
+        else:
             run = contextvars.copy_context().run
             threading.Thread(target=run, args=(self._answer, content), name="nbassist-bar", daemon=True).start()
 

@@ -44,6 +44,8 @@ class IndexBar:
             return
         if not meanings.progress[1]:
             return self.end("")
+        if not meanings.is_busy:  # as in a browser, which has no threads to make them on, nor one to follow them
+            return self.end(in_words(meanings))
         threading.Thread(target=self._follow, args=(meanings,), name="nbassist-bar", daemon=True).start()
 
     def end(self, words: str) -> None:

@@ -1,7 +1,8 @@
 """The way to the store from an event loop: transactions in threads, on SQLite one writer at a time.
 
 SQLite keeps a write-ahead log: what a transaction committed survives the death of the process at any point. (It is
-synced to the disk at checkpoints, so a power cut may lose the last transactions, but leaves the file whole.)
+synced to the disk at checkpoints, so a power cut may lose the last transactions, but leaves the file whole.) Not on a
+file system of another machine, where that log is none that two machines could share.
 
 The tables are brought up to date by Alembic, which is imported only where there is something to do.
 """
@@ -21,7 +22,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
-from ...config.paths import takes_no_locks
+from ...config.paths import is_remote, takes_no_locks
 from ...errors import LocalError
 from .writer import OWNER, WRITES, SoleWriter
 
@@ -171,6 +172,20 @@ def _server(url: str) -> Engine:
     return create_engine(url, pool_size=8, max_overflow=0)
 
 
+def _set_mode(connection: sqlite3.Connection, far: bool) -> None:
+    """Have SQLite keep a write-ahead log, unless the file lies `far`, on another machine: see `journal.database`."""
+    if far:
+        with suppress(sqlite3.OperationalError):  # another server still has it in the other mode, and goes first
+            connection.execute("PRAGMA journal_mode=DELETE")
+        return
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")
+    except sqlite3.OperationalError as error:
+        if "locking protocol" not in str(error):  # a file system without shared memory, which says so
+            raise
+        connection.execute("PRAGMA journal_mode=DELETE")
+
+
 def _sqlite(url: str) -> Engine:
     if (file := make_url(url).database) and file != ":memory:":
         if takes_no_locks(Path(file).absolute().parent):
@@ -178,12 +193,15 @@ def _sqlite(url: str) -> Engine:
         # Conversations are nobody else's business; what SQLite puts beside the file gets its mode.
         with suppress(OSError):  # SQLite says the same in its own words
             os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
+    far = bool(file) and file != ":memory:" and is_remote(Path(str(file)).absolute())
     engine = create_engine(url, connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False})
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # transactions are begun below, not by the driver's guess
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", f"wal_autocheckpoint={_PAGES}"):
+        _set_mode(connection, far)
+        # Without a log a transaction is whole only once it is on the disk.
+        for pragma in (f"synchronous={'FULL' if far else 'NORMAL'}", "foreign_keys=ON", f"wal_autocheckpoint={_PAGES}"):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")

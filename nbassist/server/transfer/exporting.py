@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Table, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from ...config.paths import read_only_uri
 from ...errors import UsageError
 from .. import objects
 from ..hosted import tables as hosted
@@ -125,7 +126,7 @@ def read_store(name: str) -> Iterator[FoundObjects]:
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "store.db"
         try:
-            with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as source:
+            with closing(sqlite3.connect(read_only_uri(file.absolute()), uri=True)) as source:
                 if not source.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone():
                     raise UsageError(f"{file} is no store of nbassist's server")
                 with closing(sqlite3.connect(copy)) as target:

@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ...core import runtime_environment
 from ...core.installing import pip_install
 from ...errors import ToolError
 from .. import background_loop
@@ -131,6 +132,8 @@ def connect(words: Sequence[str], approve: bool | None = None, keys: Sequence[st
         In one line: the package `mcp` is missing, a key is not set, or the server does not start, does not answer or
         has no tools.
     """
+    if not runtime_environment.THREADS:
+        raise ToolError("MCP servers are spoken to on a thread, and a browser has none: use functions of the notebook")
     if find_spec("mcp") is None:
         raise ToolError(f"MCP servers need the package mcp: {pip_install('mcp')}")
     if not words or not words[0]:
