@@ -83,8 +83,8 @@ def _opened(options: argparse.Namespace) -> Database:
 
 def token_add(options: argparse.Namespace) -> None:
     """Make a token, and print it."""
+    from ..server.access import stored_tokens
     from ..server.access.tokens import digest, new_token
-    from ..server.store import tokens
 
     if not _NAME.fullmatch(options.name):
         raise UsageError(f"a token's name is of letters, digits and . _ @ -, not {options.name!r}")
@@ -93,7 +93,7 @@ def token_add(options: argparse.Namespace) -> None:
     token, database = new_token(), _opened(options)
     try:
         kept = (options.name, digest(token), options.rate, int(time.time()))
-        if not database.transact(True, lambda connection: tokens.add(connection, *kept)):
+        if not database.transact(True, lambda connection: stored_tokens.add(connection, *kept)):
             raise UsageError(f"there is a token for {options.name}: revoke it first")
     finally:
         database.close()
@@ -102,11 +102,13 @@ def token_add(options: argparse.Namespace) -> None:
 
 def token_revoke(options: argparse.Namespace) -> None:
     """Revoke a token; servers that run refuse it within seconds."""
-    from ..server.store import tokens
+    from ..server.access import stored_tokens
 
     database = _opened(options)
     try:
-        if not database.transact(True, lambda connection: tokens.revoke(connection, options.name, int(time.time()))):
+        if not database.transact(
+            True, lambda connection: stored_tokens.revoke(connection, options.name, int(time.time()))
+        ):
             raise UsageError(f"there is no token for {options.name} in use")
     finally:
         database.close()
@@ -114,11 +116,11 @@ def token_revoke(options: argparse.Namespace) -> None:
 
 def token_list(options: argparse.Namespace) -> None:
     """Print each token's name, when it was made, its limit, and whether it is revoked."""
-    from ..server.store import tokens
+    from ..server.access import stored_tokens
 
     database = _opened(options)
     try:
-        for row in database.transact(False, tokens.listing):
+        for row in database.transact(False, stored_tokens.listing):
             made = datetime.fromtimestamp(row["created_at"], UTC).strftime("%Y-%m-%d")
             rate = "" if row["per_minute"] is None else f"{row['per_minute']} a minute"
             _say(f"{row['name']:<24}  {made}  {rate:<14}  {'revoked' if row['revoked_at'] else ''}".rstrip())

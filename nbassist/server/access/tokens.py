@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..store import tokens
 from ..store.database import Database
+from . import stored_tokens
 
 MAIN = ""
 """The owner whose token is the server's own; what was there before there were names is theirs."""
@@ -58,7 +58,7 @@ class Tokens:
         key, now = digest(token), time.monotonic()
         held = self._known.get(key)
         if held is None or now - held[0] > _REMEMBERED_SECONDS:
-            row = await database.read(tokens.find, key)
+            row = await database.read(stored_tokens.find, key)
             found = row and Identity(row["name"], self._per_minute if row["per_minute"] is None else row["per_minute"])
             if len(self._known) >= _MOST:
                 self._known.clear()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, RowMapping, insert, select, update
 
-from .schema import tokens
+from ..store.schema import tokens
 
 
 def add(connection: Connection, name: str, digest: str, per_minute: int | None, now: int) -> bool:
