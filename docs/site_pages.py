@@ -90,13 +90,19 @@ def tour_page(path: Path) -> str:
         if cell.cell_type == "markdown":
             parts.append(cell.source.replace(".ipynb)", ".md)"))
             continue
-        parts.append(f"```{'text' if cell.source.startswith('%') else 'python'}\n{cell.source}\n```")
+        parts.append(f"```{language(cell.source)}\n{cell.source}\n```")
         shown = "".join(output_html(output) for output in cell.outputs)
         if shown:
             parts.append(f"NBOUTPUT{len(outputs)}")
             outputs.append(f'<div class="nb-output">{shown}</div>')
     parts.append(f"*This page is the notebook `notebooks/{path.name}`, with what the local model said.*")
     return "\n\n".join(parts) + "\n"
+
+
+def language(source: str) -> str:
+    """Return what a cell is highlighted as: a prompt, and lines of magics alone, are no Python."""
+    lines = source.splitlines()
+    return "text" if source.startswith("%%") or all(line.startswith("%") for line in lines) else "python"
 
 
 def output_html(output: Any) -> str:

@@ -119,3 +119,21 @@ def test_each_message_of_the_troubleshooting_stands_in_the_code() -> None:
     pieces = [piece.strip() for head in re.findall(r"^### `(.+)`$", text, re.M) for piece in head.split("…")]
     assert len(pieces) > 12
     assert [piece for piece in pieces if piece not in code] == []
+
+
+@pytest.mark.parametrize(
+    ("source", "language"),
+    [
+        ("%%assistant\nWhich?", "text"),
+        ("%load_ext nbassist", "text"),
+        ("%load_ext nbassist\nreviews = ['good']", "python"),
+        ("reviews = ['good']\n%assistant log", "python"),
+    ],
+)
+def test_a_cell_of_the_tour_is_coloured_as_python_where_it_holds_any(source: str, language: str) -> None:
+    sys.path.insert(0, str(ROOT / "docs"))
+    try:
+        import site_pages
+    finally:
+        sys.path.remove(str(ROOT / "docs"))
+    assert site_pages.language(source) == language
