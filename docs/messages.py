@@ -22,8 +22,9 @@ def page(package: Path) -> str:
     parts = []
     for name, words in kinds.items():
         if found[name]:
-            lines = [f"- `{message}`{_link(message, more)}" for message in sorted(found[name], key=_order)]
-            parts.append(f"## {name}\n\n{words}\n\n" + "\n".join(lines))
+            # Each is a heading: the search of the site has a document for each, and finds it by its words.
+            each = [f"### `{message}`{_link(message, more)}" for message in sorted(found[name], key=_order)]
+            parts.append("\n\n".join([f"## {name}", words, *each]))
     return "\n\n".join(parts)
 
 
@@ -98,7 +99,7 @@ def _explained(troubleshooting: Path) -> list[tuple[str, list[str]]]:
 def _link(message: str, more: list[tuple[str, list[str]]]) -> str:
     for head, pieces in more:
         if all(piece in message for piece in pieces):
-            return f" ([more](troubleshooting.md#{_anchor(head)}))"
+            return f"\n\n[more](troubleshooting.md#{_anchor(head)})"
     return ""
 
 

@@ -65,6 +65,11 @@ def on_files(files: Files, config: Any) -> Files:
 
 def on_page_content(html: str, page: Any, config: Any, files: Files) -> str:
     """Put the outputs of a notebook where its page has their places."""
+    if page.file.src_uri == "messages.md":
+        # Hundreds of headings: beside the page stand the classes alone.
+        for title in page.toc.items:
+            for kind in title.children:
+                kind.children.clear()
     outputs = _OUTPUTS.get(page.file.src_uri, [])
     return re.sub(r"<p>NBOUTPUT(\d+)</p>", lambda match: outputs[int(match[1])], html)
 

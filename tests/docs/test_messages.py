@@ -45,9 +45,13 @@ def test_each_way_of_raising_one_of_ours_is_read(messages: Any, tmp_path: Path) 
         "",
         "Something odd.",
         "",
-        "- `refused … by name: …` ([more](troubleshooting.md#refused-by-name))",
-        "- `what is written in one way`",
-        "- `what is written or in …`",
+        "### `refused … by name: …`",
+        "",
+        "[more](troubleshooting.md#refused-by-name)",
+        "",
+        "### `what is written in one way`",
+        "",
+        "### `what is written or in …`",
     ]
 
 
@@ -77,13 +81,13 @@ def test_words_that_stand_elsewhere_than_in_the_raise_are_followed(messages: Any
         "    x = x + ' and so on'\n"
         "    raise OddError(x)\n"
     )
-    assert [line for line in messages.page(package).splitlines() if line.startswith("-")] == [
-        "- `… and so on and so on and so on and so on and so on`",
-        "- `ask … about it`",
-        "- `it went in that of …`",
-        "- `it went in the first way`",
-        "- `the words have a name`",
-        "- `what a caller gives: it was cut in the middle`",
+    assert [line for line in messages.page(package).splitlines() if line.startswith("### ")] == [
+        "### `… and so on and so on and so on and so on and so on`",
+        "### `ask … about it`",
+        "### `it went in that of …`",
+        "### `it went in the first way`",
+        "### `the words have a name`",
+        "### `what a caller gives: it was cut in the middle`",
     ]
 
 
@@ -108,7 +112,7 @@ def test_no_error_is_left_out_but_those_whose_words_are_all_of_others(messages: 
 
 
 def test_the_page_has_the_errors_of_every_room(page: str) -> None:
-    assert page.count("\n- `") > 250
+    assert page.count("\n### `") > 250
     for said in (
         "the embedded server is not installed: pip install …",
         "the embedded server is not installed: there is no package of its engine for Linux with musl; name an endpoint",
