@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-_GAP = "…"
-_FEWEST = 12  # letters of a message, below which it says nothing by itself
+from message_texts import GAP, Module, Modules
+
+_FEWEST = 6  # letters of a message, below which it is but the words of others
 
 
 def page(package: Path) -> str:
@@ -21,8 +22,9 @@ def page(package: Path) -> str:
     parts = []
     for name, words in kinds.items():
         if found[name]:
-            lines = [f"- `{message}`{_link(message, more)}" for message in sorted(found[name], key=_order)]
-            parts.append(f"## {name}\n\n{words}\n\n" + "\n".join(lines))
+            # Each is a heading: the search of the site has a document for each, and finds it by its words.
+            each = [f"### `{message}`{_link(message, more)}" for message in sorted(found[name], key=_order)]
+            parts.append("\n\n".join([f"## {name}", words, *each]))
     return "\n\n".join(parts)
 
 
@@ -38,13 +40,43 @@ def classes(package: Path) -> dict[str, str]:
 
 def raised(package: Path, kinds: set[str]) -> Iterator[tuple[str, str]]:
     """Yield (class, message) of each error that the code makes, with a mark in the place of what differs."""
+    for _, name, messages in made(package, kinds):
+        for message in messages:
+            yield name, message
+
+
+def made(package: Path, kinds: set[str]) -> Iterator[tuple[str, str, list[str]]]:
+    """Yield (place, class, messages) of each error that the code makes; none where all its words are of others."""
+    modules = Modules(package)
     for path in sorted(package.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and node.args and (name := _called(node.func)) in kinds:
-                for text in _texts(node.args[0]):
-                    message = re.sub(rf"({_GAP}\s*)+{_GAP}", _GAP, " ".join(text.split())).replace("`", "'")
-                    if len(re.sub(r"[^A-Za-z]", "", message)) >= _FEWEST:
-                        yield name, message
+        module = modules.at(path)
+        heirs = {**dict.fromkeys(kinds, ""), **_heirs(module, kinds)}
+        for node in module.nodes:
+            if not (isinstance(node, ast.Call) and (name := _called(node.func)) in heirs):
+                continue
+            if not node.args or isinstance(node.args[0], ast.Starred):
+                continue
+            texts = (_plain(text) for text in modules.texts(node.args[0], module))
+            said = [text for text in texts if len(re.sub(r"[^A-Za-z]", "", text)) >= _FEWEST]
+            # A space before a comma is left where one of the choices is no word at all, as where a function returns "".
+            whole = [text for text in said if not re.search(r" [,;:.)]|:$", text)]
+            place = f"{path.relative_to(package).as_posix()}: {ast.unparse(node.args[0])}"
+            yield place, heirs[name] or name, whole or said
+
+
+def _heirs(module: Module, kinds: set[str]) -> dict[str, str]:
+    """Return the classes of a module that are one of ours under another name, each with that one."""
+    found: dict[str, str] = {}
+    for node in module.nodes:
+        if isinstance(node, ast.ClassDef):
+            for base in map(_called, node.bases):
+                if (above := found.get(base, base)) in kinds and node.name not in kinds:
+                    found[node.name] = above
+    return found
+
+
+def _plain(text: str) -> str:
+    return re.sub(rf"({GAP}\s*)+{GAP}", GAP, " ".join(text.split())).replace("`", "'")
 
 
 def _called(function: ast.expr) -> str:
@@ -53,33 +85,21 @@ def _called(function: ast.expr) -> str:
     return function.id if isinstance(function, ast.Name) else ""
 
 
-def _texts(node: ast.expr) -> list[str]:
-    """Return what an expression can come to, as far as it is written there; both sides of a choice."""
-    if isinstance(node, ast.Constant):
-        return [node.value] if isinstance(node.value, str) else [_GAP]
-    if isinstance(node, ast.JoinedStr):
-        return ["".join(_texts(part)[0] if isinstance(part, ast.Constant) else _GAP for part in node.values)]
-    if isinstance(node, ast.IfExp):
-        return [*_texts(node.body), *_texts(node.orelse)]
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-        return [left + right for left in _texts(node.left) for right in _texts(node.right)]
-    return [_GAP]
-
-
-def _order(message: str) -> str:
-    return re.sub(r"[^a-z ]", "", message.lower()).strip()
+def _order(message: str) -> tuple[str, str]:
+    # By its letters; the whole of it keeps those with the same letters in one order, whenever the page is built.
+    return re.sub(r"[^a-z ]", "", message.lower()).strip(), message
 
 
 def _explained(troubleshooting: Path) -> list[tuple[str, list[str]]]:
     """Return the headings of the page that says more, each with the pieces of a message in it."""
     heads = re.findall(r"^### `(.+)`$", troubleshooting.read_text(encoding="utf-8"), re.MULTILINE)
-    return [(head, [piece.strip() for piece in head.split(_GAP)]) for head in heads]
+    return [(head, [piece.strip() for piece in head.split(GAP)]) for head in heads]
 
 
 def _link(message: str, more: list[tuple[str, list[str]]]) -> str:
     for head, pieces in more:
         if all(piece in message for piece in pieces):
-            return f" ([more](troubleshooting.md#{_anchor(head)}))"
+            return f"\n\n[more](troubleshooting.md#{_anchor(head)})"
     return ""
 
 

@@ -65,6 +65,11 @@ def on_files(files: Files, config: Any) -> Files:
 
 def on_page_content(html: str, page: Any, config: Any, files: Files) -> str:
     """Put the outputs of a notebook where its page has their places."""
+    if page.file.src_uri == "messages.md":
+        # Hundreds of headings: beside the page stand the classes alone.
+        for title in page.toc.items:
+            for kind in title.children:
+                kind.children.clear()
     outputs = _OUTPUTS.get(page.file.src_uri, [])
     return re.sub(r"<p>NBOUTPUT(\d+)</p>", lambda match: outputs[int(match[1])], html)
 
@@ -90,13 +95,19 @@ def tour_page(path: Path) -> str:
         if cell.cell_type == "markdown":
             parts.append(cell.source.replace(".ipynb)", ".md)"))
             continue
-        parts.append(f"```{'text' if cell.source.startswith('%') else 'python'}\n{cell.source}\n```")
+        parts.append(f"```{language(cell.source)}\n{cell.source}\n```")
         shown = "".join(output_html(output) for output in cell.outputs)
         if shown:
             parts.append(f"NBOUTPUT{len(outputs)}")
             outputs.append(f'<div class="nb-output">{shown}</div>')
     parts.append(f"*This page is the notebook `notebooks/{path.name}`, with what the local model said.*")
     return "\n\n".join(parts) + "\n"
+
+
+def language(source: str) -> str:
+    """Return what a cell is highlighted as: a prompt, and lines of magics alone, are no Python."""
+    lines = source.splitlines()
+    return "text" if source.startswith("%%") or all(line.startswith("%") for line in lines) else "python"
 
 
 def output_html(output: Any) -> str:

@@ -86,13 +86,29 @@ def _answers(request: Any) -> bool:
 
 
 _SAID_OF_CELLS = ("cellId", "cell_id", "deletedCells")
-_ECHOED: weakref.WeakSet[Any] = weakref.WeakSet()
-"""Shells whose frontend has answered a widget."""
+_Clients: TypeAlias = weakref.WeakKeyDictionary[Any, set[str]]
+"""Of a shell, the clients of its kernel, each by the session that its requests have."""
+_ECHOED: _Clients = weakref.WeakKeyDictionary()
+"""Those that have answered a widget."""
+_NAMING: _Clients = weakref.WeakKeyDictionary()
+"""Those that say something of the cell with a request."""
 
 
 def note_echo(shell: Any) -> None:
-    """Note that the frontend of a shell makes widgets and answers: what is live is seen there."""
-    _ECHOED.add(shell)
+    """Note that the frontend whose request runs makes widgets and answers: what is live is seen there."""
+    _ECHOED.setdefault(shell, set()).add(_client(_request(getattr(shell, "kernel", None))))
+
+
+def note_client(shell: Any) -> None:
+    """Note whether the frontend whose request runs names its cells: others of this kernel are told from it by that."""
+    request = _request(getattr(shell, "kernel", None))
+    if _names_its_cell(request):
+        _NAMING.setdefault(shell, set()).add(_client(request))
+
+
+def _names_its_cell(request: Any) -> bool:
+    metadata = request.get("metadata") if isinstance(request, dict) else None
+    return isinstance(metadata, dict) and any(name in metadata for name in _SAID_OF_CELLS)
 
 
 def _is_known(shell: Any, request: Any) -> bool:
@@ -102,15 +118,25 @@ def _is_known(shell: Any, request: Any) -> bool:
     of a widget at most that there is one. Notebooks take them: Jupyter's server names the notebook, and VS Code, Colab
     and the messages of most others have marks of their own.
     """
-    metadata = request.get("metadata") if isinstance(request, dict) else None
+    note_client(shell)
+    client = _client(request)
+    if _names_its_cell(request) or client in _ECHOED.get(shell, ()):
+        return True
+    if not runtime_environment.THREADS:  # a kernel in a browser is JupyterLite's, whose page is JupyterLab
+        return True
+    # The marks are those of the kernel. Where they are of a notebook that names its cells, what names none is another:
+    # a console that was opened beside it, as by `jupyter console --existing`.
+    if _NAMING.get(shell, set()) - {client}:
+        return False
     return bool(
         os.environ.get("JPY_SESSION_NAME")
-        or (isinstance(metadata, dict) and any(name in metadata for name in _SAID_OF_CELLS))
-        or shell in _ECHOED
-        or not runtime_environment.THREADS  # a kernel in a browser is JupyterLite's, whose page is JupyterLab
         or "google.colab" in sys.modules
         or "__vsc_ipynb_file__" in (getattr(shell, "user_ns", None) or {})
     )
+
+
+def _client(request: Any) -> str:
+    return str(_header(request).get("session", ""))
 
 
 def for_the_page(event: Event) -> tuple[MimeBundle, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..core import runtime_environment
+from ..display.output_place import note_client
 
 __all__ = ["register"]
 
@@ -25,6 +26,8 @@ def register(shell: Any) -> None:
     magics = NbAssist(shell=shell)  # which adds itself to the configurables
     shell.register_magics(magics)
     install(shell)
+    # A console may be opened beside the notebook before the first prompt of either.
+    note_client(shell)
     matchers = shell.Completer.custom_matchers
     matchers[:] = [one for one in matchers if getattr(one, "matcher_identifier", "") != "nbassist"]
     matchers += _matchers_of(magics)

@@ -44,7 +44,8 @@ def test_a_question_shows_the_real_arguments_and_passes_axe(open_lab: Any, page:
     page.wait_for_selector(".nba-ask >> text=Always for this run")
     assert page.locator(".nba-call").get_attribute("open") is not None
     assert "WHERE status != 'void'" in page.locator(".nba-call pre").inner_text()
-    assert "may delete_rows run?" in page.locator("[role=status]").inner_text()
+    # It is told after what was told before it, so that a screen reader has time for each.
+    page.wait_for_selector("[role=status] >> text=may delete_rows run?", state="attached")
     shots(page, f"ask-{theme}-1")
     page.click(".nba-ask >> text=Edit")
     shots(page, f"ask-{theme}-2-edit")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from host_pages import BESIDE, HOSTS, OWN
+from host_pages import BESIDE, HOSTS, OWN, run
 
 pytestmark = pytest.mark.browser
 HERE = Path(__file__).parent
@@ -76,3 +77,40 @@ def test_a_saved_reply_reads_well_on_the_pages_of_others(built: Any, page: Any, 
     page.set_viewport_size({"width": 500, "height": 800})
     shots(page, f"pages-{host}-narrow")
     assert page.evaluate(WIDER) == []
+
+
+@pytest.fixture(scope="module")
+def tour(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The pages of our own documentation that are notebooks."""
+    site = tmp_path_factory.mktemp("site")
+    run(sys.executable, "-m", "mkdocs", "build", "-q", "--strict", "-d", site, cwd=HERE.parent.parent)
+    return sorted((site / "tour").glob("*.html"))
+
+
+OURS = ".nb-output pre:not(.nbassist *)"
+SIDES = """[...document.querySelectorAll('.nb-output table.dataframe, .nb-output table.dataframe :is(td, th)')]
+  .map(e => getComputedStyle(e)).map(s => [s.borderLeftWidth, s.borderRightWidth, s.textAlign].join(' '))"""
+OF_TEXT = "[...document.querySelectorAll('OURS')].map(e => getComputedStyle(e).fontSize)".replace("OURS", OURS)
+
+
+def test_what_stands_below_the_cells_of_the_tour_looks_right_in_our_documentation(
+    tour: list[Path], page: Any, shots: Any
+) -> None:
+    page.set_viewport_size({"width": 1100, "height": 5200})
+    page.route(lambda url: not url.startswith("file:"), lambda route: route.abort())
+    texts, sides = set(), set()
+    for path in tour:
+        for theme in ("light", "dark"):
+            page.emulate_media(color_scheme=theme)
+            page.goto(path.as_uri())
+            page.evaluate(SCHEME, {"light": "default", "dark": "slate"}[theme])
+            page.wait_for_timeout(300)
+            shots(page, f"tour-{path.stem}-{theme}")
+            assert page.evaluate(CONTRAST, [".nb-output", 4.5, CODE]) == [], (path.stem, theme)
+            assert page.evaluate(WIDER) == [], path.stem
+        texts |= set(page.evaluate(OF_TEXT))
+        sides |= set(page.evaluate(SIDES))
+        code = page.locator(".highlight code").first.evaluate("e => getComputedStyle(e).fontSize")
+        assert set(page.evaluate(OF_TEXT)) <= {code}, "what a cell gives is as large as the cell"
+    assert texts, "there are cells that give text"
+    assert sides == {"0px 0px right"}, "tables of pandas, whose numbers stand below each other"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
 import pytest
 
 from nbassist.cli import main
+from nbassist.cli.clean import kept
 
 XDG = ("XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME")
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the folders are those that Linux has")
@@ -89,3 +91,30 @@ def test_what_a_link_leads_to_is_not_ours(home: Path) -> None:
     assert main(["clean", "--yes"]) == 0
     assert (far / "m.gguf").exists()
     assert not models.is_symlink()
+
+
+def test_the_page_on_uninstalling_names_each_kind_and_where_it_lies(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = Path(__file__).parent.parent.parent / "docs" / "uninstall.md"
+    rows = dict(re.findall(r"^\| `(\w+)` \|[^|]+\|([^|]+)\|", page.read_text(encoding="utf-8"), re.MULTILINE))
+    for name in XDG:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(home))
+    said = {
+        kind: {Path(name.replace("~", str(home))) for name in re.findall(r"`([^`]+)`", cell)}
+        for kind, cell in rows.items()
+    }
+    for paths in said.values():
+        for path in paths:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # A name with an ending is that of a file; a folder gets what is looked for in it.
+            for one in (path,) if path.suffix else (path / "profiles.toml", path / "serve.token", path / "x"):
+                one.parent.mkdir(parents=True, exist_ok=True)
+                one.write_bytes(b"x")
+    found = {one.kind: set(one.paths) for one in kept()}
+    assert set(found) == set(said)
+    for kind, paths in said.items():
+        # Of a folder that has others' files, too, each file of this kind is named.
+        assert all(any(path in (one, *one.parents) for one in found[kind]) for path in paths), kind
+        assert all(any(path in (one, *one.parents) for path in paths) for one in found[kind]), kind

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -95,6 +96,25 @@ def test_each_command_flag_and_notebook_is_in_it(site: Path) -> None:
     assert tour == {path.stem for path in (ROOT / "notebooks").glob("*.ipynb")}
 
 
+def test_the_search_has_a_document_for_each_message_and_the_page_no_list_of_all_beside_it(
+    site: Path, pages: dict[Path, Page]
+) -> None:
+    index = json.loads((site / "search" / "search_index.json").read_text(encoding="utf-8"))["docs"]
+    said = {one["title"]: one["location"] for one in index if one["location"].startswith("messages.html#")}
+    assert len(said) > 250
+    [where] = {place for title, place in said.items() if "the cell is empty: write the prompt" in title}
+    page = pages[site / "messages.html"]
+    assert where.partition("#")[2] in page.ids
+    beside = re.search(
+        r'<nav class="md-nav md-nav--secondary".*?</nav>\s*</div>',
+        (site / "messages.html").read_text(encoding="utf-8"),
+        re.DOTALL,
+    )
+    assert beside is not None
+    assert "UsageError" in beside[0]
+    assert "the cell is empty" not in beside[0]
+
+
 def test_the_drawing_shows_each_room_and_is_the_same_each_time() -> None:
     sys.path.insert(0, str(ROOT / "docs"))
     try:
@@ -119,3 +139,21 @@ def test_each_message_of_the_troubleshooting_stands_in_the_code() -> None:
     pieces = [piece.strip() for head in re.findall(r"^### `(.+)`$", text, re.M) for piece in head.split("…")]
     assert len(pieces) > 12
     assert [piece for piece in pieces if piece not in code] == []
+
+
+@pytest.mark.parametrize(
+    ("source", "language"),
+    [
+        ("%%assistant\nWhich?", "text"),
+        ("%load_ext nbassist", "text"),
+        ("%load_ext nbassist\nreviews = ['good']", "python"),
+        ("reviews = ['good']\n%assistant log", "python"),
+    ],
+)
+def test_a_cell_of_the_tour_is_coloured_as_python_where_it_holds_any(source: str, language: str) -> None:
+    sys.path.insert(0, str(ROOT / "docs"))
+    try:
+        import site_pages
+    finally:
+        sys.path.remove(str(ROOT / "docs"))
+    assert site_pages.language(source) == language

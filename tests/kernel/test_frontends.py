@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from jupyter_client.session import Session
 
 pytestmark = pytest.mark.kernel
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -153,6 +154,37 @@ def test_no_widget_is_opened_where_none_is_known(opened: Any, rules: Frontend, m
     page = run(opened, rules, "%%assistant\nq")
     assert ("comm_open" in page.kinds) == rules.live
     assert "update_display_data" not in page.kinds or rules.updates
+
+
+BESIDE = [FRONTENDS["jupyter console"], FRONTENDS["qtconsole"]]
+
+
+@pytest.mark.parametrize("rules", BESIDE, ids=["jupyter console", "qtconsole"])
+@pytest.mark.parametrize("said", ["the server's session", "VS Code's mark", "an echo"])
+def test_a_console_beside_a_notebook_shows_the_reply_too(
+    start_kernel: Callable[..., Any], rules: Frontend, said: str, model: Any
+) -> None:
+    """`jupyter console --existing`: the kernel, and with it each mark, is that of the notebook."""
+    kernel = start_kernel(NBASSIST_MODEL="m", **({"JPY_SESSION_NAME": "a.ipynb"} if "server" in said else {}))
+    if "VS Code" in said:
+        assert kernel.run("__vsc_ipynb_file__ = '/notebooks/a.ipynb'").error is None
+    if "echo" in said:
+        note = "from nbassist.display.output_place import note_echo\nnote_echo(get_ipython())"
+        assert kernel.run(note).error is None
+    model("the whole reply", "the whole reply")
+    client, kernel.client = kernel.client, kernel.manager.client()
+    kernel.client.session = Session(key=client.session.key)
+    kernel.client.start_channels()
+    kernel.client.wait_for_ready(timeout=60)
+    try:
+        beside = run(kernel, rules, "%%assistant\nq")
+    finally:
+        kernel.client.stop_channels()
+        kernel.client = client
+    assert beside.text.count("the whole reply") == 1
+    assert "comm_open" not in beside.kinds
+    page = run(kernel, FRONTENDS["JupyterLab"], "%%assistant\nq")
+    assert "comm_open" in page.kinds, "the notebook has it live, as before"
 
 
 @pytest.mark.parametrize("rules", [one for one in FRONTENDS.values() if one.frames])
