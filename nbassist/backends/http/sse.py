@@ -145,7 +145,7 @@ class EventReader:
         self._depth += outside.count("{") + outside.count("[") - outside.count("}") - outside.count("]")
         if self._depth > 0:
             return
-        # Parsed once, where the last bracket has closed: at each that closes, a long answer would be read over and over.
+        # Parsed once, where the last bracket has closed: at each that does, a long answer would be read over and over.
         data = "\n".join(self._json)
         if _is_json(data):
             yield ServerSentEvent("", data)
