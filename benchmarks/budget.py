@@ -77,14 +77,15 @@ def terminal(text: str) -> None:
 
 
 def events(text: str) -> None:
-    """Read the text as one server-sent event that comes in small pieces, and then as many events."""
+    """Read the text as one server-sent event that comes in small pieces, as many events, and as bare JSON in lines."""
     import json
 
     from nbassist.backends.http.sse import EventReader, chunk_of
 
     one = b"data: " + json.dumps(text).encode() + b"\n\n"
     many = b"".join(b"data: " + json.dumps(piece).encode() + b"\n\n" for piece in _pieces(text))
-    for body in (one, many):
+    bare = json.dumps([{"text": piece} for piece in _pieces(text)], indent=0).encode()
+    for body in (one, many, bare):
         reader = EventReader()
         for at in range(0, len(body), 1000):
             for event in reader.feed(body[at : at + 1000]):

@@ -7,7 +7,7 @@ import json
 import os
 import re
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from functools import lru_cache
 from html import escape
@@ -53,16 +53,18 @@ class Redactor:
         # The longest first: one secret may be the beginning of another.
         self._found = sorted(found.items(), key=lambda item: -len(item[0]))
         self._longest = len(self._found[0][0]) if self._found else 0
-        self._begin: dict[str, list[str]] = {}
-        for form, _ in self._found:
-            self._begin.setdefault(form[0], []).append(form)
+        # Forms of one secret begin alike: most texts hold none of these beginnings, and are looked at for no more.
+        self._begin: dict[str, list[tuple[str, str]]] = {}
+        for item in self._found:
+            self._begin.setdefault(item[0][:_HEAD], []).append(item)
+        self._heads = {form[:size] for form, _ in self._found for size in range(1, min(_HEAD, len(form)))}
         self._written: dict[str, str] = {}  # arguments of calls as the model wrote them, by the call's id
 
     def text(self, text: str) -> str:
         """Return `text` with each secret replaced by the name of its variable in brackets."""
-        for value, name in self._found:
-            if value in text:
-                text = text.replace(value, f"[{name}]")
+        near = [item for head, items in self._begin.items() if head in text for item in items]
+        for value, name in sorted(near, key=lambda item: -len(item[0])):
+            text = text.replace(value, f"[{name}]")
         return text
 
     def restored(self, text: str, original: str) -> str:
@@ -94,9 +96,8 @@ class Redactor:
                 changed = replace(event, text=self.text(event.text), output=self.text(event.output))
             case CitationAdded():
                 # A file is bytes, in which nothing can be replaced: one that holds a secret does not come.
-                held = event.data.decode("utf-8", "replace")
+                data, held = event.data, event.data.decode("utf-8", "replace")
                 title, url, passage = map(self.text, (event.title, event.url, event.passage))
-                data = event.data
                 if self.text(held) != held:
                     # The passage is its beginning, and may be cut within the secret.
                     data, passage = b"", passage[: self.unfinished(passage)]
@@ -109,8 +110,7 @@ class Redactor:
 
     def calls(self, calls: Iterable[ToolCall]) -> tuple[ToolCall, ...]:
         """Return calls as the model wrote them, so that they run as it meant; only what is kept of them is marked."""
-        written = self._written
-        return tuple(replace(call, arguments=written.get(call.id, call.arguments)) for call in calls)
+        return tuple(replace(call, arguments=self._written.get(call.id, call.arguments)) for call in calls)
 
     def turn(self, events: Iterator[Event]) -> Iterator[Event]:
         """Pass on what a model writes, with its secrets replaced wherever the pieces of its text are cut."""
@@ -150,8 +150,10 @@ class Redactor:
         """Return from where on `text` may be the beginning of a secret; its length where nothing may."""
         # Nothing further from the end than the longest secret can still become one.
         for at in range(max(0, len(text) - self._longest + 1), len(text)):
-            forms = self._begin.get(text[at])
-            if forms and (end := text[at:]) and any(form.startswith(end) for form in forms):
+            end = text[at:]
+            if len(end) < _HEAD and end in self._heads:
+                return at
+            if any(form.startswith(end) for form, _ in self._begin.get(end[:_HEAD], ()) if len(form) > len(end)):
                 return at
         return len(text)
 
@@ -203,20 +205,30 @@ class _Held:
             yield last
 
 
-SHORTEST = 8
-"""Characters; a shorter value would be found in ordinary text."""
+_HEAD = 4  # characters
+SHORTEST = 8  # characters; a shorter value would be found in ordinary text
 _LINE = 16  # characters of one line of a secret that is secret by itself
-# The exceptions are words that only look so: TOKENIZERS_PARALLELISM, AUTHOR, and the shell's own PWD and OLDPWD.
+# The exceptions are words that only look so: TOKENIZERS_PARALLELISM, AUTHOR, and the shell's own PWD and OLDPWD. The
+# second of a kind has a number behind it.
 _NAMES = re.compile(
-    r"SECRET|TOKEN(?!I[ZS])|PASSWORD|PASSWD|PASSPHRASE|CREDENTIALS?(?:_|$)|WEBHOOK|BEARER|(?:^|_)JWT(?:_|$)"
-    r"|(?:API|ACCESS|PRIVATE|SECRET|SIGNING|ENCRYPTION|MASTER|ACCOUNT)_?KEY|_KEY$|PASS$|(?:^|_)PAT(?:_|$)|COOKIE"
-    r"|(?<!^OLD)(?<!^)PWD$|AUTH(?!OR(?!I[ZS]))",
+    r"SECRET|TOKEN(?!I[ZS])|PASS_?WORD|PASSWD|PASSPHRASE|PASSCODE|CREDENTIALS?(?:_|$)|WEBHOOK|BEARER|COOKIE"
+    r"|(?:API|ACCESS|PRIVATE|SECRET|SIGNING|ENCRYPTION|MASTER|ACCOUNT)_?KEY|AUTH(?!OR(?!I[ZS]))"
+    r"|(?:^|_)(?:JWT|PAT|CREDS?)(?:_|\d*$)|(?:_KEY|PASS|(?<!^OLD)(?<!^)PWD|(?:^|_)PW)(?:_?\d+)?$",
     re.IGNORECASE,
 )
 _PLACES = re.compile(r"_(?:SOCK|FILE|PATH|DIR|HOME|PID|TTY)$", re.IGNORECASE)  # of something, not the thing itself
-_IN_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(?P<user>[^\s:/?#@]*):(?P<password>[^\s/?#@]+)@")
+# People write passwords into addresses as they are: one ends at the last `@` before the path, and may hold a slash
+# where it does not begin as a port does.
+_IN_URL = re.compile(
+    r"(?<![A-Za-z0-9+.-])[A-Za-z][A-Za-z0-9+.-]*://(?P<user>[^\s:/?#@]*):"
+    r"(?P<password>[^\s/?#]+(?=@)|(?!\d+[/?#])[^\s@]{1,200}(?=@))"
+)
+_CALLED = r"(?:pass_?word|passwd|passphrase|pwd|secret|token|(?:api|access|account|private)[_-]?key|sig)"
+# `name=value` of a query or a connection string, in quotes or braces, too; `"name": "value"` of JSON; a header.
 _IN_PAIRS = re.compile(
-    r"(?:^|[?&;\s])(?:password|passwd|pwd|secret|token|(?:api|access|account|shared_?access)_?key|sig)=([^\s;&]+)",
+    rf"(?:^|[?&;,\s])(?:\w{{1,40}}[_-]|shared)?{_CALLED}\s?=\s?(?:'([^']+)'|\"([^\"]+)\"|\{{([^}}]+)\}}|([^\s;&]+))"
+    rf"|[\"'](?:\w{{1,40}}[_-])?(?:{_CALLED}|auth)[\"']\s?:\s?(?:\"((?:[^\"\\]|\\.)+)\"|'([^']+)')"
+    r"|authorization[\"']?\s?[=:]\s?[\"']?(?:bearer|basic|token)(?:\s|%20)([^\s;,&\"']+)",
     re.IGNORECASE,
 )
 
@@ -232,15 +244,13 @@ def secrets_of(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     for name, value in environ.items():
         found = set(_inside(value))
         # Of an address with a password in it the password is the secret, and no more.
-        if is_secret(name) and not found:
-            found = {value, *(line for line in value.splitlines() if len(line) >= _LINE and "-----" not in line)}
-        for secret in found:
-            if len(secret.strip()) >= SHORTEST:
-                yield from ((form, name) for form in forms_of(secret))
+        if is_secret(name) and not _IN_URL.search(value):
+            found.add(value)
+        found |= {line for one in found for line in one.splitlines() if len(line) >= _LINE and "-----" not in line}
+        yield from ((form, name) for one in found if len(one.strip()) >= SHORTEST for form in forms_of(one))
         for match in _IN_URL.finditer(value):
-            user, password = unquote(match["user"]), unquote(match["password"])
-            yield base64.b64encode(f"{user}:{password}".encode()).decode(), name
-            if len(password) < SHORTEST:  # by itself it would be found in ordinary text
+            yield base64.b64encode(unquote(f"{match['user']}:{match['password']}").encode()).decode(), name
+            if len(unquote(match["password"])) < SHORTEST:  # by itself it would be found in ordinary text
                 yield f"{match['user']}:{match['password']}@", name
 
 
@@ -248,29 +258,41 @@ def _inside(value: str) -> Iterator[str]:
     for match in _IN_URL.finditer(value):
         yield from (match["password"], unquote(match["password"]))
     for match in _IN_PAIRS.finditer(value):
-        yield from (match[1], unquote(match[1]))
+        found = next(filter(None, match.groups()))
+        yield from (found, found.partition(",")[0], unquote(found))
+        with suppress(ValueError):  # JSON escapes it
+            yield str(json.loads(f'"{found}"'))
 
 
 def forms_of(secret: str) -> set[str]:
     """Return the forms in which a secret may be written."""
-    escaped = json.dumps(secret)[1:-1]
-    forms = {
-        secret,
-        escaped,
-        json.dumps(escaped)[1:-1],
-        json.dumps(secret, ensure_ascii=False)[1:-1],
-        repr(secret)[1:-1],
-        quote(secret, safe="", errors="replace"),
-        quote(secret, errors="replace"),
-        quote_plus(secret, errors="replace"),
-        escape(secret),
-        escape(secret, quote=False),
-        secret.replace("\n", "\r\n"),
-    }
+    once = set(_in_quotes(secret))
+    # A program shows what another wrote: JSON in a repr, a repr in JSON.
+    forms = {secret, *once, *(form for inner in once for form in _in_quotes(inner))}
+    # After the encoders of Python, of a path, and of JavaScript for a part and for a whole address.
+    for safe in ("", "/", "!'()*", "!'()*;,/?:@&=+$#"):
+        quoted = quote(secret, safe=safe, errors="replace")
+        forms |= {quoted, _HEX.sub(lambda code: code[0].lower(), quoted)}
+    forms |= {quote_plus(secret, errors="replace"), escape(secret), escape(secret, quote=False)}
+    forms |= {escape(secret).replace("&quot;", "&#34;").replace("&#x27;", "&#39;"), secret.replace("\n", "\r\n")}
     raw = secret.encode("utf-8", "replace")
     for before in range(3):  # where in its groups of three bytes the secret begins
-        coded = base64.b64encode(b"\0" * before + raw).decode().rstrip("=")
         # Six bits a letter: those that hold bits of what stands before or behind are not the secret's own.
-        whole = coded[(before * 8 + 5) // 6 : (before + len(raw)) * 8 // 6]
+        part = slice((before * 8 + 5) // 6, (before + len(raw)) * 8 // 6)
+        whole = base64.b64encode(b"\0" * before + raw).decode().rstrip("=")[part]
         forms |= {whole, whole.replace("+", "-").replace("/", "_")}
     return {form for form in forms if len(form) >= SHORTEST}
+
+
+_HEX, _FOR_PAGES = re.compile(r"%[0-9A-F]{2}"), str.maketrans({"&": r"\u0026", "<": r"\u003c", ">": r"\u003e"})
+
+
+def _in_quotes(text: str) -> Iterator[str]:
+    """Give a text as JSON and Python write it in quotes."""
+    for escaped in (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]):
+        # PHP escapes slashes, and Go what begins a tag or a reference.
+        yield from (escaped, escaped.replace("/", "\\/"), escaped.translate(_FOR_PAGES))
+    written = ["".join(one if one in "'\"" else write(one)[1:-1] for one in text) for write in (repr, ascii)]
+    written.append(repr(text.encode("utf-8", "replace") + b"\"'")[2:-4].replace("\\'", "'"))
+    # Whether repr escapes a quote, and which, goes by what else is in the text around.
+    yield from (form for plain in written for form in (plain, plain.replace("'", "\\'")))

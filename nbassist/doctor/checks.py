@@ -112,7 +112,7 @@ def threads() -> Iterator[Finding]:
         yield _folder("threads", folder.parent, "none yet")
         return
     kept = list(folder.glob("*/*.thread.json"))
-    damaged = list(folder.glob("*/*.damaged"))
+    damaged = list(folder.glob("*/*.damaged*"))
     if not os.access(folder, os.W_OK | os.X_OK):
         yield Finding("threads", f"{folder} can't be written", "wrong", f"run: chmod u+rwx '{folder}'")
         return

@@ -6,13 +6,13 @@ import functools
 import hashlib
 import json
 import re
-from html import escape
+from html import escape, unescape
 from typing import Any
 
 from markdown_it import MarkdownIt
 
 from ..core.conversation import Conversation
-from ..core.html_allowlist import inert, seal
+from ..core.html_allowlist import SCHEMES, inert, seal
 from ..core.messages import Image, Message, Reasoning, Refusal, Text, ToolCall, ToolOutput
 from ..core.text import clean, one_line
 from ..display.markdown.math import sets_type_only
@@ -22,13 +22,22 @@ from .turns import ExportedTurn, turns_of
 # A span of code on one line is left alone, unless the line may be a row of a table, whose bars end it.
 _MARKS = re.compile(
     r"(?P<code>(?<![`\\])(?P<ticks>`+)(?!`)[^\n|]+?(?<!`)(?P=ticks)(?!`))"
-    r"|(?P<tag><(?!(?:https?://|mailto:)[^\s<>]*>)(?=[A-Za-z/!?]))|(?P<image>!\[)|(?P<tex>\\(?:[A-Za-z]+|.))",
+    r"|(?P<tag><(?!(?:https?://|mailto:)[^\s<>]*>)(?=[A-Za-z/!?]))|(?P<image>!\[)|(?P<tex>\\(?:[A-Za-z]+|.))"
+    r"|\](?P<link>[(:])(?=\s*(?:<(?P<within>[^>\n]*)>|(?P<bare>[^\s<]+)))",
     re.DOTALL,
 )
 
 
+# How a browser reads an address: blanks and controls in it are left out.
+_LEFT_OUT = re.compile(r"[\x00-\x20]+|\\(?=[!-/:-@\[-`{-~])")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+
+
 def harmless(text: str) -> str:
-    """Return markdown with its HTML shown as text, its images as links, and unknown TeX commands as words."""
+    """Return markdown with its HTML shown as text, its images as links, and unknown TeX commands as words.
+
+    A link that is none a person can follow is text: not every renderer refuses `javascript:`.
+    """
     text = clean(text)
     lines = text.split("\n")
     out: list[str] = []
@@ -48,6 +57,9 @@ def _changed(match: re.Match[str]) -> str:
         return "&lt;"
     if match["image"]:
         return "["
+    if match["link"]:
+        scheme = _SCHEME.match(_LEFT_OUT.sub("", unescape(match["within"] or match["bare"] or "")))
+        return found if scheme is None or scheme[1].lower() in SCHEMES else f"]&#{ord(match['link'])};"
     if match["tex"] and found[1:].isalpha() and not sets_type_only(found):
         return "\\" + found
     return found

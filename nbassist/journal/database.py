@@ -135,7 +135,7 @@ def open_database(path: Path) -> tuple[Connections, str]:
             raise JournalError(explain(path, error)) from error
     except OSError as error:
         raise JournalError(explain(path, error)) from error
-    aside = path.with_name(f"{path.name}.damaged-{int(time.time())}")
+    aside = _free(path.with_name(f"{path.name}.damaged-{int(time.time())}"))
     try:
         # The log goes along: SQLite would play it into the new file of that name.
         for ending in ("", "-wal", "-shm"):
@@ -144,6 +144,15 @@ def open_database(path: Path) -> tuple[Connections, str]:
         return _opened(path), f"the journal was damaged; it is put aside as {aside}, and a new one begun"
     except (sqlite3.DatabaseError, OSError) as error:
         raise JournalError(explain(path, error)) from error
+
+
+def _free(aside: Path) -> Path:
+    """Return `aside`, or with a number after it where a file was put aside in the same second."""
+    found, number = aside, 1
+    while any(os.path.lexists(found.with_name(found.name + ending)) for ending in ("", "-wal", "-shm")):
+        number += 1
+        found = aside.with_name(f"{aside.name}-{number}")
+    return found
 
 
 def is_damage(error: Exception) -> bool:

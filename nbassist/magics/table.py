@@ -31,7 +31,7 @@ class Table:
         lines = [self._used(line) for line in lines]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         shown = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines]
-        return "\n".join(line.rstrip() for line in [*shown, *([self.note] if self.note else [])])
+        return "\n".join(line.rstrip() for line in [*shown, *([clean(self.note)] if self.note else [])])
 
     def _repr_html_(self) -> str:
         def row(cells: tuple[str, ...], head: bool) -> str:

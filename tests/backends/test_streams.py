@@ -64,6 +64,21 @@ def test_what_says_nothing_does_not_hold_off_the_deadline(clock: list[float], em
     assert clock[0] <= 12.0
 
 
+@pytest.mark.parametrize("names", [("a", "b"), [f"made-up-{number}" for number in range(100)]], ids=["two", "many"])
+def test_names_in_turn_and_made_up_ones_are_no_sign_of_life_either(clock: list[float], names: Iterable[str]) -> None:
+    stream = EventStream(Listener(), 10.0)  # type: ignore[arg-type]
+    list(stream.feed(chunk(text="half ")))
+
+    def drip() -> None:
+        for name in [*names] * 50:
+            clock[0] += 1.0
+            list(stream.feed(f"event: {name}\ndata: {{}}\n\n".encode()))
+
+    with pytest.raises(StreamBrokenError, match="for 10 seconds"):
+        drip()
+    assert clock[0] <= 50.0
+
+
 def test_text_however_slow_holds_it_off(clock: list[float]) -> None:
     stream = EventStream(Listener(), 10.0)  # type: ignore[arg-type]
     for _ in range(30):
@@ -113,6 +128,55 @@ def test_a_long_event_is_put_together_once() -> None:
     (event,) = reader.feed(b"\n\n")
     assert len(event.data) == 2_000_000
     assert reader._held == [], "pieces are kept apart until the line has ended"
+
+
+JSON_IN_LINES = {
+    "no indentation": (b'{"a":[\n', b'{\n"b":1\n},\n', b"0]}"),
+    "brackets in texts": (b'{"a":[\n', b'"}] \\" {[",\n', b"0]}"),
+    "blank lines": (b"[\n", b"\n", b"0]"),
+    "closed twice": (b"{}}\n", b"}\n", b"{}"),
+    "a bad word, then what closes": (b'{"a": 1, no}\n', b"]\n{}\n", b"{}"),
+}
+
+
+@pytest.mark.parametrize("kind", JSON_IN_LINES)
+def test_json_over_many_lines_is_parsed_once(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    begin, line, end = JSON_IN_LINES[kind]
+    body = begin + line * 500 + end
+    read = 0
+    is_json = sse._is_json
+
+    def counted(data: str) -> bool:
+        nonlocal read
+        read += len(data)
+        return is_json(data)
+
+    monkeypatch.setattr(sse, "_is_json", counted)
+    reader = EventReader()
+    events = [event for at in range(0, len(body), 100) for event in reader.feed(body[at : at + 100])]
+    events += reader.finish()
+    assert read <= len(body)
+    # What is no JSON comes whole at the end, to be shown.
+    assert ["".join(event.data.split()) for event in events] == ["".join(body.decode().split())]
+
+
+def test_blank_lines_within_json_count_towards_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sse, "_LONGEST", 1 << 14)
+    reader = EventReader()
+
+    def drip() -> None:
+        for _ in range(100):
+            list(reader.feed(b"{" + b"\n" * 1_000))
+
+    with pytest.raises(StreamBrokenError, match="longer than"):
+        drip()
+
+
+@pytest.mark.parametrize("line", [b'{"a": "' + b'\\"' * 5_000, b'{"' * 5_000, b'{"a": "' + b"\\" * 9_999])
+def test_a_line_of_quotes_is_gone_over_once(line: bytes) -> None:
+    text = line.decode()
+    assert sse._TEXT.sub("", text).strip('{": a') == ""
+    assert len(sse._TEXT.findall(text)) <= text.count('"') // 2 + 1
 
 
 def test_an_event_that_is_longer_than_any_reply_is_named_as_that(monkeypatch: pytest.MonkeyPatch) -> None:

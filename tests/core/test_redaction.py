@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from html import escape
@@ -92,6 +93,7 @@ KNOWN = """
 PGPASSWORD PGPWD MYSQL_PWD DB_PASS DBPASS SSHPASS GITHUB_PAT GH_PAT_READ HTTP_BASIC_AUTH AUTH_HEADER
 PROXY_AUTHORIZATION KEY_PASSPHRASE GPG_PASSPHRASE AWS_SECRET_ACCESS_KEY STRIPE_SECRET GITHUB_TOKEN
 SLACK_WEBHOOK_URL AZURE_ACCOUNT_KEY dbPassword apiKey SESSION_COOKIE SERVICE_JWT CREDENTIALS
+DB_PASS2 DB_PASS_1 MYSQL_PWD_2 OPENAI_KEY_2 GITHUB_PAT2 ROOT_PW DB_CREDS AWS_CRED ADMIN_PASSCODE DB_PASS_WORD
 """
 
 
@@ -102,7 +104,7 @@ def test_the_names_that_people_use_are_known(name: str) -> None:
 
 ALIKE = """
 PWD OLDPWD SSH_AUTH_SOCK AUTHOR GIT_AUTHOR_NAME TOKENIZERS_PARALLELISM PGPASSFILE KEYBOARD_LAYOUT BYPASS_CACHE
-PATH HOME PATTERN COMPATIBLE PASSAGE
+PATH HOME PATTERN COMPATIBLE PASSAGE CREDIT SACRED PWDEBUG PASS_THROUGH LESSKEY
 """
 
 
@@ -122,15 +124,36 @@ def test_names_that_only_look_alike_are_not(name: str) -> None:
         ("AccountName=a;AccountKey=abcd1234efgh5678==;Suffix=core", "abcd1234efgh5678=="),
         ("https://host.example/?q=1&api_key=in-the-query-1", "in-the-query-1"),
         ("redis://:abc@host/0", ":abc@"),
+        ("postgres://app:p@ssw0rd99@db.example/x", "p@ssw0rd99"),
+        ("postgres://app:pa/ss#w0rd99@db/x", "pa/ss#w0rd99"),
+        ("https://host.example/?x=1&access_token=in-the-query-1", "in-the-query-1"),
+        ("https://host.example/?client_secret=in-the-query-1&x=1", "in-the-query-1"),
+        ("redis://host?passphrase=in-the-query-1", "in-the-query-1"),
+        ("host=db password='two words in quotes' dbname=x", "two words in quotes"),
+        ("Driver=x;Pwd={br;aced-1};Server=y", "br;aced-1"),
+        ('{"user": "app", "password": "in-json-123"}', "in-json-123"),
+        ('{"private_key": "line-one-of-it-1234\\nline-two-of-it-5678"}', "line-two-of-it-5678"),
+        ("{'api_key': 'in-repr-123'}", "in-repr-123"),
+        ("x-api-key=in-a-header-1,b=c", "in-a-header-1"),
+        ("Authorization: Bearer in-a-header-1", "in-a-header-1"),
+        ("authorization=Basic%20aW4tYS1oZWFkZXItMQ==", "aW4tYS1oZWFkZXItMQ=="),
     ],
 )
 def test_passwords_inside_urls_and_connection_strings_are_found_under_any_name(value: str, secret: str) -> None:
     redactor = Redactor({"SOME_SETTING": value})
-    shown = redactor.text(f"connecting to {value}, and {secret} alone")
+    shown = redactor.text(f"connecting to {value} and {secret} alone")
     assert secret not in shown
     assert "[SOME_SETTING]" in shown
-    if "@db.example" in value:
+    if "@db.example" in value and "@ss" not in value:
         assert "postgres://app:[SOME_SETTING]@db.example/x" in shown, "the rest of the address may be read"
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["http://localhost:8080/home/work@2x.png", "https://host.example:443/a?b=c@example.org", "auth=required to go on"],
+)
+def test_ports_paths_and_words_are_no_passwords(value: str) -> None:
+    assert Redactor({"SOME_SETTING": value}).text(f"see {value}") == f"see {value}"
 
 
 FORMS: list[Any] = [
@@ -143,7 +166,21 @@ FORMS: list[Any] = [
     lambda value: quote(value),
     lambda value: quote(value, safe=""),
     lambda value: urlencode({"q": value}),
+    # As JavaScript encodes a part of an address, and a whole one; as others do in small letters.
+    lambda value: quote(value, safe="!'()*"),
+    lambda value: quote(value, safe="!'()*;,/?:@&=+$#"),
+    lambda value: re.sub("%[0-9A-F]{2}", lambda code: code[0].lower(), quote(value, safe="")),
+    ascii,
+    lambda value: repr(value.encode()),
+    lambda value: repr(json.dumps({"v": value})),
+    lambda value: json.dumps(repr({"v": value})),
+    lambda value: repr(repr(value)),
+    # PHP, and Go.
+    lambda value: json.dumps(value).replace("/", "\\/"),
+    lambda value: json.dumps(value).replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"),
     escape,
+    # Jinja.
+    lambda value: escape(value).replace("&quot;", "&#34;").replace("&#x27;", "&#39;"),
     lambda value: base64.b64encode(value.encode()).decode(),
     lambda value: "Basic " + base64.b64encode(f"user:{value}".encode()).decode(),
     lambda value: base64.urlsafe_b64encode(f"a:{value}:b".encode()).decode(),
@@ -160,6 +197,28 @@ def test_a_secret_is_found_in_each_form_in_which_programs_write_it(form: int, se
     shown = Redactor({"A_TOKEN": secret}).text(f"<<{written}>>")
     assert "[A_TOKEN]" in shown
     assert written not in shown
+
+
+@pytest.mark.parametrize("form", range(len(FORMS)))
+def test_marks_of_every_kind_are_escaped_in_a_known_way(form: int) -> None:
+    for secret in ("p&w<d>/é'x\"!(z)*~\\ab", 'double"only&/9é', "single'only</é", "C:\\pass/é\\word", "a%b+c d?e=f#gh"):
+        assert "[A_TOKEN]" in Redactor({"A_TOKEN": secret}).text(f"<<{FORMS[form](secret)}>>"), secret
+
+
+def test_looking_for_many_odd_secrets_costs_in_proportion_to_the_text() -> None:
+    redactor = Redactor({f"K{n}_TOKEN": f"p&w<d>/é'x\"{n}!(z)*~ab" for n in range(20)})
+    text = "a plain & simple p of words <b> " * 100
+    looked = 0
+
+    class Counted(str):
+        def replace(self, *args: Any, **named: Any) -> str:
+            nonlocal looked
+            looked += 1
+            return str.replace(self, *args, **named)
+
+    assert redactor.text(Counted(text)) == text
+    assert looked == 0, "of a text in which none begins none is looked for whole"
+    assert len(redactor._begin) < 400
 
 
 def test_a_secret_of_several_lines_is_found_whole_escaped_and_line_by_line() -> None:

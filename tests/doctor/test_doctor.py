@@ -120,9 +120,11 @@ def test_kept_threads_are_counted_and_damaged_ones_named() -> None:
     folder = Path(os.environ["NBASSIST_DATA_DIR"]) / "threads"
     shelf = ThreadStorage(folder, "a.ipynb")
     shelf.write("one", Conversation())
-    (shelf.folder / "two.thread.json.damaged").write_text("", encoding="utf-8")
+    for name in ("two.thread.json.damaged", "two.thread.json.damaged-2"):
+        (shelf.folder / name).write_text("", encoding="utf-8")
     found = lines(report())["threads"]
     assert found.text.startswith("1 of 1 notebook,")
+    assert "; 2 put aside as damaged, such as " in found.text
     assert found.state == "note"
 
 

@@ -29,6 +29,7 @@ from nbassist.core.events import (
 )
 from nbassist.errors import JournalError
 from nbassist.journal import Entry, Journal, Recording
+from nbassist.journal.database import open_database
 from nbassist.journal.diff import compare, diff_words
 from nbassist.journal.event_codec import from_json, pack, to_json, unpack
 from nbassist.journal.usage import totals
@@ -119,6 +120,26 @@ def test_a_corrupt_file_is_put_aside_and_a_new_one_begun(journal: Journal, told:
     (aside,) = journal.path.parent.glob("*.damaged-*")
     assert aside.read_bytes().startswith(b"this is no database")
     assert ["put aside as" in line for line in told] == [True]
+
+
+def test_a_second_corrupt_file_in_one_second_does_not_replace_the_first(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nbassist.journal.database.time.time", lambda: 1_700_000_000.0)
+    journal.path.parent.mkdir()
+    for content in (
+        b"the first is no database " * 100,
+        b"the second is none either " * 100,
+        b"nor is the third " * 100,
+    ):
+        journal.close()
+        journal.path.write_bytes(content)
+        for ending in ("-wal", "-shm"):
+            journal.path.with_name(journal.path.name + ending).unlink(missing_ok=True)
+        database, _ = open_database(journal.path)
+        database.close()
+    kept = {aside.read_bytes()[:10] for aside in journal.path.parent.glob("*.damaged-*")}
+    assert kept == {b"the first ", b"the second", b"nor is the"}
 
 
 def test_a_file_of_a_later_version_is_left_alone_and_that_is_said_once(journal: Journal, told: list[str]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import json
 import os
 import signal
@@ -18,7 +20,10 @@ from urllib.parse import urlsplit
 
 import httpx2
 import pytest
+from starlette.requests import Request
 
+from nbassist.server.api.errors import ApiError
+from nbassist.server.api.request_body import read_json
 from nbassist.server.config import ServerConfig, ServerLimits
 
 AUTHORIZED = {"Authorization": "Bearer test-token"}
@@ -112,6 +117,52 @@ def test_a_request_of_too_many_messages_is_refused_before_they_are_looked_at(
         error = response.json()["error"]
         assert error["code"] == "array_above_max_length"
         assert "maximum length 30, but got an array with length 40" in error["message"]
+
+
+WIDE = {f"name_{number}": 1 for number in range(40)}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "where"),
+    [
+        ("/threads", WIDE, "body"),
+        ("/threads", {"messages": [{"role": "user", "content": "x", **WIDE}]}, "messages[0]"),
+        ("/threads/runs", {"assistant_id": "asst_1", "thread": WIDE}, "thread"),
+    ],
+)
+def test_a_request_of_too_many_names_is_refused_before_they_are_looked_at(
+    config: ServerConfig, run_server: Any, path: str, body: Any, where: str
+) -> None:
+    with run_server(replace(config, limits=ServerLimits(body_items=30))) as server:
+        response = httpx2.post(f"{server.url}{path}", headers=AUTHORIZED, json=body, timeout=60)
+    assert response.status_code == 400
+    error = response.json()["error"]
+    assert error["code"] == "object_above_max_properties"
+    assert error["message"].startswith(f"Invalid '{where}': too many properties. Expected an object with at most 30")
+
+
+def test_nothing_is_collected_while_a_large_body_is_read() -> None:
+    body = json.dumps({"x": [[]] * 300_000}).encode()
+    collected: list[str] = []
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    def note(phase: str, info: Any) -> None:
+        # Others of this process may collect meanwhile; the reading of a body is on this thread alone.
+        if phase == "start" and threading.get_ident() == here:
+            collected.append(phase)
+
+    here = threading.get_ident()
+    request = Request({"type": "http", "headers": []}, receive)
+    gc.callbacks.append(note)
+    try:
+        with pytest.raises(ApiError, match="array too long"):
+            asyncio.run(read_json(request, ServerLimits()))
+    finally:
+        gc.callbacks.remove(note)
+    assert len(collected) < 20, "some for what is around it, and not one for every few hundred lists"
+    assert gc.isenabled()
 
 
 @pytest.mark.parametrize("path", ["/threads/runs", "/chat/completions"])

@@ -46,7 +46,8 @@ class EventReader:
         self._size = 0
         self._name = ""
         self._data: list[str] = []
-        self._json = ""
+        self._json: list[str] = []
+        self._depth = 0  # brackets of it that are open; below zero where it can be no JSON any more
         self._first = True
         self.stray = ""
         """The beginning of what came and is neither an event nor JSON, to be shown; empty as a rule."""
@@ -104,8 +105,8 @@ class EventReader:
         if data == DONE or _is_json(data):
             yield from self._line(b"")
         if self._json:
-            yield ServerSentEvent("", self._json)
-            self._json = ""
+            yield ServerSentEvent("", "\n".join(self._json))
+            self._json = []
 
     def _line(self, line: bytes) -> Iterator[ServerSentEvent]:
         if not line and not self._json:
@@ -132,13 +133,29 @@ class EventReader:
 
     def _json_line(self, line: bytes) -> Iterator[ServerSentEvent]:
         """Take a line of JSON that stands there bare: one of many (NDJSON), or of a whole answer over many lines."""
-        first = not self._json
-        self._json += line.decode("utf-8") + "\n"
-        self._size += len(line)
-        # Tried where an end is likely, not at each line: parsing all of it again and again would be quadratic.
-        if (first or line[:1] in (b"}", b"]")) and _is_json(self._json):
-            yield ServerSentEvent("", self._json)
-            self._json, self._size = "", 0
+        text = line.decode("utf-8")
+        if not self._json:
+            self._depth = 0
+        self._json.append(text)
+        self._size += len(line) + 1
+        if self._depth < 0:
+            return
+        # No text of JSON runs over a line's end, so brackets outside of texts can be counted line by line.
+        outside = _TEXT.sub("", text) if '"' in text else text
+        self._depth += outside.count("{") + outside.count("[") - outside.count("}") - outside.count("]")
+        if self._depth > 0:
+            return
+        # Parsed once, where the last bracket has closed: at each that does, a long answer would be read over and over.
+        data = "\n".join(self._json)
+        if _is_json(data):
+            yield ServerSentEvent("", data)
+            self._json, self._size = [], 0
+        else:
+            self._depth = -1
+
+
+# Without a way back, and to the line's end where it is not closed: else a line of quotes would be gone over from each.
+_TEXT = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)')
 
 
 def _is_json(data: str) -> bool:
@@ -258,7 +275,7 @@ class EventStream:
         self._halves = ChunkHalves()
         self._kind = kind.partition(";")[0].strip() or "no content type"
         self._heard = time.monotonic()
-        self._named = ""
+        self._named: set[str] = set()  # names of events since the last that said something
         self._closed = False
         self._head = True
         self._size = 0  # bytes that came
@@ -307,10 +324,11 @@ class EventStream:
         yield from self._decoder.finish(marked=self._closed)
 
     def _take(self, event: ServerSentEvent) -> Iterable[Event]:
-        # The same event over and over, with nothing in it, is no sign of life; one of another name is.
-        if self._decoder.grace is None and event.name != self._named:
+        # The same events over and over, with nothing in them, are no sign of life; the first of another name is. Names
+        # may be made up without end, too.
+        if self._decoder.grace is None and event.name not in self._named and len(self._named) < _NAMES:
             self._heard = time.monotonic()
-        self._named = event.name
+            self._named.add(event.name)
         if event.data.startswith(DONE):
             self._closed = True
             return ()
@@ -321,6 +339,7 @@ class EventStream:
         told = self._decoder.feed(chunk)
         if told:
             self._heard = time.monotonic()
+            self._named.clear()
         return told
 
     def _take_each(self, chunks: list[Any]) -> Iterator[Event]:
@@ -346,5 +365,6 @@ class EventStream:
 
 
 _HEAD = 4_096
+_NAMES = 32  # more kinds of events than any protocol sends between two that say something
 _STRAY = 1024 * 1024  # bytes that are read of what is no stream
 _NO_STREAM = "the endpoint answered with {kind} in place of a stream of events"

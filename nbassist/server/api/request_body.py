@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn, TypeVar
 
 from starlette.requests import Request
@@ -61,7 +64,9 @@ async def read_json(request: Request, limits: ServerLimits) -> Any:
         return {}
     try:
         # `json.loads` alone would take other encodings, and surrogates in UTF-8, which can't be answered with.
-        value = json.loads(raw.decode("utf-8-sig"), parse_constant=_no_number, parse_float=_finite)
+        text = raw.decode("utf-8-sig")
+        with _uncollected():
+            value = json.loads(text, parse_constant=_no_number, parse_float=_finite)
     except (ValueError, RecursionError):
         raise ApiError(
             "We could not parse the JSON body of your request. The body has to be valid JSON, in UTF-8."
@@ -74,15 +79,23 @@ async def read_json(request: Request, limits: ServerLimits) -> Any:
 
 
 def _check_lengths(value: Any, most: int, path: str = "") -> None:
-    """Refuse a list of more messages, or of more parts of one, than are looked at one by one while others wait.
+    """Refuse more messages, parts of one, or properties, than are looked at one by one while others wait.
 
     Raises
     ------
     ApiError
-        Of status 400, which names the list.
+        Of status 400, which names the list or the object.
     """
     if not isinstance(value, dict):
         return
+    if len(value) > most:
+        # None of ours has as many: each that is not known would become an error of its own.
+        raise ApiError(
+            f"Invalid '{path or 'body'}': too many properties. Expected an object with at most {most} properties, but "
+            f"got an object with {len(value)} properties instead.",
+            param=path or None,
+            code="object_above_max_properties",
+        )
     for name, inner in value.items():
         here = f"{path}.{name}" if path else name
         if isinstance(inner, list):
@@ -110,7 +123,21 @@ async def read_model(request: Request, kind: type[B]) -> B:
     """
     config = server_of(request).config
     taken = config.own_tools if config.hosted_tools == "refuse" else HOSTED_TOOLS
-    return check_body(kind, await read_json(request, config.limits), taken=taken)
+    value = await read_json(request, config.limits)
+    with _uncollected():
+        return check_body(kind, value, taken=taken)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keep the garbage collector from going over all that is being made here, again and again, while others wait."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def _too_large(most: int) -> ApiError:
