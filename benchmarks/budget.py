@@ -80,7 +80,8 @@ def events(text: str) -> None:
     """Read the text as one server-sent event that comes in small pieces, as many events, and as bare JSON in lines."""
     import json
 
-    from nbassist.backends.http.sse import EventReader, chunk_of
+    from nbassist.backends.http.answer_stream import chunk_of
+    from nbassist.backends.http.sse import EventReader
 
     one = b"data: " + json.dumps(text).encode() + b"\n\n"
     many = b"".join(b"data: " + json.dumps(piece).encode() + b"\n\n" for piece in _pieces(text))

@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from nbassist import Assistant
 from nbassist.backends.chat.backend import ChatBackend
 from nbassist.backends.http import failures
+from nbassist.backends.http.answer_stream import NoJsonError, chunk_of
 from nbassist.backends.http.failures import read_failure
 from nbassist.backends.http.http_package import httpx
-from nbassist.backends.http.sse import EventReader, NoJsonError, ServerSentEvent, chunk_of
+from nbassist.backends.http.sse import EventReader, ServerSentEvent
 from nbassist.core.events import Event, TextDelta
 from nbassist.errors import StreamBrokenError
 

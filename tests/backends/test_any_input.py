@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from nbassist.backends.assistants.decoder import AssistantsDecoder
 from nbassist.backends.chat.decoder import ChatDecoder
-from nbassist.backends.http.sse import EventStream
+from nbassist.backends.http.answer_stream import EventStream
 from nbassist.backends.responses.decoder import ResponsesDecoder
 from nbassist.core.event_order import EventOrder
 from nbassist.core.events import Event, RunStarted

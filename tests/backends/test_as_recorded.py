@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from nbassist.backends.chat.decoder import ChatDecoder
-from nbassist.backends.http.sse import ServerSentEvent, chunk_of
+from nbassist.backends.http.answer_stream import chunk_of
+from nbassist.backends.http.sse import ServerSentEvent
 from nbassist.backends.responses.decoder import ResponsesDecoder
 from nbassist.core.events import (
     CitationAdded,

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from nbassist import Assistant
 from nbassist.backends.chat.decoder import ChatDecoder
+from nbassist.backends.http.answer_stream import EventStream
 from nbassist.backends.http.requests import choose_model
-from nbassist.backends.http.sse import EventStream
 from nbassist.core.events import TextDelta
 from nbassist.errors import BackendError, NotAnEndpointError, ServerFailedError
 

@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbassist import Assistant
+from nbassist.backends.http import answer_stream, sse
 from nbassist.backends.http import read_limits as bounded
-from nbassist.backends.http import sse
-from nbassist.backends.http.sse import ChunkHalves, EventReader, EventStream
+from nbassist.backends.http.answer_stream import ChunkHalves, EventStream
+from nbassist.backends.http.sse import EventReader
 from nbassist.core.events import Event, TextDelta
 from nbassist.errors import BackendError, StreamBrokenError
 
@@ -44,7 +45,7 @@ def chunk(**data: Any) -> bytes:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [0.0]
-    monkeypatch.setattr(sse.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(answer_stream.time, "monotonic", lambda: now[0])
     return now
 
 
@@ -234,7 +235,7 @@ def test_a_body_without_an_end_is_read_up_to_a_limit(
     name: str, begun: bool, way: str, endpoint: Any, wire: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sse, "_LONGEST", 20_000)
-    monkeypatch.setattr(sse, "_STRAY", 20_000)
+    monkeypatch.setattr(answer_stream, "_STRAY", 20_000)
     sent: list[int] = []
     line = ENDLESS[name]
     rest = [line] + [line * (2_000 // len(line)) if line.endswith(b"\n") else b"and no end " * 200] * 5_000

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from nbassist import Assistant
-from nbassist.backends.http.sse import EventStream
+from nbassist.backends.http.answer_stream import EventStream
 from nbassist.core.event_order import EventOrder
 from nbassist.core.events import (
     CitationAdded,

@@ -23,8 +23,8 @@ from ...errors import (
     StreamBrokenError,
 )
 from ..error_bodies import error_code, error_message, wait_in_words
+from .answer_stream import NoJsonError
 from .http_package import httpx
-from .sse import NoJsonError
 
 _LONGEST_WAIT = 60.0
 """Seconds; an endpoint that asks for more is not waited for."""

@@ -19,12 +19,12 @@ from ...config.quirk_names import Access
 from ...core import interrupts
 from ...core.events import Event, Retrying, TurnEnded
 from ...errors import BackendError, NbassistError
+from .answer_stream import EventStream
 from .clients import Clients
 from .failures import asks_all_to_wait, read_failure, seconds_to_wait, without_keys
 from .http_package import httpx
 from .read_limits import Grace
 from .requests import STALL, Decoder, Fetch, Flow, JsonRequest, Open, Pause, Step, Upload
-from .sse import EventStream
 from .unsendable import unsendable
 
 # Mostly it is in one packet with that event.

@@ -18,8 +18,8 @@ from ...backends.chat.decoder import ChatDecoder
 from ...backends.chat.history import mended
 from ...backends.chat.opaque_state import put_back
 from ...backends.error_bodies import error_message
+from ...backends.http.answer_stream import EventStream
 from ...backends.http.failures import read_status, seconds_to_wait
-from ...backends.http.sse import EventStream
 from ...backends.http.transport import next_piece
 from ...backends.provider_quirks import home_of, is_settled, learnt, quirks_of
 from ...backends.refused_options import CORRECTIONS, mend
