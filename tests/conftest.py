@@ -39,9 +39,15 @@ _LOOPBACK = ("127.", "::1", "localhost")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Leave out what an older version of a package does not have; `doctor.installed` says so to the person."""
+    """Leave out what is for `make torture`, and what an older version of a package does not have.
+
+    Of the second `doctor.installed` says so to the person.
+    """
     from nbassist.doctor.installed import fits
 
+    if item.get_closest_marker("torture") and not os.environ.get("NBASSIST_TORTURE"):
+        # What takes long, or shows once more what another test shows: `make test` is to stay short.
+        pytest.skip("in `make torture`")
     for marker in item.iter_markers("since"):
         package, needed = marker.args
         if not fits(installed := version(package), f">={needed}"):

@@ -38,7 +38,7 @@ NUMBERED = r"""() => {
   return cells.length && cells.every(text => /\[\d+\]/.test(text));
 }"""
 # One more of what another one shows as well.
-AGAIN = pytest.mark.skipif(not os.environ.get("NBASSIST_TORTURE"), reason="in `make torture`")
+AGAIN = pytest.mark.torture
 # In frames as well as in time: on a busy machine both the page and what moves it are late. MathJax moves things, too.
 SETTLED = """selector => new Promise(done => {
   let last = "", frames = 0, since = performance.now();

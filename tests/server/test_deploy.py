@@ -136,7 +136,7 @@ def test_the_services_have_what_they_name() -> None:
     assert asked == {"one", "two"} <= services.keys()
 
 
-@pytest.mark.skipif(not os.environ.get("NBASSIST_TORTURE"), reason="in `make torture`: it installs all anew")
+@pytest.mark.torture  # it installs all anew
 def test_the_steps_of_the_container_make_a_server_that_is_well(stages: list[Stage], tmp_path: Path) -> None:
     """No engine builds it here, so its steps are taken one by one, in a folder that has nothing else."""
     build, last = stages
