@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import resource
-import time
 from collections.abc import Callable
 from datetime import date
 from typing import Any
@@ -14,6 +13,7 @@ from hypothesis import strategies as st
 
 from nbassist.errors import UsageError
 from nbassist.sweep import Sweep
+from nbassist.sweep import plan as planning
 from nbassist.sweep.plan import make_plan
 
 NAMES = ["name", "size", "count", "index", "item", "T", "row", "text", "values", "items"]
@@ -92,9 +92,13 @@ def test_no_two_runs_of_one_variant_share_a_key(items: list[str], repeat: int) -
     assert len(keys) == len(plan)
 
 
-def test_a_plan_of_two_million_runs_is_made_at_once_and_holds_none_of_them(swept: Callable[..., Sweep]) -> None:
+def test_a_plan_of_two_million_runs_is_made_at_once_and_holds_none_of_them(
+    swept: Callable[..., Sweep], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_tasks: list[int] = []
+    make = planning._Tasks._task
+    monkeypatch.setattr(planning._Tasks, "_task", lambda self, number: made_tasks.append(number) or make(self, number))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    began = time.process_time()
     rows = [{"text": f"a mail about order {n}, which came late and broken"} for n in range(100_000)]
     made = swept(
         lambda prompt, model: "yes",
@@ -104,10 +108,9 @@ def test_a_plan_of_two_million_runs_is_made_at_once_and_holds_none_of_them(swept
         repeat=3,
     )
     estimate = made.estimate()
-    spent = time.process_time() - began
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     assert estimate.runs == 1_800_000
     assert estimate.input_tokens == pytest.approx(1_800_000 * 19, rel=0.3)
     assert made.plan.tasks[1_799_999].prompt.endswith("order 99999, which came late and broken")
     assert grown < 200, f"{grown:.0f} MB"
-    assert spent < 20, f"{spent:.1f} s of processor time: each run was made"
+    assert 0 < len(made_tasks) < 10_000, "a sample is looked at, and not each run made"
