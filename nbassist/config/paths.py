@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+from contextlib import suppress
 from pathlib import Path, PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import sqlite3
 
 _REMOTE = (
     "nfs",
@@ -88,6 +92,34 @@ def read_only_uri(path: PurePath) -> str:
     """
     uri = path.as_uri()
     return f"{uri if uri.startswith('file:///') else uri.replace('file://', 'file:////', 1)}?mode=ro"
+
+
+def set_log(connection: sqlite3.Connection, *, far: bool) -> None:
+    """Let readers of a SQLite file never wait for its writer, by a write-ahead log, where it lies on this machine.
+
+    The log needs memory that all who use it share, which two machines with one home folder do not:
+    https://sqlite.org/wal.html, "WAL does not work over a network filesystem".
+
+    Parameters
+    ----------
+    connection : sqlite3.Connection
+        The file, without a transaction.
+    far : bool
+        Whether it lies on another machine: see `is_remote`.
+    """
+    import sqlite3
+
+    if far:
+        # Another process that has the file open in the other mode goes first; it is changed when that is gone.
+        with suppress(sqlite3.OperationalError):
+            connection.execute("PRAGMA journal_mode=DELETE")
+        return
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")
+    except sqlite3.OperationalError as error:
+        if "locking protocol" not in str(error):  # a file system without shared memory, which says so
+            raise
+        connection.execute("PRAGMA journal_mode=DELETE")
 
 
 def takes_no_locks(folder: Path) -> bool:

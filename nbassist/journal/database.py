@@ -8,10 +8,10 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 
-from ..config.paths import is_remote, read_only_uri, takes_no_locks
+from ..config.paths import is_remote, read_only_uri, set_log, takes_no_locks
 from ..errors import JournalError
 from .tables import VERSION, make_tables
 
@@ -75,32 +75,13 @@ def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=_BUSY, isolation_level=None, check_same_thread=False)
     try:
         connection.row_factory = sqlite3.Row
-        _set_mode(connection, path)
+        set_log(connection, far=is_remote(path))
         # A sync at checkpoints: a power cut may take the last runs, but leaves the file whole.
         connection.execute("PRAGMA synchronous=NORMAL")
     except BaseException:
         connection.close()
         raise
     return connection
-
-
-def _set_mode(connection: sqlite3.Connection, path: Path) -> None:
-    """Let readers never wait for the writer, by a write-ahead log, where the file lies on this machine.
-
-    The log needs memory that all who use it share, which two machines with one home folder do not:
-    https://sqlite.org/wal.html, "WAL does not work over a network filesystem".
-    """
-    if is_remote(path):
-        # Another kernel that has the file open in the other mode goes first; it is changed when that is gone.
-        with suppress(sqlite3.OperationalError):
-            connection.execute("PRAGMA journal_mode=DELETE")
-        return
-    try:
-        connection.execute("PRAGMA journal_mode=WAL")
-    except sqlite3.OperationalError as error:
-        if "locking protocol" not in str(error):  # a file system without shared memory, which says so
-            raise
-        connection.execute("PRAGMA journal_mode=DELETE")
 
 
 def open_database(path: Path) -> tuple[Connections, str]:

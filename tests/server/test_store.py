@@ -19,6 +19,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
+from nbassist.config.paths import set_log
 from nbassist.errors import LocalError, LocalUnavailableError
 from nbassist.server.hosted.tables import metadata
 from nbassist.server.serve import serve
@@ -145,7 +146,7 @@ class NoSharedMemory(sqlite3.Connection):
 
 def test_where_there_can_be_no_write_ahead_log_the_store_does_without(tmp_path: Path) -> None:
     connection = sqlite3.connect(tmp_path / "s.db", factory=NoSharedMemory, isolation_level=None)
-    upgrade._set_mode(connection, False)
+    set_log(connection, far=False)
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)
     connection.close()
 

@@ -22,7 +22,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
-from ...config.paths import is_remote, takes_no_locks
+from ...config.paths import is_remote, set_log, takes_no_locks
 from ...errors import LocalError
 from .writer import OWNER, WRITES, SoleWriter
 
@@ -172,20 +172,6 @@ def _server(url: str) -> Engine:
     return create_engine(url, pool_size=8, max_overflow=0)
 
 
-def _set_mode(connection: sqlite3.Connection, far: bool) -> None:
-    """Have SQLite keep a write-ahead log, unless the file lies `far`, on another machine: see `journal.database`."""
-    if far:
-        with suppress(sqlite3.OperationalError):  # another server still has it in the other mode, and goes first
-            connection.execute("PRAGMA journal_mode=DELETE")
-        return
-    try:
-        connection.execute("PRAGMA journal_mode=WAL")
-    except sqlite3.OperationalError as error:
-        if "locking protocol" not in str(error):  # a file system without shared memory, which says so
-            raise
-        connection.execute("PRAGMA journal_mode=DELETE")
-
-
 def _sqlite(url: str) -> Engine:
     if (file := make_url(url).database) and file != ":memory:":
         if takes_no_locks(Path(file).absolute().parent):
@@ -199,7 +185,7 @@ def _sqlite(url: str) -> Engine:
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # transactions are begun below, not by the driver's guess
-        _set_mode(connection, far)
+        set_log(connection, far=far)
         # Without a log a transaction is whole only once it is on the disk.
         for pragma in (f"synchronous={'FULL' if far else 'NORMAL'}", "foreign_keys=ON", f"wal_autocheckpoint={_PAGES}"):
             connection.execute(f"PRAGMA {pragma}")
