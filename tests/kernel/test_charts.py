@@ -43,8 +43,10 @@ def test_a_chart_is_live_below_and_a_picture_or_words_in_the_saved_reply(
 ) -> None:
     pytest.importorskip(library, reason="the extra dev is not installed")
     before, body, words = CHARTS[library]
-    # A first picture by Plotly's library starts a browser: not within the usual limit where much else runs.
+    # A first picture by Plotly's library starts a browser, and what a chart says of itself is imported with the first:
+    # not within the usual limits where much else runs.
     patience = "import nbassist.tools.results.figures as figures\nfigures._SECONDS = 120\n"
+    patience += "import nbassist.tools.execute as execute\nexecute._SECONDS = 120\n"
     ran = kernel.run(f"{patience}{before}\n@tool\ndef chart():\n    'Draw.'\n    {body}")
     assert ran.error is None, ran.error
     model([("chart", {})], "There it is.")
