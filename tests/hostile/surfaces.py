@@ -115,6 +115,8 @@ def conversation(payloads: Sequence[str]) -> Conversation:
 
 def pages(payloads: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Give each surface's name and HTML."""
+    # Some surfaces have six places, and the last of the payloads may be fewer.
+    payloads = (list(payloads) * 6)[: max(6, len(payloads))]
     events = story(payloads)
     text = "\n\n".join(payloads)
     yield "static", bundle(events)["text/html"]
