@@ -20,7 +20,7 @@ _ONLY_WHEELS = {"local": "--only-binary xllamacpp "}
 
 
 def pip_install(extra: str, *, upgrade: bool = False) -> str:
-    """Return the command for pip that adds an extra, such as `pip install "/home/ann/nbassist[mcp]"`.
+    """Return the command for pip that adds an extra, such as `pip install "/srv/nbassist[mcp]"`.
 
     By its name nbassist is only asked for where it came from a package index: elsewhere a stranger's package could have
     that name. A folder, a repository or a file is named as pip noted it. In a browser nothing is noted of what the page

@@ -47,7 +47,7 @@ class Kernel32:
         return {"C:\\": 3, "H:\\": 4}[root]
 
 
-@pytest.mark.parametrize(("path", "remote"), [(r"C:\Users\ann\j.db", False), (r"H:\nbassist\journal.db", True)])
+@pytest.mark.parametrize(("path", "remote"), [(r"C:\data\j.db", False), (r"H:\nbassist\journal.db", True)])
 def test_a_share_that_windows_gave_a_letter_is_elsewhere_too(path: str, remote: bool) -> None:
     assert on_network_drive(PureWindowsPath(path), Kernel32()) is remote
 
@@ -56,7 +56,7 @@ def test_a_share_that_windows_gave_a_letter_is_elsewhere_too(path: str, remote: 
     ("path", "uri"),
     [
         (PureWindowsPath(r"\\nas\share\my journal.db"), "file:////nas/share/my%20journal.db?mode=ro"),
-        (PureWindowsPath(r"C:\Users\ann\j.db"), "file:///C:/Users/ann/j.db?mode=ro"),
+        (PureWindowsPath(r"C:\data\j.db"), "file:///C:/data/j.db?mode=ro"),
     ],
 )
 def test_sqlite_gets_no_name_of_another_machine_in_an_address(path: PurePath, uri: str) -> None:
