@@ -7,7 +7,8 @@ milliseconds for each KB; the budget is 20 while it streams and 5 for a whole te
 
 Fails where the cost of a text grows faster than the text, or is over its budget. A machine that is slower than the one
 on which the budget was set is allowed for by what prose costs on it, and so is one that is busy for a while: prose is
-measured again before and after each text.
+measured again before and after each text, and a text that seems too dear is measured twice more; the least counts, as
+what else goes on can only add to it.
 """
 
 from __future__ import annotations
@@ -177,6 +178,10 @@ def main() -> int:
                 costs.append(beside(way, make(size), least))
                 if costs[-1] > 20 * BUDGET[way]:
                     break
+            for _ in range(2):
+                if verdict(way, costs, scale):
+                    again = (beside(way, make(size), least) for size in sizes[: len(costs)])
+                    costs = [min(pair) for pair in zip(costs, again, strict=True)]
             dearest.append((max(costs), name))
             if wrong := verdict(way, costs, scale):
                 failed += 1

@@ -17,15 +17,7 @@ Kind: TypeAlias = Literal["auto", "live", "static", "terminal", "plain", "none"]
 
 
 class CellView(Protocol):
-    """What shows one run.
-
-    Attributes
-    ----------
-    bundle : dict or None
-        The static reply, once the run has ended.
-    """
-
-    bundle: dict[str, str] | None
+    """What shows one run."""
 
     def apply(self, event: Event) -> None:
         """Take the next event, each once, in order; `RunEnded` is the last."""
@@ -52,9 +44,8 @@ class StaticView:
     """Emits the finished reply once, when the run ends; with `shown` false it emits nothing."""
 
     def __init__(self, shown: bool = True) -> None:
-        self.bundle: dict[str, str] | None = None
         self.transcript = Transcript()
-        self._shown = shown
+        self._ended = not shown
         self._below: tuple[MimeBundle, ...] = ()
 
     def apply(self, event: Event) -> None:
@@ -70,15 +61,17 @@ class StaticView:
 
     def close(self) -> None:
         """Emit the reply; does nothing the second time."""
-        if self.bundle is None:
-            from .static.reply import bundle_of  # with all that renders: only where it is used
+        if self._ended:
+            return
+        self._ended = True
+        from .static.reply import bundle_of  # with all that renders: only where it is used
 
-            self.bundle = bundle_of(self.transcript)
-            if self._shown and self.bundle["text/html"]:
-                from IPython.display import publish_display_data
+        bundle = bundle_of(self.transcript)
+        if bundle["text/html"]:
+            from IPython.display import publish_display_data
 
-                publish_display_data(self.bundle)  # type: ignore[no-untyped-call]
-                put_below(self._below)
+            publish_display_data(bundle)  # type: ignore[no-untyped-call]
+            put_below(self._below)
 
 
 def make_view(kind: str = "auto", shell: Any = None) -> CellView:

@@ -21,7 +21,9 @@ class ServerLimits:
     body_bytes, file_bytes : int
         The largest JSON body, and the largest upload.
     body_items : int
-        The most messages of one request, and parts of one message.
+        The most messages of one request, and parts of them together.
+    body_values : int
+        The most values of a JSON body, all told: commas and opening brackets outside its strings.
     connections : int
         How many are kept; beyond, one that has said nothing goes.
     header_seconds, idle_seconds : float
@@ -44,6 +46,7 @@ class ServerLimits:
     body_bytes: int = 16 * _MIB
     file_bytes: int = 64 * _MIB
     body_items: int = 10_000
+    body_values: int = 500_000
     connections: int = 256
     header_seconds: float = 10.0
     idle_seconds: float = 30.0

@@ -24,7 +24,7 @@ def shown(story: list[events.Event], styled: bool | None = None) -> str:
     view = TerminalView(stream, styled)
     for event in story:
         view.apply(event)
-    assert view.bundle is not None
+    assert view.ended
     return stream.getvalue()
 
 

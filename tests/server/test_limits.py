@@ -20,10 +20,13 @@ from urllib.parse import urlsplit
 
 import httpx2
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from starlette.requests import Request
 
+from nbassist.server.api import passthrough, request_body
 from nbassist.server.api.errors import ApiError
-from nbassist.server.api.request_body import read_json
+from nbassist.server.api.request_body import check_values, read_json
 from nbassist.server.config import ServerConfig, ServerLimits
 
 AUTHORIZED = {"Authorization": "Bearer test-token"}
@@ -119,6 +122,20 @@ def test_a_request_of_too_many_messages_is_refused_before_they_are_looked_at(
         assert "maximum length 30, but got an array with length 40" in error["message"]
 
 
+@pytest.mark.parametrize("path", ["/threads", "/threads/runs", "/chat/completions"])
+def test_a_request_of_too_many_parts_is_refused_before_they_are_looked_at(
+    config: ServerConfig, run_server: Any, path: str
+) -> None:
+    messages = {"messages": [{"role": "user", "content": [{"type": "text", "text": "x"}] * 4}] * 10}
+    body = {"assistant_id": "asst_1", "thread": messages} if "runs" in path else messages
+    with run_server(replace(config, limits=ServerLimits(body_items=39))) as server:
+        response = httpx2.post(f"{server.url}{path}", headers=AUTHORIZED, json=body, timeout=60)
+    assert response.status_code == 400
+    error = response.json()["error"]
+    assert error["param"] == ("thread.messages" if "runs" in path else "messages")
+    assert error["message"].endswith("at most 39 parts of content together, but got 40 instead.")
+
+
 WIDE = {f"name_{number}": 1 for number in range(40)}
 
 
@@ -141,8 +158,50 @@ def test_a_request_of_too_many_names_is_refused_before_they_are_looked_at(
     assert error["message"].startswith(f"Invalid '{where}': too many properties. Expected an object with at most 30")
 
 
+def separators(value: Any) -> int:
+    """How many commas and opening brackets `value` has as JSON, outside its strings."""
+    if not isinstance(value, dict | list):
+        return 0
+    inner = list(value.values()) if isinstance(value, dict) else value
+    return 1 + max(len(inner) - 1, 0) + sum(map(separators, inner))
+
+
+AWKWARD = st.text('ab",[{}]\\:é', max_size=12)
+VALUES = st.recursive(AWKWARD | st.integers(0, 9), lambda v: st.lists(v) | st.dictionaries(AWKWARD, v), max_leaves=20)
+
+
+@given(VALUES.filter(lambda value: separators(value) > 0), st.integers(1, 9))
+def test_values_are_counted_before_a_body_is_parsed_wherever_it_is_cut(value: Any, piece: int) -> None:
+    raw, count = json.dumps(value).encode(), separators(value)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(request_body, "_PIECE", piece)
+        asyncio.run(check_values(raw, count))
+        with pytest.raises(ApiError, match=f"up to {count - 1} values") as refused:
+            asyncio.run(check_values(raw, count - 1))
+    assert refused.value.status == 413
+
+
+@pytest.mark.parametrize("path", ["/threads", "/chat/completions", "/openai/deployments/m/embeddings?api-version=1"])
+@pytest.mark.parametrize("inner", [[[]], {"name": {}}, 1, "x"])
+def test_a_body_of_too_many_values_is_refused_before_it_is_parsed(
+    config: ServerConfig, run_server: Any, path: str, inner: Any
+) -> None:
+    with run_server(replace(config, limits=ServerLimits(body_values=100), pass_through=True)) as server:
+        url = (server.url.removesuffix("/v1") if path.startswith("/openai") else server.url) + path
+        response = httpx2.post(url, headers=AUTHORIZED, json={"messages": [inner] * 200}, timeout=60)
+    assert response.status_code == 413
+    assert response.json()["error"]["message"].startswith(
+        "The request is too large: this server takes up to 100 values"
+    )
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000])
+def test_a_body_that_is_nested_too_deeply_goes_to_the_upstream_of_an_azure_path_as_it_is(text: str) -> None:
+    assert passthrough._with_model(text.encode(), "m", {"content-type": "application/json"}) == text.encode()
+
+
 def test_nothing_is_collected_while_a_large_body_is_read() -> None:
-    body = json.dumps({"x": [[]] * 300_000}).encode()
+    body = json.dumps({"x": [[]] * 200_000}).encode()
     collected: list[str] = []
 
     async def receive() -> Any:

@@ -29,7 +29,6 @@ from .. import segments
 from ..segments import Growing
 from ..static.calls import preview, server_name, state_text
 from ..static.panels import footer_text, to_do_text
-from ..static.reply import bundle_of
 from ..transcript import Transcript, status_of
 from .markdown_styler import BOLD, DIM, END, GREEN, RED, MarkdownStyler
 
@@ -52,12 +51,12 @@ class TerminalView:
 
     Attributes
     ----------
-    bundle : dict or None
-        The static reply, once the run has ended.
+    ended : bool
+        Whether the end has been written.
     """
 
     def __init__(self, stream: TextIO | None = None, styled: bool | None = None) -> None:
-        self.bundle: dict[str, str] | None = None
+        self.ended = False
         self.transcript = Transcript()
         self._stream = stream if stream is not None else sys.stdout
         self._styled = _understands(self._stream) if styled is None else styled
@@ -80,7 +79,7 @@ class TerminalView:
         """Take the next event and write what it adds."""
         with self._writing:
             self._apply(event)
-        if self.bundle is not None:
+        if self.ended:
             self._join()
 
     def tool_running(self, call_id: str, look: Look) -> None:
@@ -89,7 +88,7 @@ class TerminalView:
         self._wake.set()
 
     def _watch(self) -> None:
-        while self.bundle is None:
+        while not self.ended:
             self._wake.wait()
             for call_id, look in list(self._running.items()):
                 lines = _lines(look())[:-1]  # the last may still grow, or be a bar that moves
@@ -117,7 +116,7 @@ class TerminalView:
         self._stream.flush()
 
     def _apply(self, event: Event) -> None:
-        if self.bundle is not None:
+        if self.ended:
             return
         if isinstance(event, ToolFinished):
             self._running.pop(event.call_id, None)
@@ -153,9 +152,9 @@ class TerminalView:
 
     def _close(self) -> None:
         self._running.clear()
-        if self.bundle is not None:
+        if self.ended:
             return
-        self.bundle = bundle_of(self.transcript)
+        self.ended = True
         self._new_line()
         if self._status:
             self._put(END, "")
@@ -163,7 +162,9 @@ class TerminalView:
             self._line(trouble, RED if self.transcript.finish == "failed" else BOLD)
         for number, citation in enumerate(self.transcript.citations, 1):
             self._line(f"[{number}] {citation.name} {citation.url}".rstrip(), DIM)
-        if (last := footer_text(self.transcript)) and self.bundle["text/plain"]:
+        # Where an error ended the run before anything came, the error itself is what is shown.
+        begun = self.transcript.finish is not None or self.transcript.segments
+        if begun and (last := footer_text(self.transcript)):
             self._line(last, DIM)
         self._stream.flush()
 

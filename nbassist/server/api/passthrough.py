@@ -23,7 +23,7 @@ from ..runs.upstream_client import UpstreamClient
 from ..state import server_of
 from .errors import ApiError
 from .event_stream import with_comments
-from .request_body import read_body, read_json
+from .request_body import check_values, read_body, read_json
 
 _SENT = ("content-type", "accept", "openai-beta")
 _RETURNED = ("content-type", "content-disposition", "retry-after")
@@ -43,6 +43,7 @@ async def handed_on(request: Request) -> Response:
     client = server.client
     headers = {name: value for name in _SENT if (value := request.headers.get(name))} | client.headers()
     if deployment := request.scope.get(DEPLOYMENT):
+        await check_values(content, server.limits.body_values)
         content = _with_model(content, deployment, headers)
     try:
         url = httpx2.URL(await server.config.upstream.base_url())
@@ -62,7 +63,7 @@ def _with_model(content: bytes, deployment: str, headers: Mapping[str, str]) -> 
         return content
     try:
         body = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return content
     if not isinstance(body, dict) or body.get("model"):
         return content

@@ -25,6 +25,9 @@ B = TypeVar("B", bound=Body)
 _DEEPEST = 128
 """Levels of arrays and objects in a body; far fewer than what Python or a store can walk through."""
 
+_PIECE = 256 * 1024
+"""Bytes that are gone through at a time; others are served between two."""
+
 
 async def read_body(request: Request, most: int, seconds: float) -> bytes:
     """Return the body of a request.
@@ -57,11 +60,12 @@ async def read_json(request: Request, limits: ServerLimits) -> Any:
     Raises
     ------
     ApiError
-        Where it is no JSON, a number in it is none that JSON has, or it is nested too deeply.
+        Where it is no JSON, a number in it is none that JSON has, it has too many values, or is nested too deeply.
     """
     raw = await read_body(request, limits.body_bytes, limits.body_seconds)
     if not raw.strip():
         return {}
+    await check_values(raw, limits.body_values)
     try:
         # `json.loads` alone would take other encodings, and surrogates in UTF-8, which can't be answered with.
         text = raw.decode("utf-8-sig")
@@ -76,6 +80,40 @@ async def read_json(request: Request, limits: ServerLimits) -> Any:
         raise ApiError(f"The JSON body of your request is nested too deeply: this server takes {_DEEPEST} levels.")
     # Only an escape can bring in what the store can't hold, and most bodies have none of these two.
     return clean_json(value) if b"\\u" in raw else value
+
+
+async def check_values(raw: bytes, most: int) -> None:
+    """Refuse JSON that has more commas and opening brackets than `most`, those in its strings not counted.
+
+    To parse millions of values holds up everybody else; to count them does not, as it can be done bit by bit.
+
+    Raises
+    ------
+    ApiError
+        Of status 413.
+    """
+    # Those in strings counted, which is quick: few bodies have as many even so.
+    if _separators(raw) <= most:
+        return
+    count, within, escape = 0, False, b""
+    for start in range(0, len(raw), _PIECE):
+        await asyncio.sleep(0)
+        # Without escaped quotes each quote begins a string or ends one. An escape may be cut in two by a piece's end.
+        piece = (escape + raw[start : start + _PIECE]).replace(rb"\\", b"").replace(rb"\"", b"")
+        escape = b"\\" if piece.endswith(b"\\") else b""
+        parts = piece.split(b'"')
+        count += _separators(b"".join(parts[within::2]))
+        if count > most:
+            raise ApiError(
+                f"The request is too large: this server takes up to {most:,} values in one body, all messages, parts "
+                "and numbers together.",
+                status=413,
+            )
+        within ^= len(parts) % 2 == 0
+
+
+def _separators(text: bytes) -> int:
+    return text.count(b",") + text.count(b"[") + text.count(b"{")
 
 
 def _check_lengths(value: Any, most: int, path: str = "") -> None:
@@ -107,8 +145,18 @@ def _check_lengths(value: Any, most: int, path: str = "") -> None:
                     code="array_above_max_length",
                 )
             if name in ("messages", "additional_messages"):
+                parts = 0
                 for number, message in enumerate(inner):
                     _check_lengths(message, most, f"{here}[{number}]")
+                    content = message.get("content") if isinstance(message, dict) else None
+                    parts += len(content) if isinstance(content, list) else 0
+                if parts > most:
+                    raise ApiError(
+                        f"Invalid '{here}': too many parts. Expected messages with at most {most} parts of content "
+                        f"together, but got {parts} instead.",
+                        param=here,
+                        code="array_above_max_length",
+                    )
         elif name == "thread":
             _check_lengths(inner, most, here)
 
