@@ -116,15 +116,29 @@ def open_database(path: Path) -> tuple[Connections, str]:
             raise JournalError(explain(path, error)) from error
     except OSError as error:
         raise JournalError(explain(path, error)) from error
-    aside = _free(path.with_name(f"{path.name}.damaged-{int(time.time())}"))
+    from filelock import FileLock
+
     try:
-        # The log goes along: SQLite would play it into the new file of that name.
-        for ending in ("", "-wal", "-shm"):
-            if (file := path.with_name(path.name + ending)).exists():
-                os.replace(file, aside.with_name(aside.name + ending))
-        return _opened(path), f"the journal was damaged; it is put aside as {aside}, and a new one begun"
+        # Of two kernels that find it damaged, the second must not put aside what the first has begun anew.
+        with FileLock(path.with_name(f"{path.name}.lock"), timeout=_BUSY):
+            return _begun_anew(path)
     except (sqlite3.DatabaseError, OSError) as error:
         raise JournalError(explain(path, error)) from error
+
+
+def _begun_anew(path: Path) -> tuple[Connections, str]:
+    """Put a damaged file aside, and begin a new one; unless another process has done so meanwhile."""
+    try:
+        return _opened(path), ""
+    except sqlite3.DatabaseError as error:
+        if not is_damage(error):
+            raise
+    aside = _free(path.with_name(f"{path.name}.damaged-{int(time.time())}"))
+    # The log goes along: SQLite would play it into the new file of that name.
+    for ending in ("", "-wal", "-shm"):
+        if (file := path.with_name(path.name + ending)).exists():
+            os.replace(file, aside.with_name(aside.name + ending))
+    return _opened(path), f"the journal was damaged; it is put aside as {aside}, and a new one begun"
 
 
 def _free(aside: Path) -> Path:

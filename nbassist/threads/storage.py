@@ -81,11 +81,14 @@ class ThreadStorage:
         file = self._file(name)
         if not os.path.lexists(file):
             return None
+        read = self.stamp(name)
         try:
             return Conversation.load(file)
         except (UnreadableError, LaterVersionError):
             raise
         except ConversationError as error:
+            if self.stamp(name) != read:
+                return self.read(name)  # another kernel has put it aside meanwhile, or begun it anew
             # Put aside before it is told: else each prompt would fail at it again.
             aside = _free(file.with_name(f"{file.name}.damaged"))
             try:

@@ -6,8 +6,10 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,7 @@ from nbassist.core.events import (
 )
 from nbassist.errors import JournalError
 from nbassist.journal import Entry, Journal, Recording
+from nbassist.journal import database as database_module
 from nbassist.journal.database import open_database
 from nbassist.journal.diff import compare, diff_words
 from nbassist.journal.event_codec import from_json, pack, to_json, unpack
@@ -140,6 +143,50 @@ def test_a_second_corrupt_file_in_one_second_does_not_replace_the_first(
         database.close()
     kept = {aside.read_bytes()[:10] for aside in journal.path.parent.glob("*.damaged-*")}
     assert kept == {b"the first ", b"the second", b"nor is the"}
+
+
+def test_of_two_kernels_that_find_it_damaged_the_second_takes_what_the_first_began(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal.path.parent.mkdir()
+    journal.path.write_bytes(b"this is no database " * 100)
+    notices, opened = [], database_module._opened
+
+    def first(path: Path) -> Any:
+        monkeypatch.undo()
+        try:
+            return opened(path)
+        finally:  # between what this kernel finds and what it does, the other one does it all
+            other, notice = open_database(path)
+            with other.writing() as connection:
+                connection.execute("CREATE TABLE kept (x)")
+            other.close()
+            notices.append(notice)
+
+    monkeypatch.setattr(database_module, "_opened", first)
+    database, notice = open_database(journal.path)
+    with database.reading() as connection:
+        connection.execute("SELECT * FROM kept")
+    database.close()
+    assert ["put aside as" in one for one in (*notices, notice)] == [True, False]
+    assert len(list(journal.path.parent.glob("*.damaged-*"))) == 1
+
+
+def test_a_damaged_file_is_put_aside_once_by_many_who_open_it(journal: Journal) -> None:
+    journal.path.parent.mkdir()
+    journal.path.write_bytes(b"this is no database " * 100)
+    together = threading.Barrier(6)
+
+    def open_it(_: int) -> str:
+        together.wait()
+        database, notice = open_database(journal.path)
+        database.close()
+        return notice
+
+    with ThreadPoolExecutor(6) as pool:
+        notices = list(pool.map(open_it, range(6)))
+    assert sum(map(bool, notices)) == 1
+    assert len(list(journal.path.parent.glob("*.damaged-*"))) == 1
 
 
 def test_a_file_of_a_later_version_is_left_alone_and_that_is_said_once(journal: Journal, told: list[str]) -> None:

@@ -92,6 +92,29 @@ def test_a_second_damaged_file_does_not_replace_the_first(tmp_path: Path) -> Non
     assert kept == {"{ first", "{ second", '{"version'}
 
 
+def test_a_thread_that_another_kernel_begins_anew_meanwhile_is_not_put_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf = ThreadStorage(tmp_path, "/a.ipynb")
+    say(Threads(shelf), "main", "hello")
+    (file,) = shelf.folder.glob("*.thread.json")
+    whole = file.read_bytes()
+    file.write_text("{ broken", encoding="utf-8")
+    load = Conversation.load
+
+    def first(path: Path) -> Conversation:
+        monkeypatch.undo()
+        try:
+            return load(path)
+        finally:  # what the other kernel does before this one knows what to do
+            path.rename(path.with_name(f"{path.name}.damaged"))
+            path.write_bytes(whole)
+
+    monkeypatch.setattr(Conversation, "load", first)
+    assert len(Threads(shelf)["main"].turns) == 1
+    assert [path.read_text(encoding="utf-8") for path in shelf.folder.glob("*.damaged*")] == ["{ broken"]
+
+
 def a_file(folder: Path) -> Path:
     folder.write_text("no folder")
     return folder
