@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 sys.path.insert(0, str(Path(__file__).parent))
 from display_samples import DEFINED, HOSTILE, MATH, PLAIN
 
+from nbassist.display.markdown import blocks
 from nbassist.display.markdown.block_html import markdown_html
 from nbassist.display.markdown.blocks import Block, Splitter, _dedent
 from nbassist.display.markdown.renderer import Renderer, block_parser
@@ -61,6 +62,23 @@ def test_any_cuts_give_the_same_blocks(text: str, size: int) -> None:
 @settings(max_examples=300, deadline=None)
 def test_any_cuts_of_any_document_give_the_same_blocks(text: str, size: int) -> None:
     assert split([text[i : i + size] for i in range(0, len(text), size)]) == split([text])
+
+
+ITEMS = [
+    "- a", "- b c", "* d", "+ e", "- **f** g", "* `h`", "+ été", "-  i", "- j  ", "- k | l", "- m\x0bn", "- o\u2028p",
+    "- ", "-", "- 1. q", "- - r", "- | -", "  - s", " - t", "* * *", "- --", "1. u", "", "v", "---", "- **", "- ```",
+    ": w", "- <b>", "- [z]: /u",
+]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(ITEMS), max_size=14).map("\n".join), st.integers(1, 12))
+@settings(max_examples=500, deadline=None)
+def test_items_that_the_parser_is_not_asked_of_are_what_it_would_say(text: str, size: int) -> None:
+    pieces = [text[i : i + size] for i in range(0, len(text), size)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(blocks, "_PLAIN_ITEMS", re.compile(r"(?!)"))
+        asked = split(pieces)
+    assert split(pieces) == asked
 
 
 @given(DOCUMENTS)

@@ -17,6 +17,7 @@ from .canvas import Slot
 
 _CONTEXT = 4  # lines of code that show, where they come out the same alone, that no string or comment is open
 _WINDOW = 12  # lines of code that are highlighted together with a new one
+_BATCH = 24  # new lines that are waited for where they are dear
 _WITHIN = ('<span class="s', '<span class="c', '<span class="d')  # strings, comments
 _LARGE = 8000  # characters of an open end that are painted again only after a sixteenth more
 _FREE, _EARNED = 0.02, 6e-6  # seconds of the processor for open ends: at first, and for each character that came
@@ -65,11 +66,12 @@ class CodePaint:
     def update(self, line: str, *, settle: bool = False) -> None:
         """Paint the lines that came, and `line`, the one that has no end yet; also where it is early, to `settle`."""
         new = "".join(self._block.parts[self._taken :])
+        # Some lines before the new ones are highlighted with them: dear code comes by more lines at a time.
+        if not self._pace.begin() and not settle and new.count("\n") < _BATCH:
+            return
         self._taken = len(self._block.parts)
         if not new and not line:
             self._slot.open("")
-            return
-        if not self._pace.begin() and not new and not settle:
             return
         if new:
             self._window += new.split("\n")[:-1]
@@ -146,8 +148,7 @@ class TextPaint:
         if self._body.closed:
             self._splitter.finish()
             self._finished = True
-        for block in self._splitter.closed[self._done :]:
-            self._close(block)
+        self._close(self._splitter.closed[self._done :])
         self._done = len(self._splitter.closed)
         self._pace.closed(cpu_seconds() - began, arrived)
         if self._finished:
@@ -175,15 +176,23 @@ class TextPaint:
         if not self._finished and self._read:
             self._open(settle=True)
 
-    def _close(self, block: Block) -> None:
-        if block.kind != "code":
-            self._html.definitions.collect(block.head + block.body)
-        if self._inner is None:
+    def _close(self, blocks: Sequence[Block]) -> None:
+        """Paint blocks that are closed; the first may have been growing."""
+        painted: list[str] = []
+        for block in blocks:
+            if block.kind != "code":
+                self._html.definitions.collect(block.head + block.body)
+            if self._inner is not None:
+                self._close_growing(block)
+                continue
             html = self._html.whole(block)
-            self._slot.add(html)
+            painted.append(html)
             if block.kind != "code" and "[" in html:
                 self._referring.append((block, html))
-            return
+        # Together: each that is added goes through the allow-list by itself.
+        self._slot.add("".join(painted))
+
+    def _close_growing(self, block: Block) -> None:
         if block.kind != "code" and "[" in block.body:
             self._referring.append((block, ""))
         self._grow(block, "")
@@ -225,7 +234,7 @@ class TextPaint:
         """Paint the parts of the growing block, and of the `rest` what belongs to it; return the HTML after it."""
         assert self._inner is not None
         if self._code is not None:
-            self._code.update(rest)
+            self._code.update(rest, settle=True)
             return ""
         self._close_parts(block)
         shown = mend(rest, in_table=block.kind == "table")

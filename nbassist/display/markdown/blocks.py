@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Literal
 
 from markdown_it.token import Token
@@ -22,6 +22,9 @@ from .renderer import block_parser
 _PROBE = {"-": "- x\n", "*": "* x\n", "+": "+ x\n", ".": "1. x\n", ")": "1) x\n"}
 _BLANK = re.compile(r"\n[ \t]*\n")
 _SPACE = re.compile(r"^[ \t]+", re.MULTILINE)
+# Items of one line that can only be read in one way: each line begins with a mark and a word. No rule that ends a
+# paragraph or begins another block does so with a letter.
+_PLAIN_ITEMS = re.compile(r"(?:[-*+] (?:\*\*|`)?[^\W\d_][^\n]*\n)+")
 _STRETCH = 256  # characters looked at in one go
 _CHUNK = 131_072  # the same of a text that is whole
 _SHORT, _DENSE = 256, 24  # characters of a tail that is looked at again for few more; characters of a line of many
@@ -184,6 +187,9 @@ class Splitter:
         """Close what the tail shows to be closed, at the end all; True where the rest is to be looked at again."""
         if self.growing is not None and self.growing.kind == "table":
             return self._rows(self.growing)
+        if not final and _PLAIN_ITEMS.fullmatch(self._tail):
+            self._plain_items()
+            return False
         # The parser itself decides what a block is; only where it is safe to cut is decided here.
         tokens = block_parser().parse(self._tail)
         tops = [at for at, token in enumerate(tokens) if token.level == 0 and token.nesting >= 0 and token.map]
@@ -286,6 +292,18 @@ class Splitter:
             self._close(block)
         else:
             self._tail = text[starts[-1] :]
+
+    def _plain_items(self) -> None:
+        """Move items of one line each, as the parser would; most lists are of such, and it takes a while over each."""
+        lines = [line + "\n" for line in self._tail.split("\n")[:-1]]
+        lists = [list(items) for _, items in groupby(lines, lambda line: line[0])]
+        for items in lists[:-1]:
+            block = self.growing or Block("list", items[0])
+            block.parts += items
+            self._close(block)
+        *items, self._tail = lists[-1]
+        self.growing = self.growing or Block("list", lists[-1][0])
+        self.growing.parts += items
 
     def _probe(self, block: Block, source: str, markup: str) -> None:
         """An item without a paragraph does not show whether it makes the list loose; one put after it does."""
