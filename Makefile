@@ -104,7 +104,7 @@ bench: $(VENV)/.dev ## The benchmarks, in their quick mode
 
 torture: $(VENV)/.dev ## What must hold, many times over: up to an hour; the figures go into benchmarks/RESULTS.md
 	@.ci/debian postgresql chromium
-	@NBASSIST_TORTURE=1 $(BIN)/pytest -q $(TOGETHER) tests/faults tests/hostile
+	@NBASSIST_TORTURE=1 $(BIN)/pytest -q $(TOGETHER) tests/faults tests/hostile tests/kernel/test_faults.py
 	@NBASSIST_TORTURE=1 $(BIN)/pytest -q $(ONCE_MORE) -m torture tests/browser tests/server
 	@NBASSIST_TORTURE=1 $(BIN)/pytest -q tests/server/test_limits.py
 	@$(BIN)/python benchmarks/torture.py --keep
