@@ -224,11 +224,15 @@ _IN_URL = re.compile(
     r"(?P<password>[^\s/?#]+(?=@)|(?!\d+[/?#])[^\s@]{1,200}(?=@))"
 )
 _CALLED = r"(?:pass_?word|passwd|passphrase|pwd|secret|token|(?:api|access|account|private)[_-]?key|sig)"
-# `name=value` of a query or a connection string, in quotes or braces, too; `"name": "value"` of JSON; a header.
+# `name=value` of a query or a connection string, in quotes or braces, too; `"name": "value"` of JSON; a header; an
+# option of a command, if it is no variable of a shell; Oracle's own form of address.
 _IN_PAIRS = re.compile(
     rf"(?:^|[?&;,\s])(?:\w{{1,40}}[_-]|shared)?{_CALLED}\s?=\s?(?:'([^']+)'|\"([^\"]+)\"|\{{([^}}]+)\}}|([^\s;&]+))"
     rf"|[\"'](?:\w{{1,40}}[_-])?(?:{_CALLED}|auth)[\"']\s?:\s?(?:\"((?:[^\"\\]|\\.)+)\"|'([^']+)')"
-    r"|authorization[\"']?\s?[=:]\s?[\"']?(?:bearer|basic|token)(?:\s|%20)([^\s;,&\"']+)",
+    r"|authorization[\"']?\s?[=:]\s?[\"']?(?:bearer|basic|token)(?:\s|%20)([^\s;,&\"']+)"
+    r"|(?:^|\s)--?(?:\w{1,40}-)?(?:pass_?word|passwd|passphrase|pwd|token|api-key)(?:=|\s{1,4})"
+    r"(?:'([^']+)'|\"([^\"]+)\"|([^\s'\"$<{-]\S*))"
+    r"|\boracle:(?:thin|oci8?):[^\s/@]+/([^\s@]+)(?=@)",
     re.IGNORECASE,
 )
 

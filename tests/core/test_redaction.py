@@ -136,6 +136,10 @@ def test_names_that_only_look_alike_are_not(name: str) -> None:
         ("{'api_key': 'in-repr-123'}", "in-repr-123"),
         ("x-api-key=in-a-header-1,b=c", "in-a-header-1"),
         ("Authorization: Bearer in-a-header-1", "in-a-header-1"),
+        ("--user app --password as-an-option-1 db", "as-an-option-1"),
+        ("-h db --db-password='as an option' -p 1", "as an option"),
+        ("run --token=as-an-option-1", "as-an-option-1"),
+        ("jdbc:oracle:thin:scott/tiger-tiger@//db.example:1521/x", "tiger-tiger"),
         ("authorization=Basic%20aW4tYS1oZWFkZXItMQ==", "aW4tYS1oZWFkZXItMQ=="),
     ],
 )
@@ -150,7 +154,13 @@ def test_passwords_inside_urls_and_connection_strings_are_found_under_any_name(v
 
 @pytest.mark.parametrize(
     "value",
-    ["http://localhost:8080/home/work@2x.png", "https://host.example:443/a?b=c@example.org", "auth=required to go on"],
+    [
+        "http://localhost:8080/home/work@2x.png",
+        "https://host.example:443/a?b=c@example.org",
+        "auth=required to go on",
+        "--password-file /run/secrets/of-the-db --token $TOKEN_OF_MINE --password --interactive",
+        "registry/image:a-long-tag@sha256:0123456789abcdef",
+    ],
 )
 def test_ports_paths_and_words_are_no_passwords(value: str) -> None:
     assert Redactor({"SOME_SETTING": value}).text(f"see {value}") == f"see {value}"
