@@ -2,8 +2,9 @@
 
 More than a hundred texts that are short to write and long to show, at 10, 20 and 40 KB, beside prose of the same
 length, on each way that text takes: rendered whole, painted while it streams, printed in a terminal, read from a
-stream of events, searched for secrets, given as a tool's result. Measured is the processor time of the thread, in
-milliseconds for each KB; the budget is 20 while it streams and 5 for a whole text, on a quiet machine.
+stream of events, searched for secrets, given as a tool's result, compared with three others. Measured is the processor
+time of the thread, in milliseconds for each KB; the budget is 20 while it streams and 5 for a whole text, on a quiet
+machine.
 
 Fails where the cost of a text grows faster than the text, or is over its budget. A machine that is slower than the one
 on which the budget was set is allowed for by what prose costs on it, and so is one that is busy for a while: prose is
@@ -24,8 +25,24 @@ from pathological import TEXTS, prose
 
 SIZES = (10_000, 20_000, 40_000)
 PIECE = 64  # characters between two paints: 1.6 KB a second, painted 25 times a second
-BUDGET = {"whole": 5.0, "stream": 20.0, "terminal": 5.0, "events": 5.0, "secrets": 5.0, "results": 5.0}
-USUAL = {"whole": 2.5, "stream": 15.0, "terminal": 1.0, "events": 1.0, "secrets": 1.0, "results": 1.0}
+BUDGET = {
+    "whole": 5.0,
+    "stream": 20.0,
+    "terminal": 5.0,
+    "events": 5.0,
+    "secrets": 5.0,
+    "results": 5.0,
+    "differences": 5.0,
+}
+USUAL = {
+    "whole": 2.5,
+    "stream": 15.0,
+    "terminal": 1.0,
+    "events": 1.0,
+    "secrets": 1.0,
+    "results": 1.0,
+    "differences": 1.0,
+}
 """What prose cost on the machine on which the budget was set, milliseconds for each KB."""
 GROWTH = 1.6  # how much dearer a KB of 40 may be than a KB of 10, where it is over a tenth of its budget
 
@@ -113,6 +130,19 @@ def results(text: str) -> None:
         to_bundle(value)
 
 
+def differences(text: str) -> None:
+    """Compare the text with itself, changed here and there, with its words backwards, and with other words."""
+    from nbassist.journal.word_diff import diff_words
+
+    words = text.split(" ")
+    for other in (
+        text.replace("a", "b"),
+        " ".join(words[::-1]),
+        " ".join(f"x{number}" for number in range(len(words))),
+    ):
+        diff_words(text, other)
+
+
 WAYS: dict[str, Callable[[str], None]] = {
     "whole": whole,
     "stream": stream,
@@ -120,6 +150,7 @@ WAYS: dict[str, Callable[[str], None]] = {
     "events": events,
     "secrets": secrets,
     "results": results,
+    "differences": differences,
 }
 
 

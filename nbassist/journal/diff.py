@@ -3,49 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from difflib import SequenceMatcher
-from typing import Literal, TypeAlias
 
 from ..core.html_allowlist import inert, seal
 from ..core.text import clean
 from .entry import Entry
-
-_WORD = re.compile(r"\s+|\w+|[^\w\s]")
-# Words. Comparing is quadratic at worst, and longer texts are compared line by line.
-_LONGEST = 20_000
-
-Piece: TypeAlias = tuple[Literal["same", "gone", "new"], str]
-
-
-def diff_words(before: str, after: str) -> list[Piece]:
-    """Return the pieces of two texts in order: `same` in both, `gone` from the first, `new` in the second."""
-    first, second = _WORD.findall(before), _WORD.findall(after)
-    if len(first) + len(second) > _LONGEST:
-        first, second = before.splitlines(keepends=True), after.splitlines(keepends=True)
-    pieces: list[Piece] = []
-    # Without `autojunk`, which takes whatever is frequent in a long text, such as a blank, for noise.
-    for tag, i1, i2, j1, j2 in SequenceMatcher(None, first, second, autojunk=False).get_opcodes():
-        if tag == "equal":
-            pieces.append(("same", "".join(first[i1:i2])))
-            continue
-        if i2 > i1:
-            pieces.append(("gone", "".join(first[i1:i2])))
-        if j2 > j1:
-            pieces.append(("new", "".join(second[j1:j2])))
-    return pieces
-
-
-def apart(pieces: Iterable[Piece]) -> Iterator[Piece]:
-    """Yield the pieces, with a blank between what is gone and what is new in its place, to be told apart by eye."""
-    last: Piece = ("same", "")
-    for piece in pieces:
-        if last[0] == "gone" and piece[0] == "new" and not last[1][-1:].isspace() and not piece[1][:1].isspace():
-            yield "same", " "
-        yield piece
-        last = piece
+from .word_diff import Piece, apart, diff_words
 
 
 @dataclass(frozen=True, repr=False)

@@ -12,7 +12,8 @@ from ..core.text import clean
 from ..display.grid.grid import grid_bundle
 from ..display.static.reply import bundle
 from ..errors import UsageError
-from ..journal.diff import Difference, diff_words
+from ..journal.diff import Difference
+from ..journal.word_diff import diff_words
 from .evaluation.measures import points
 from .run_grid import RunsGrid
 from .run_list import RunList, SweepRun

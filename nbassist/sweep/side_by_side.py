@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from ..core.html_allowlist import inert, seal
 from ..display.markdown.block_html import markdown_html
-from ..journal.diff import apart, diff_words
+from ..journal.word_diff import apart, diff_words
 from .evaluation.measures import different_rows, measure_of, measures, points
 from .evaluation.pairs import BlindPairs, Choice
 from .run_list import RunList, SweepRun

@@ -33,7 +33,7 @@ from nbassist.errors import JournalError
 from nbassist.journal import Entry, Journal, Recording
 from nbassist.journal import database as database_module
 from nbassist.journal.database import open_database
-from nbassist.journal.diff import compare, diff_words
+from nbassist.journal.diff import compare
 from nbassist.journal.event_codec import from_json, pack, to_json, unpack
 from nbassist.journal.usage import totals
 from nbassist.journal.writer import Writer
@@ -317,23 +317,6 @@ def test_two_processes_write_to_one_journal(journal: Journal) -> None:
         run(journal, f"mine {number}")
     assert other.wait(60) == 0
     assert len(journal.entries()) == 40
-
-
-def test_a_difference_is_word_by_word() -> None:
-    pieces = diff_words("Be brief, please.", "Be kind, please.")
-    assert pieces == [("same", "Be "), ("gone", "brief"), ("new", "kind"), ("same", ", please.")]
-
-
-@given(st.text(max_size=60), st.text(max_size=60))
-def test_the_pieces_of_a_difference_make_both_texts(before: str, after: str) -> None:
-    pieces = diff_words(before, after)
-    words = "".join(t for k, t in pieces if k != "new"), "".join(t for k, t in pieces if k != "gone")
-    import re
-
-    def squeezed(text: str) -> str:
-        return "".join(re.findall(r"\s+|\w+|[^\w\s]", text))
-
-    assert words == (squeezed(before), squeezed(after))
 
 
 def test_two_runs_are_compared_in_all_that_was_set() -> None:

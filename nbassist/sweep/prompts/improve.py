@@ -16,7 +16,8 @@ from ...context.prompt import Prompt
 from ...core.html_allowlist import inert, seal
 from ...display.grid.grid import grid_bundle
 from ...errors import UsageError
-from ...journal.diff import Difference, diff_words
+from ...journal.diff import Difference
+from ...journal.word_diff import diff_words
 from ..evaluation.intervals import FEWEST, LEVEL, Comparison, mean_interval, paired
 from ..evaluation.measures import measure_of
 from ..plan import Task
