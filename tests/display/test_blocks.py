@@ -22,7 +22,7 @@ LINES = [
     "[^n]: note",
     "<details>", "<details><summary>s</summary>", "<summary>s</summary>", "</details>", ": a", "  : b", "<b>x",
     "a<br>b", "https://a.b/c_d.",
-    "[a] [^n]", "- ```", "- > z", "-", "1.", "***", "`x", "**y",
+    "- t | u", "[a] [^n]", "- ```", "- > z", "-", "1.", "***", "`x", "**y",
 ]  # fmt: skip
 DOCUMENTS = st.lists(st.sampled_from(LINES), max_size=14).map("\n".join)
 
@@ -79,6 +79,17 @@ def test_items_that_the_parser_is_not_asked_of_are_what_it_would_say(text: str, 
         patch.setattr(blocks, "_PLAIN_ITEMS", re.compile(r"(?!)"))
         asked = split(pieces)
     assert split(pieces) == asked
+
+
+@pytest.mark.parametrize("before", ["", "- w\n", "- w\n\n", "1. w\n", "x\n\n"])
+@pytest.mark.parametrize("item", ["- a | b\n", "* a | b\n", "1. a | b\n", " - | b |\n"])
+@pytest.mark.parametrize("after", ["", "\nx\n", "> q\n", "- z\n"])
+def test_an_item_that_could_be_the_head_of_a_table_is_an_item(before: str, item: str, after: str) -> None:
+    text = f"{before}{item}|---|---|\n| 1 | 2 |\n{after}"
+    whole = split([text])
+    assert split(text.splitlines(keepends=True)) == whole
+    assert "table" not in [kind for kind, *_ in whole]
+    assert all(word in markdown_html(text) for word in ("| b", "| 1 | 2 |"))
 
 
 @given(DOCUMENTS)

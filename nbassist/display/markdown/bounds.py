@@ -11,6 +11,7 @@ from markdown_it.token import Token
 DEEPEST = 8
 """Containers, one in another: quotations and lists."""
 _DEEP = re.compile(rf"[ \t]*(?:(?:>|[-+*](?=[ \t]|$)|\d{{1,9}}[.)](?=[ \t]|$))[ \t]*){{{DEEPEST + 1}}}")
+_ITEM_MARK = re.compile(r"(?:[-+*]|\d{1,9}[.)])(?=[ \t]|$)", re.MULTILINE)
 _DEEP_LEVEL = 2 * DEEPEST - 1  # of markdown-it's tokens: a list takes two
 
 
@@ -45,13 +46,17 @@ def _deep(state: StateBlock, start: int, end: int, silent: bool) -> bool:
 
 def _table(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     """Refuse a table in a container whose rows lack most of their cells, each of which is filled in."""
+    if _is_item(state, start):
+        return False
     if not silent and state.level and not (table(state, start, end, True) and _filled(state, start, end)):
         return False
     return bool(table(state, start, end, silent))
 
 
 def _table_extent(state: StateBlock, start: int, end: int, silent: bool) -> bool:
-    if not table(state, start, end, True) or (state.level and not _filled(state, start, end)):
+    if _is_item(state, start) or not table(state, start, end, True):
+        return False
+    if state.level and not _filled(state, start, end):
         return False
     if not silent:
         token = state.push("table_open", "table", 1)
@@ -59,6 +64,16 @@ def _table_extent(state: StateBlock, start: int, end: int, silent: bool) -> bool
         token.map = [start, state.line]
         state.push("table_close", "table", -1)
     return True
+
+
+def _is_item(state: StateBlock, start: int) -> bool:
+    """Whether a line begins an item, as on GitHub also where it could be the head of a table.
+
+    The rule of tables comes before that of lists: without this an item would be one or the other by what stands before
+    it, and a list that grows would end in a table within itself.
+    """
+    begin = state.bMarks[start] + state.tShift[start]
+    return _ITEM_MARK.match(state.src, begin, state.eMarks[start]) is not None
 
 
 def _filled(state: StateBlock, start: int, end: int) -> bool:
