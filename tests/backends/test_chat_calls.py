@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbassist.backends.chat.calls import one_object
+from nbassist.backends.chat.calls import Calls, one_object
 from nbassist.backends.chat.decoder import ChatDecoder
 from nbassist.core.event_order import EventOrder
 from nbassist.core.events import (
@@ -218,3 +218,18 @@ def test_a_name_that_is_repeated_before_any_arguments_begins_no_second_call() ->
 def test_a_truth_value_is_no_number_of_a_call() -> None:
     events = decode(call("f", '{"city":', index=True, id="a"), call(None, '"Paris"}', index=1))
     assert calls(events) == PARIS
+
+
+def test_a_turn_of_thousands_of_calls_looks_at_none_of_them_for_each_new_one() -> None:
+    class Unread(list[Any]):
+        def __iter__(self) -> Any:
+            raise AssertionError("all calls are gone through for one piece")
+
+        __reversed__ = __iter__
+
+    held = Calls((), lambda: "new", ["f"])
+    held._calls = Unread()
+    for number in range(3):
+        held.feed({"index": number, "id": f"c{number}", "function": {"name": "f", "arguments": "{"}})
+        held.feed({"index": number, "id": f"c{number}", "function": {"arguments": "}"}})
+    assert [call.text() for call in held._slots.values()] == ["{}"] * 3

@@ -10,6 +10,7 @@ import json
 import secrets
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from ...core.events import CallKind, Event, ToolArgumentsDelta, ToolCallReady, ToolCallStarted
@@ -97,6 +98,9 @@ class Calls:
         self._new_id = new_id
         self._calls: list[_Call] = []
         self._slots: dict[int, _Call] = {}
+        # To look through the calls for each new one would cost a turn of thousands their number squared.
+        self._ids: set[str] = set()
+        self._last_of_id: dict[str, _Call] = {}  # by the id as it came
 
     def __bool__(self) -> bool:
         return bool(self._calls)
@@ -146,6 +150,7 @@ class Calls:
         """Take a whole call that was written as text."""
         call = _Call(self._new_id(), name=name, arguments=[arguments], started=True)
         self._calls.append(call)
+        self._ids.add(call.call_id)
         started = ToolCallStarted(call.call_id, name, self._kind(name))
         return [started, ToolArgumentsDelta(call.call_id, arguments)]
 
@@ -194,13 +199,15 @@ class Calls:
         # The index before the id: some versions of vLLM change the id after the first piece.
         if index is not None and index in self._slots:
             return self._slots[index]
-        same = next((call for call in reversed(self._calls) if wire_id and call.wire_id == wire_id), None)
+        same = self._last_of_id.get(wire_id) if wire_id else None
         if index is None:
             # Without an index, a piece is of the last call unless it has all that a new one has.
             return same or (self._calls[-1] if self._calls and not (name and wire_id) else None)
+        if name or same:
+            return None if name else same
         # A piece under an index that nothing began: it is of the call that waits for some, where there is only one.
-        waiting = [call for call in self._calls if not call.is_complete()]
-        return None if name else same or (waiting[0] if len(waiting) == 1 else None)
+        waiting = list(islice((call for call in reversed(self._calls) if not call.is_complete()), 2))
+        return waiting[0] if len(waiting) == 1 else None
 
     def _is_piece_of_name(self, call: _Call, name: str) -> bool:
         return not self._is_offered(call.name) and not call.arguments and self._is_offered(call.name + name)
@@ -227,9 +234,10 @@ class Calls:
 
     def _open(self, index: int | None, wire_id: str) -> _Call:
         # An id that comes twice would give two outputs to one call, which strict servers refuse.
-        taken = {call.call_id for call in self._calls}
-        call = _Call(wire_id if wire_id and wire_id not in taken else self._new_id(), wire_id)
+        call = _Call(wire_id if wire_id and wire_id not in self._ids else self._new_id(), wire_id)
         self._calls.append(call)
+        self._ids.add(call.call_id)
+        self._last_of_id[wire_id] = call
         if index is not None:
             self._slots[index] = call
         return call

@@ -95,22 +95,23 @@ class OpenCalls:
     calls: list[dict[str, Any]] = field(default_factory=list)
     own: dict[str, OwnCall] = field(default_factory=dict)
     code: dict[str, CodeStream] = field(default_factory=dict)
+    _places: dict[str, int] = field(default_factory=dict)
 
     def index(self, call_id: str) -> int:
         """Return the place of a call."""
-        return next(index for index, call in enumerate(self.calls) if call["id"] == call_id)
+        return self._places[call_id]
 
     def add(self, call_id: str, name: str) -> dict[str, Any]:
         """Add a call of a function of the client's; return what its first delta tells."""
         function = {"name": clean(name), "arguments": ""}
-        self.calls.append({"id": call_id, "type": "function", "function": function})
+        self._append({"id": call_id, "type": "function", "function": function})
         # `output` stands in the first delta of a call alone, as recorded.
         return {**self._place(call_id), "function": {**function, "output": None}}
 
     def add_own(self, call_id: str, function: OwnFunction, settings: Mapping[str, Any]) -> dict[str, Any]:
         """Add a call that this server answers; return what its first delta tells."""
         self.own[call_id] = OwnCall(call_id, function.kind, function.name)
-        self.calls.append(shown_call(call_id, function.kind, settings))
+        self._append(shown_call(call_id, function.kind, settings))
         if function.kind == "code_interpreter":
             self.code[call_id] = CodeStream()
         return {**self._place(call_id), function.kind: self.calls[-1][function.kind]}
@@ -146,6 +147,11 @@ class OpenCalls:
     def kept(self) -> dict[str, dict[str, Any]] | None:
         """Return what the step keeps of calls that this server answers; None where there are none."""
         return {call_id: call.to_row() for call_id, call in self.own.items()} or None
+
+    def _append(self, call: dict[str, Any]) -> None:
+        # A call is asked for with each piece of it: looked for, thousands would cost their number squared.
+        self._places.setdefault(call["id"], len(self.calls))
+        self.calls.append(call)
 
     def _piece(self, call_id: str) -> dict[str, Any]:
         index = self.index(call_id)
