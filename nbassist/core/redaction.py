@@ -208,12 +208,12 @@ class _Held:
 _HEAD = 4  # characters
 SHORTEST = 8  # characters; a shorter value would be found in ordinary text
 _LINE = 16  # characters of one line of a secret that is secret by itself
-# The exceptions are words that only look so: TOKENIZERS_PARALLELISM, AUTHOR, and the shell's own PWD and OLDPWD. The
-# second of a kind has a number behind it.
+# The exceptions are words that only look so: TOKENIZERS_PARALLELISM, AUTHOR, the shell's own PWD and OLDPWD, and the
+# programs of GIT_ASKPASS and SSH_ASKPASS. The second of a kind has a number behind it.
 _NAMES = re.compile(
     r"SECRET|TOKEN(?!I[ZS])|PASS_?WORD|PASSWD|PASSPHRASE|PASSCODE|CREDENTIALS?(?:_|$)|WEBHOOK|BEARER|COOKIE"
     r"|(?:API|ACCESS|PRIVATE|SECRET|SIGNING|ENCRYPTION|MASTER|ACCOUNT)_?KEY|AUTH(?!OR(?!I[ZS]))"
-    r"|(?:^|_)(?:JWT|PAT|CREDS?)(?:_|\d*$)|(?:_KEY|PASS|(?<!^OLD)(?<!^)PWD|(?:^|_)PW)(?:_?\d+)?$",
+    r"|(?:^|_)(?:JWT|PAT|CREDS?)(?:_|\d*$)|(?:_KEY|(?<!ASK)PASS|(?<!^OLD)(?<!^)PWD|(?:^|_)PW)(?:_?\d+)?$",
     re.IGNORECASE,
 )
 _PLACES = re.compile(r"_(?:SOCK|FILE|PATH|DIR|HOME|PID|TTY)$", re.IGNORECASE)  # of something, not the thing itself
@@ -230,9 +230,11 @@ _IN_PAIRS = re.compile(
     rf"(?:^|[?&;,\s])(?:\w{{1,40}}[_-]|shared)?{_CALLED}\s?=\s?(?:'([^']+)'|\"([^\"]+)\"|\{{([^}}]+)\}}|([^\s;&]+))"
     rf"|[\"'](?:\w{{1,40}}[_-])?(?:{_CALLED}|auth)[\"']\s?:\s?(?:\"((?:[^\"\\]|\\.)+)\"|'([^']+)')"
     r"|authorization[\"']?\s?[=:]\s?[\"']?(?:bearer|basic|token)(?:\s|%20)([^\s;,&\"']+)"
-    r"|(?:^|\s)--?(?:\w{1,40}-)?(?:pass_?word|passwd|passphrase|pwd|token|api-key)(?:=|\s{1,4})"
-    r"(?:'([^']+)'|\"([^\"]+)\"|([^\s'\"$<{-]\S*))"
-    r"|\boracle:(?:thin|oci8?):[^\s/@]+/([^\s@]+)(?=@)",
+    # `--no-password` takes none, and `--pwd /work` is a folder.
+    r"|(?:^|\s)--?(?:(?!no-)\w{1,40}-)?(?:pass_?word|passwd|passphrase|pwd(?![=\s]\s{0,3}/)|token|api-key)(?:=|\s{1,4})"
+    r"(?:'([^']+)'|\"([^\"$][^\"]*)\"|([^\s'\"$<{-]\S*))"
+    # Names and passwords of a database are short; without a bound each `oracle:` would read to the end of the text.
+    r"|\boracle:(?:thin|oci8?):[^\s/@]{1,200}/([^\s@]{1,200})(?=@)",
     re.IGNORECASE,
 )
 

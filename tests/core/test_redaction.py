@@ -159,11 +159,25 @@ def test_passwords_inside_urls_and_connection_strings_are_found_under_any_name(v
         "https://host.example:443/a?b=c@example.org",
         "auth=required to go on",
         "--password-file /run/secrets/of-the-db --token $TOKEN_OF_MINE --password --interactive",
+        "psql --no-password -h db; pg_dump --no-password the_database",
+        "run --pwd /work/of-mine -pwd=/work/of-mine",
+        'login --password "$PASSWORD_OF_MINE"',
         "registry/image:a-long-tag@sha256:0123456789abcdef",
     ],
 )
 def test_ports_paths_and_words_are_no_passwords(value: str) -> None:
     assert Redactor({"SOME_SETTING": value}).text(f"see {value}") == f"see {value}"
+
+
+@pytest.mark.parametrize("name", ["GIT_ASKPASS", "SSH_ASKPASS"])
+def test_a_program_that_asks_for_a_password_is_none(name: str) -> None:
+    assert Redactor({name: "/usr/lib/askpass.sh"}).text("runs /usr/lib/askpass.sh") == "runs /usr/lib/askpass.sh"
+
+
+def test_what_may_be_an_oracle_address_is_read_as_far_as_names_go() -> None:
+    far = "x" * 10_000
+    for value in (f"oracle:thin:{far}/tiger-tiger@db", f"oracle:thin:scott/{far}@db"):
+        assert Redactor({"SOME_SETTING": value}).text(value) == value
 
 
 FORMS: list[Any] = [
