@@ -38,10 +38,8 @@ async def create(request: Request) -> Response:
     # Read within its limits first: the parser by itself takes a body of any length.
     raw = await read_body(request, server.limits.file_bytes, server.limits.body_seconds)
 
-    raw = with_plain_names(raw, request.headers["content-type"])
-
     async def pieces() -> AsyncGenerator[bytes, None]:
-        yield raw
+        yield with_plain_names(raw, request.headers["content-type"])
 
     try:
         form = await MultiPartParser(request.headers, pieces(), max_files=1, max_fields=8).parse()

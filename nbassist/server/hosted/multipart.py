@@ -9,6 +9,13 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote_to_bytes
 
+from starlette.formparsers import MultiPartException
+
+_PARTS = 64
+"""Marks of a boundary in one body, far more than one file and its fields need."""
+_HEAD = 16 * 1024
+"""Bytes of a part's head that are gone through."""
+
 _BOUNDARY = re.compile(r'boundary="?([^";]+)"?', re.IGNORECASE)
 _DISPOSITION = re.compile(rb"^content-disposition:", re.IGNORECASE)
 _TYPE = re.compile(rb"^content-type:\s*([^;\s]+)", re.IGNORECASE | re.MULTILINE)
@@ -18,17 +25,27 @@ _PLAIN = re.compile(rb";\s*filename=(?:\"(?:[^\"\\]|\\.)*\"|[^;\s]*)", re.IGNORE
 
 
 def with_plain_names(body: bytes, content_type: str) -> bytes:
-    """Return a multipart body whose part `file` has a plain `filename`; what is in the parts is not touched."""
+    """Return a multipart body whose part `file` has a plain `filename`; what is in the parts is not touched.
+
+    Raises
+    ------
+    MultiPartException
+        Where it has more parts than anybody sends: to split and to parse millions of them would hold up all others.
+    """
     found = _BOUNDARY.search(content_type)
     if not found:
         return body
     boundary = b"--" + found.group(1).strip().encode("latin-1")
-    parts = body.split(boundary)
+    parts = body.split(boundary, _PARTS)
+    if len(parts) > _PARTS:
+        raise MultiPartException("There are too many parts.")
     return boundary.join(_part(part) if part.startswith(b"\r\n") else part for part in parts)
 
 
 def _part(part: bytes) -> bytes:
     head, blank, content = part.partition(b"\r\n\r\n")
+    if len(head) > _HEAD:
+        return part  # for the parser to refuse
     lines = head.split(b"\r\n")
     for number, line in enumerate(lines):
         if _DISPOSITION.match(line) and _IS_FILE.search(line):

@@ -8,7 +8,9 @@ from typing import Any
 import httpx2
 import openai
 import pytest
+from starlette.formparsers import MultiPartException
 
+from nbassist.server.hosted.multipart import with_plain_names
 from nbassist.server.store import files
 
 
@@ -100,3 +102,12 @@ def test_the_sdk_uploads_lists_reads_and_deletes(client: openai.OpenAI) -> None:
     assert client.files.delete(made.id).deleted
     with pytest.raises(openai.NotFoundError):
         client.files.retrieve(made.id)
+
+
+def test_a_body_of_thousands_of_parts_is_not_taken_apart(http: httpx2.Client) -> None:
+    kind = "multipart/form-data; boundary=b"
+    with pytest.raises(MultiPartException):
+        with_plain_names(b"--b\r\n" * 1000, kind)
+    assert http.post("files", content=b"--b\r\n" * 1000, headers={"Content-Type": kind}).status_code == 400
+    head = b"\r\ncontent-disposition: form-data; name=file\r\n" + b"x: y\r\n" * 10_000
+    assert with_plain_names(b"--b" + head + b"\r\n\r\n--b--", kind) == b"--b" + head + b"\r\n\r\n--b--"
