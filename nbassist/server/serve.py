@@ -16,6 +16,7 @@ from ..errors import LocalUnavailableError
 from .app import create_app
 from .config import ServerConfig
 from .connections import connection_class
+from .observe.middleware import is_told
 
 _GRACE_SECONDS = 2  # for what is under way, and for answers that are being sent; a signal ends all within 5
 
@@ -158,5 +159,7 @@ def _logging(level: str, form: str) -> dict[str, Any]:
     config = copy.deepcopy(uvicorn.config.LOGGING_CONFIG)
     if form == "json":
         config["formatters"]["default"] = {"()": "nbassist.server.observe.middleware.JsonLines"}
+    config["filters"] = {"told": {"()": lambda: is_told}}
+    config["handlers"]["default"]["filters"] = ["told"]
     config["loggers"]["nbassist"] = {"handlers": ["default"], "level": level.upper()}
     return config

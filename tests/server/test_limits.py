@@ -254,10 +254,12 @@ def test_sigterm_under_load_ends_the_server_within_five_seconds(tmp_path: Any, u
         [*command, f"sqlite:///{tmp_path / 's.db'}"],
         env={**os.environ, "NBASSIST_SERVE_TOKEN": "test-token"},
         stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
     )
     assert process.stdout is not None
-    with process.stdout, ExitStack() as stack:
+    assert process.stderr is not None
+    with process.stdout, process.stderr, ExitStack() as stack:
         url = process.stdout.readline().strip()
         http = stack.enter_context(httpx2.Client(base_url=url, headers=AUTHORIZED, timeout=60))
         stack.enter_context(silent(url, 50))
@@ -265,9 +267,17 @@ def test_sigterm_under_load_ends_the_server_within_five_seconds(tmp_path: Any, u
             body: Any = {"messages": [], "stream": True}
             answer = stack.enter_context(http.stream("POST", "/chat/completions", json=body))
             next(answer.iter_bytes())
+        # An upload that does not come to its end.
+        host, port = url.removeprefix("http://").removesuffix("/v1").split(":")
+        upload = stack.enter_context(socket.create_connection((host, int(port))))
+        head = f"POST /v1/threads HTTP/1.1\r\nHost: {host}:{port}\r\nAuthorization: {AUTHORIZED['Authorization']}\r\n"
+        upload.sendall(f"{head}Content-Length: 10\r\n\r\n{{".encode())
+        http.get("/assistants").raise_for_status()  # so that it has been read
         began = time.monotonic()
         process.send_signal(signal.SIGTERM)
         process.wait(60)
+        assert upload.recv(100).startswith(b"HTTP/1.1 503 ")
+        assert "Traceback" not in process.stderr.read()
         # The manual promises five seconds, and the streams would go on for ten minutes; a busy machine has its say.
         assert time.monotonic() - began < (5 if QUIET else 50)
 

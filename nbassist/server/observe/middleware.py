@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import re
@@ -10,8 +11,10 @@ import time
 from datetime import UTC, datetime
 
 from starlette.datastructures import MutableHeaders
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ..api.errors import ApiError
 from .metrics import Metrics
 
 log = logging.getLogger("nbassist.access")
@@ -55,6 +58,12 @@ class Observe:
 
         try:
             await self._app(scope, receive, send_with)
+        except asyncio.CancelledError:
+            # The server ends, and waits no longer: to a client that has no answer yet uvicorn would say 500.
+            if status:
+                raise
+            refusal = ApiError("The server ends.", status=503)
+            await JSONResponse(refusal.to_dict(), 503, {"connection": "close"})(scope, receive, send_with)
         finally:
             self._tell(scope, status, time.perf_counter() - began)
 
@@ -86,6 +95,11 @@ def _request_id(scope: Scope) -> str:
     """Return the id that a proxy or client gave, by which its log and this one can be read together, or a new one."""
     given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"").decode("latin-1")
     return given if _GIVEN_ID.fullmatch(given) else f"req_{secrets.token_hex(16)}"
+
+
+def is_told(record: logging.LogRecord) -> bool:
+    """Return whether a line goes into the log: uvicorn tells how many answers it cuts off, and then all tracebacks."""
+    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
 
 
 class JsonLines(logging.Formatter):
