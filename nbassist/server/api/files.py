@@ -5,6 +5,7 @@ Sources: recordings of the hosted service of 2025 and 2026, and its description 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -22,7 +23,7 @@ from ..store import files
 from ..text import clean
 from .checks import check_page
 from .errors import ApiError
-from .request_body import read_body
+from .request_body import PIECE, read_body
 
 _PURPOSES = ("fine-tune", "assistants", "batch", "user_data", "vision", "evals")
 _LISTED = (*_PURPOSES, "assistants_output")
@@ -39,7 +40,11 @@ async def create(request: Request) -> Response:
     raw = await read_body(request, server.limits.file_bytes, server.limits.body_seconds)
 
     async def pieces() -> AsyncGenerator[bytes, None]:
-        yield with_plain_names(raw, request.headers["content-type"])
+        plain = with_plain_names(raw, request.headers["content-type"])
+        # Bit by bit: the parser goes over a whole piece at once, and over some, such as many line ends, slowly.
+        for start in range(0, len(plain), PIECE):
+            await asyncio.sleep(0)
+            yield plain[start : start + PIECE]
 
     try:
         form = await MultiPartParser(request.headers, pieces(), max_files=1, max_fields=8).parse()

@@ -25,7 +25,7 @@ B = TypeVar("B", bound=Body)
 _DEEPEST = 128
 """Levels of arrays and objects in a body; far fewer than what Python or a store can walk through."""
 
-_PIECE = 256 * 1024
+PIECE = 256 * 1024
 """Bytes that are gone through at a time; others are served between two."""
 
 
@@ -96,10 +96,10 @@ async def check_values(raw: bytes, most: int) -> None:
     if _separators(raw) <= most:
         return
     count, within, escape = 0, False, b""
-    for start in range(0, len(raw), _PIECE):
+    for start in range(0, len(raw), PIECE):
         await asyncio.sleep(0)
         # Without escaped quotes each quote begins a string or ends one. An escape may be cut in two by a piece's end.
-        piece = (escape + raw[start : start + _PIECE]).replace(rb"\\", b"").replace(rb"\"", b"")
+        piece = (escape + raw[start : start + PIECE]).replace(rb"\\", b"").replace(rb"\"", b"")
         escape = b"\\" if piece.endswith(b"\\") else b""
         parts = piece.split(b'"')
         count += _separators(b"".join(parts[within::2]))

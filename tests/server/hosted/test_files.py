@@ -8,6 +8,7 @@ from typing import Any
 import httpx2
 import openai
 import pytest
+from python_multipart.multipart import MultipartParser
 from starlette.formparsers import MultiPartException
 
 from nbassist.server.hosted.multipart import with_plain_names
@@ -111,3 +112,20 @@ def test_a_body_of_thousands_of_parts_is_not_taken_apart(http: httpx2.Client) ->
     assert http.post("files", content=b"--b\r\n" * 1000, headers={"Content-Type": kind}).status_code == 400
     head = b"\r\ncontent-disposition: form-data; name=file\r\n" + b"x: y\r\n" * 10_000
     assert with_plain_names(b"--b" + head + b"\r\n\r\n--b--", kind) == b"--b" + head + b"\r\n\r\n--b--"
+
+
+def test_a_large_file_is_parsed_in_pieces_between_which_others_are_served(
+    http: httpx2.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    write = MultipartParser.write
+
+    def noting(parser: MultipartParser, data: bytes) -> int:
+        sizes.append(len(data))
+        return write(parser, data)
+
+    monkeypatch.setattr(MultipartParser, "write", noting)
+    content = b"\r" * 3_000_000
+    made = upload(http, content=content).json()
+    assert http.get(f"files/{made['id']}/content").content == content
+    assert max(sizes) <= 1_000_000
