@@ -22,6 +22,9 @@ _FULL = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 
 _LONGEST_HEAD = 64 * 1024
 """Bytes of a request's head; h11 has such a limit itself, httptools has none."""
 
+_AHEAD = 100
+"""Requests that a client may send before the first of them is answered; uvicorn would keep any number of them."""
+
 
 class Connection(Protocol):
     """A connection of uvicorn's, which is closed where the head of its next request does not come.
@@ -39,6 +42,7 @@ class Connection(Protocol):
         super().connection_made(transport)
         self._due: asyncio.TimerHandle | None = None
         self._head = 0
+        self._answered: Any = None  # the request that is being answered
         self._wait()
         if len(self.connections) > self.most:
             self._make_room()
@@ -46,6 +50,7 @@ class Connection(Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing any more."""
         self._heard()
+        self._left()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -57,8 +62,21 @@ class Connection(Protocol):
         super().data_received(data)
         if self._busy:
             self._heard()
-        elif self._head > _LONGEST_HEAD and not self.transport.is_closing():
+        too_long = not self._busy and self._head > _LONGEST_HEAD
+        # Only the parser in C goes on before what it has read is answered.
+        if (too_long or len(getattr(self, "pipeline", ())) > _AHEAD) and not self.transport.is_closing():
+            self._left()
             self.transport.close()
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        self._answered = cycle
+        super()._start_asgi_task(cycle, app)  # type: ignore[misc]  # of the parser in C alone
+
+    def _left(self) -> None:
+        """Tell the answer under way that nobody listens: uvicorn tells the last request, be there others before it."""
+        if self._answered is not None and not self._answered.response_complete:
+            self._answered.disconnected = True
+            self._answered.message_event.set()
 
     @property
     def _busy(self) -> bool:

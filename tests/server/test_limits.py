@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,11 +23,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.requests import Request
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from nbassist.server.api import passthrough, request_body
 from nbassist.server.api.errors import ApiError
 from nbassist.server.api.request_body import check_values, read_json
 from nbassist.server.config import ServerConfig, ServerLimits
+from nbassist.server.connections import Protocol
 
 AUTHORIZED = {"Authorization": "Bearer test-token"}
 QUIET = bool(os.environ.get("NBASSIST_TORTURE"))  # set where nothing else runs beside the tests
@@ -174,7 +176,7 @@ VALUES = st.recursive(AWKWARD | st.integers(0, 9), lambda v: st.lists(v) | st.di
 def test_values_are_counted_before_a_body_is_parsed_wherever_it_is_cut(value: Any, piece: int) -> None:
     raw, count = json.dumps(value).encode(), separators(value)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(request_body, "_PIECE", piece)
+        patch.setattr(request_body, "PIECE", piece)
         asyncio.run(check_values(raw, count))
         with pytest.raises(ApiError, match=f"up to {count - 1} values") as refused:
             asyncio.run(check_values(raw, count - 1))
@@ -222,6 +224,28 @@ def test_nothing_is_collected_while_a_large_body_is_read() -> None:
         gc.callbacks.remove(note)
     assert len(collected) < 20, "some for what is around it, and not one for every few hundred lists"
     assert gc.isenabled()
+
+
+@pytest.mark.skipif(Protocol is H11Protocol, reason="h11 reads one request at a time")
+def test_a_connection_on_which_thousands_of_requests_wait_is_closed(
+    server: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    host, port = server.url.removeprefix("http://").removesuffix("/v1").split(":")
+    request = f"GET /v1/assistants HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode()
+    with socket.create_connection((host, int(port)), timeout=60) as few:
+        few.sendall(request * 20)
+        came = b""
+        while came.count(b"HTTP/1.1 401") < 20:
+            came += few.recv(65536)
+    with socket.create_connection((host, int(port)), timeout=60) as many:
+        answers = 0
+        with suppress(OSError):  # closed while it sends
+            many.sendall(request * 2000)
+        with suppress(OSError):
+            while piece := many.recv(65536):
+                answers += piece.count(b"HTTP/1.1 401")
+    assert answers < 1000
+    assert "Exception in ASGI" not in caplog.text
 
 
 @pytest.mark.parametrize("path", ["/threads/runs", "/chat/completions"])
