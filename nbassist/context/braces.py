@@ -79,9 +79,14 @@ class Braces:
 
 def find(template: str) -> Iterator[Braces]:
     """Yield the braces of a prompt, in their order; none stand in others."""
-    place = 0
+    place, nearest = 0, -1
     while match := _OPEN.search(template, place):
-        found = _closed(template, match)
+        inside = match.end()
+        if nearest < inside and (nearest := template.find("}}", inside)) < 0:
+            return
+        # A prompt may be thousands of pairs that open and one that closes, all of which would be read up to there.
+        too_far = nearest - inside > _LONGEST and template.find("{{", inside, nearest) >= 0
+        found = None if too_far else _closed(template, match)
         if found is None:
             # With all braces that follow: those of `{{{{ x }}}}` are one, and of another language.
             place = match.end()
@@ -110,9 +115,6 @@ def _closed(template: str, opened: re.Match[str]) -> Braces | None:
     start, inside = opened.span()
     shortest = ""
     for end in ends(template, inside):
-        # A prompt may be thousands of pairs that open and one that closes, all of which would be read up to there.
-        if end - inside > _LONGEST and template.find("{{", inside, end) >= 0:
-            return None
         source = template[inside:end]
         if not source.strip():
             return None
