@@ -266,7 +266,7 @@ class Transcript:
         """Return the stretch that is being written, or begin one; a notice in between does not break it."""
         # Text that goes on behind a warning is one stretch: half a word on either side would be no markdown.
         last = self._last
-        if type(last) is kind and not last.body.closed:
+        if last is not None and type(last) is kind and not last.body.closed:
             return last
         self._close_texts()
         segment = kind()
