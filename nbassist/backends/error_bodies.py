@@ -24,7 +24,8 @@ _FINE = ("0", "200", "ok", "success")
 _STATUS = {"rate_limit_exceeded": 429, "rate_limit_error": 429, "insufficient_quota": 429, "overloaded_error": 529}
 """What codes that are words mean, where they decide whether to ask again."""
 _RATHER_THAN_NOTHING = ("title", "reason", "description")
-_TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
+_TITLE_BEGINS = re.compile("<title", re.IGNORECASE)
+_TITLE_ENDS = re.compile("</title>", re.IGNORECASE)
 
 
 def error_message(value: Any) -> str:
@@ -131,9 +132,18 @@ def _of_text(value: str, depth: int) -> list[str]:
             inside = []
         return inside or [source]
     if source[:1] == "<":
-        title = _TITLE.search(source)
-        return [" ".join(title[1].split())] if title and title[1].strip() else []
+        title = " ".join(_title(source).split())
+        return [title] if title else []
     return [source] if source else []
+
+
+def _title(page: str) -> str:
+    """Return the title of a page; empty where there is none."""
+    # In three steps: one pattern would look for the end anew from each beginning, and a page may be a megabyte of them.
+    begin = _TITLE_BEGINS.search(page)
+    inside = page.find(">", begin.end()) + 1 if begin else 0
+    end = _TITLE_ENDS.search(page, inside) if inside else None
+    return page[inside : end.start()] if end else ""
 
 
 def wait_in_words(value: Any) -> float | None:

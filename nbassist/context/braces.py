@@ -16,7 +16,9 @@ FORMATTED = re.compile(r"(.+)\|\s*([A-Za-z]+)(?:\s+(\d+))?\s*", re.DOTALL)
 """An expression, a bar, the name of a format, and perhaps a number."""
 _OPEN = re.compile(r"\\?\{\{")
 _ENDS, _LONGEST = 8, 2_000  # how many closing pairs are tried, and how many characters behind the opening one
-_SHAPED = re.compile(r"(?P<inner>.+?)(?P<equals>\s*(?<![=!<>:])=\s*)?(?:!(?P<conversion>[rsa])\s*)?", re.DOTALL)
+# A sign of equality is looked for from the first of the blanks before it: from each of them it takes their square.
+_SHAPED = re.compile(r"(?P<inner>.+?)(?P<equals>(?<!\s)\s*(?<![=!<>:])=\s*)?(?:!(?P<conversion>[rsa])\s*)?", re.DOTALL)
+_QUOTE = re.compile("[\"'#]")
 _NESTED = re.compile(r"\{([^{}]+)\}")
 # `{{ width: 5 }}` is an object of JavaScript and no number with a sign before it; `{x: .2f}` is one.
 _SIGNED = re.compile(r" #?0?\d*[,_]?(\.\d+)?[bcdeEfFgGnosxX%]")
@@ -77,9 +79,14 @@ class Braces:
 
 def find(template: str) -> Iterator[Braces]:
     """Yield the braces of a prompt, in their order; none stand in others."""
-    place = 0
+    place, nearest = 0, -1
     while match := _OPEN.search(template, place):
-        found = _closed(template, match)
+        inside = match.end()
+        if nearest < inside and (nearest := template.find("}}", inside)) < 0:
+            return
+        # A prompt may be thousands of pairs that open and one that closes, all of which would be read up to there.
+        too_far = nearest - inside > _LONGEST and template.find("{{", inside, nearest) >= 0
+        found = None if too_far else _closed(template, match)
         if found is None:
             # With all braces that follow: those of `{{{{ x }}}}` are one, and of another language.
             place = match.end()
@@ -111,17 +118,20 @@ def _closed(template: str, opened: re.Match[str]) -> Braces | None:
         source = template[inside:end]
         if not source.strip():
             return None
-        if not shortest:
-            shortest, reading = source, _read(source)
-        elif source[0] == "{":  # {{{ x }}} is of another language
+        first, shortest = not shortest, shortest or source
+        if not first and source[0] == "{":  # {{{ x }}} is of another language
             break
-        else:
-            reading = _read(source, is_sure=False)
+        reading = None if _holds_other(source) else _read(source, is_sure=first)
         if reading is not None:
             return Braces(start, end + 2, source.strip(), opened[0][0] == "\\", reading)
     if not shortest or "{{" in shortest:
         return None
     return Braces(start, inside + len(shortest) + 2, shortest.strip(), opened[0][0] == "\\", None)
+
+
+def _holds_other(source: str) -> bool:
+    """Whether braces open within that are not closed there, so that they can't be Python."""
+    return "{{" in source and not _QUOTE.search(source) and source.count("{") != source.count("}")
 
 
 def _read(source: str, *, is_sure: bool = True) -> Reading | None:

@@ -7,6 +7,7 @@ show HTML that nothing has gone over: there each reply is its text, escaped.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from html import escape
 from html.parser import HTMLParser
 from typing import Any, Protocol
@@ -73,6 +74,7 @@ class _Reader(HTMLParser):
         super().__init__(convert_charrefs=True)
         self._pieces: list[str] = []
         self._open: list[tuple[str, bool]] = []  # each tag that is open, and whether it is a place
+        self._names: Counter[str] = Counter()  # how many of each are: a page may open thousands, and end others
         self._dropped = 0
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -88,13 +90,14 @@ class _Reader(HTMLParser):
             self._pieces.append(f'<div data-s="{place}">')
         if tag not in _EMPTY:
             self._open.append((tag, is_place))
+            self._names[tag] += 1
         elif is_place:
             self._pieces.append("</div>")
 
     def handle_endtag(self, tag: str) -> None:
         if tag in _DROPPED:
             self._dropped = max(self._dropped - 1, 0)
-        if any(tag == name for name, _ in self._open):
+        if self._names[tag]:
             self._end(tag)
         if tag in _BLOCKS:
             self._break()
@@ -112,6 +115,7 @@ class _Reader(HTMLParser):
         """End an element, and with it all that stand open in it; with an empty name all."""
         while self._open:
             name, is_place = self._open.pop()
+            self._names[name] -= 1
             if is_place:
                 self._pieces.append("</div>")
             if name == tag:

@@ -86,6 +86,10 @@ class Transcript:
         self._server: dict[str, ServerTool] = {}
         self._images: dict[str, ImageSegment] = {}
         self._turn_usage = Usage()
+        # Of segments, which may be thousands: the last that is no notice, and the stretch that is being written.
+        self._last: Segment | None = None
+        self._open: TextSegment | ReasoningSegment | RefusalSegment | None = None
+        self._known_citations: set[Citation] = set()
 
     @classmethod
     def of(cls, events_: Iterable[Event]) -> Transcript:
@@ -138,7 +142,7 @@ class Transcript:
         self._close_texts()
         call = CallSegment(event.call_id, one_line(event.name, 100), event.kind)
         self._calls[event.call_id] = call
-        self.segments.append(call)
+        self._add(call)
         self._set("calling", call.name)
 
     @apply.register
@@ -193,7 +197,7 @@ class Transcript:
         if tool is None:
             self._close_texts()
             tool = self._server[event.call_id] = ServerTool(event.call_id, one_line(event.kind, 60))
-            self.segments.append(tool)
+            self._add(tool)
         tool.body.add(event.text)
         tool.output.add(event.output)
         tool.state = event.state
@@ -209,7 +213,7 @@ class Transcript:
             self._close_texts()
             # Pictures without an id are never sketches, so nothing looks for them again.
             image = self._images[event.image_id] = ImageSegment("", b"", "")
-            self.segments.append(image)
+            self._add(image)
         image.media_type, image.file_id = one_line(event.media_type, 60), one_line(event.file_id, 100)
         image.data, image.partial = event.data, event.partial
 
@@ -217,7 +221,8 @@ class Transcript:
     def _(self, event: events.CitationAdded) -> None:
         named = one_line(event.title), one_line(event.url, 2000), clean(event.marker)
         citation = Citation(*named, clean(event.passage), event.page, event.data)
-        if citation not in self.citations:
+        if citation not in self._known_citations:
+            self._known_citations.add(citation)
             self.citations.append(citation)
 
     @apply.register
@@ -260,16 +265,19 @@ class Transcript:
     def _growing(self, kind: type[S]) -> S:
         """Return the stretch that is being written, or begin one; a notice in between does not break it."""
         # Text that goes on behind a warning is one stretch: half a word on either side would be no markdown.
-        for last in reversed(self.segments):
-            if isinstance(last, Notice):
-                continue
-            if type(last) is kind and not last.body.closed:
-                return last
-            break
+        last = self._last
+        if last is not None and type(last) is kind and not last.body.closed:
+            return last
         self._close_texts()
         segment = kind()
-        self.segments.append(segment)
+        self._add(segment)
+        self._open = segment
         return segment
+
+    def _add(self, segment: Segment) -> None:
+        """Take a segment that is no notice."""
+        self.segments.append(segment)
+        self._last = segment
 
     def look_on(self, call_id: str, shown: tuple[events.MimeBundle, ...], seconds: float) -> None:
         """Take what a call that runs has shown so far, and for how long it has run; no event tells it."""
@@ -303,11 +311,9 @@ class Transcript:
         self._set("waiting")
 
     def _close_texts(self) -> None:
-        for segment in reversed(self.segments):
-            if isinstance(segment, TextSegment | ReasoningSegment | RefusalSegment):
-                if segment.body.closed:
-                    return
-                segment.body.close()
+        if self._open is not None:
+            self._open.body.close()
+            self._open = None
 
     def _close_all(self) -> None:
         self._close_texts()

@@ -23,14 +23,18 @@ from .turns import ExportedTurn, turns_of
 _MARKS = re.compile(
     r"(?P<code>(?<![`\\])(?P<ticks>`+)(?!`)[^\n|]+?(?<!`)(?P=ticks)(?!`))"
     r"|(?P<tag><(?!(?:https?://|mailto:)[^\s<>]*>)(?=[A-Za-z/!?]))|(?P<image>!\[)|(?P<tex>\\(?:[A-Za-z]+|.))"
-    r"|\](?P<link>[(:])(?=\s*(?:<(?P<within>[^>\n]*)>|(?P<bare>[^\s<]+)))",
+    r"|\](?P<link>[(:])",
     re.DOTALL,
 )
+# Where a link leads. Only as much of it is looked at: a text may be nothing but links that never end.
+_TARGET = re.compile(r"\s*(?:<(?P<within>[^>\n]*)|(?P<bare>[^\s<]+))")
+_LOOKED_AT = 200
 
 
 # How a browser reads an address: blanks and controls in it are left out.
 _LEFT_OUT = re.compile(r"[\x00-\x20]+|\\(?=[!-/:-@\[-`{-~])")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+_BEGUN = re.compile("[A-Za-z0-9+.&#;\\\\\ufffd-]*")  # perhaps with half of a reference, such as `&#0` of `&#058;`
 
 
 def harmless(text: str) -> str:
@@ -58,11 +62,23 @@ def _changed(match: re.Match[str]) -> str:
     if match["image"]:
         return "["
     if match["link"]:
-        scheme = _SCHEME.match(_LEFT_OUT.sub("", unescape(match["within"] or match["bare"] or "")))
-        return found if scheme is None or scheme[1].lower() in SCHEMES else f"]&#{ord(match['link'])};"
+        return found if _leads_where_one_can_follow(match.string, match.end()) else f"]&#{ord(match['link'])};"
     if match["tex"] and found[1:].isalpha() and not sets_type_only(found):
         return "\\" + found
     return found
+
+
+def _leads_where_one_can_follow(text: str, at: int) -> bool:
+    """Whether the target that begins there has no scheme, or one that is known."""
+    target = _TARGET.match(text, at, at + _LOOKED_AT)
+    if target is None:
+        # Blanks as far as one looks may stand before anything.
+        return not text[at : at + _LOOKED_AT].isspace() or len(text) <= at + _LOOKED_AT
+    address = _LEFT_OUT.sub("", unescape(target["within"] or target["bare"] or ""))
+    if scheme := _SCHEME.match(address):
+        return scheme[1].lower() in SCHEMES
+    # A scheme that has begun, and not ended by there, may be any.
+    return target.end() < at + _LOOKED_AT or not _BEGUN.fullmatch(address)
 
 
 def _code_of(text: str) -> list[tuple[int, int]]:

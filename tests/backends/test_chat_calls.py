@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nbassist.backends.chat import calls as chat_calls
 from nbassist.backends.chat.calls import Calls, one_object
 from nbassist.backends.chat.decoder import ChatDecoder
 from nbassist.core.event_order import EventOrder
@@ -233,3 +234,33 @@ def test_a_turn_of_thousands_of_calls_looks_at_none_of_them_for_each_new_one() -
         held.feed({"index": number, "id": f"c{number}", "function": {"name": "f", "arguments": "{"}})
         held.feed({"index": number, "id": f"c{number}", "function": {"arguments": "}"}})
     assert [call.text() for call in held._slots.values()] == ["{}"] * 3
+
+
+@pytest.mark.parametrize("piece", ["}", "x", "{x}", '{"a":1}'])
+def test_arguments_that_come_with_the_name_in_each_piece_are_read_once_they_may_be_whole(
+    piece: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = 0
+
+    def counting(source: str) -> bool:
+        nonlocal read
+        read += len(source)
+        return is_object(source)
+
+    is_object = chat_calls._is_object
+    monkeypatch.setattr(chat_calls, "_is_object", counting)
+    gathered = chat_calls.Calls((), iter(map(str, range(1000))).__next__, ["f"])
+    begins = piece if piece.startswith("{") else '{"a":"'
+    total = len(begins)
+    gathered.feed({"index": 0, "function": {"name": "f", "arguments": begins}})
+    for _ in range(300):
+        gathered.feed({"index": 0, "function": {"name": "f", "arguments": piece}})
+        total += len(piece)
+    assert read <= 2 * total
+    ready = [event for event in gathered.ready() if isinstance(event, ToolCallReady)]
+    assert len(ready) == (301 if piece == '{"a":1}' else 1)
+    # A call under an index of its own asks nothing of those before it.
+    read = 0
+    for index in range(1, 100):
+        gathered.feed({"index": index, "id": f"i{index}", "function": {"name": "f", "arguments": '{"a":1}'}})
+    assert not read

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbassist import Assistant
+from nbassist.backends.chat import delta_content
 from nbassist.backends.chat.decoder import ChatDecoder
 from nbassist.backends.chat.delta_content import ThinkReader
 from nbassist.backends.loose_json import Halves
@@ -326,3 +327,26 @@ def test_an_endpoint_that_called_once_as_the_protocol_has_it_is_never_read_for_c
     made.ask("go")
     assert made.ask("Quote it.").text == written
     assert len(ran) == 1
+
+
+def test_a_long_piece_of_thinking_is_searched_for_half_a_tag_at_its_end_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = 0
+
+    class Counting(str):
+        def startswith(self, *args: Any) -> bool:
+            nonlocal asked
+            asked += 1
+            return super().startswith(*args)
+
+    monkeypatch.setattr(delta_content, "_CLOSING", Counting("</think>"))
+    reader = ThinkReader(True)
+    assert reader.feed("<think>" + "a" * 5000 + "</thi") == [("thinking", "a" * 5000)]
+    assert reader.feed("nk>b") == [("text", "b")]
+    assert asked <= 2 * len("</think>")
+
+
+def test_blanks_before_a_thinking_tag_are_held_back_up_to_a_bound() -> None:
+    reader = ThinkReader(True)
+    told = [part for _ in range(5000) for part in reader.feed(" ")]
+    assert reader.passes
+    assert "".join(text for _, text in told) == " " * 5000

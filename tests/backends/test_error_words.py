@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import signal
 import threading
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbassist import Assistant
+from nbassist.backends import error_bodies
 from nbassist.backends.error_bodies import error_code, error_message, wait_in_words
 from nbassist.backends.http.failures import read_status, seconds_to_wait, what_is_wrong
 from nbassist.config.quirk_names import Access
@@ -371,3 +373,27 @@ def test_a_key_in_a_header_is_shown_as_little(endpoint: Any) -> None:
         made.ask("go")
     assert str(caught.value).count("x-api-key: [key]") == 1
     assert endpoint.asked[-1].headers["x-api-key"] == KEY
+
+
+@pytest.mark.parametrize(
+    ("page", "title"), [("<title" * 99, ""), ("<title>" * 99, ""), ("<TITLE a>x\n y</Title>", "x y")]
+)
+def test_the_title_of_a_page_is_looked_for_from_its_first_beginning_alone(
+    page: str, title: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searched: list[int] = []
+
+    class Counting:
+        def __init__(self, pattern: re.Pattern[str]) -> None:
+            self._pattern = pattern
+
+        def search(self, text: str, at: int = 0) -> re.Match[str] | None:
+            searched.append(at)
+            return self._pattern.search(text, at)
+
+    for name in ("_TITLE_BEGINS", "_TITLE_ENDS"):
+        pattern = getattr(error_bodies, name)
+        assert not set(pattern.pattern) & set("*+.[")  # a plain word, which no text can make dear
+        monkeypatch.setattr(error_bodies, name, Counting(pattern))
+    assert error_message(page) == title
+    assert len(searched) <= 2

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nbassist.backends.chat import text_calls
 from nbassist.backends.chat.text_calls import TextCall, TextCallReader
 
 BARE = '{"name": "row_count", "arguments": {"table": "orders {x}"}}'
@@ -134,3 +135,45 @@ def test_any_cuts_give_what_the_whole_text_gives(text: str, sizes: list[int]) ->
     found += reader.feed(text[at:]) + reader.finish()
     shown = "".join(x for x in found if isinstance(x, str))
     assert (shown, [x for x in found if isinstance(x, TextCall)]) == read(text, 0, ("a", "b", "name"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"name":\n' * 300 + "1" + "}" * 300,  # each line begins a value that ends far behind
+        '{"name":\n' * 300,  # and here none ever does
+        "[\n" * 1000,
+    ],
+)
+def test_json_in_json_is_looked_through_a_bounded_number_of_times(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = 0
+
+    class Counting(text_calls._Scanner):
+        def end(self, text: str, start: int) -> int | None:
+            nonlocal looked
+            begin = start if self._position is None else self._position
+            end = super().end(text, start)
+            looked += (len(text) if end is None else end) - begin
+            return end
+
+    monkeypatch.setattr(text_calls, "_Scanner", Counting)
+    assert read(text) == (text, [])
+    assert looked <= (text_calls._LOOKS + 1) * len(text)
+
+
+@pytest.mark.parametrize("head", ["", "```", "<tool_call>"])
+@pytest.mark.parametrize("sign", [" ", "\n", "a", "`", "\t"])
+def test_what_may_come_before_a_call_is_held_back_up_to_a_bound(head: str, sign: str) -> None:
+    reader, told = TextCallReader(["row_count"]), reader_text([])
+    for piece in (head, *sign * 5000):
+        told += reader_text(reader.feed(piece))
+        assert len(reader._held) < 2000
+    assert told + reader_text(reader.finish()) == head + sign * 5000
+
+
+def reader_text(found: list[str | TextCall]) -> str:
+    return "".join(piece for piece in found if isinstance(piece, str))
+
+
+def test_a_call_behind_many_blank_lines_is_one() -> None:
+    assert read("\n" * 3000 + "   " + BARE, 7)[1] == [CALL]

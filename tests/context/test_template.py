@@ -6,6 +6,7 @@ from datetime import time
 
 import pytest
 
+from nbassist.context import braces
 from nbassist.context.template import choose, escaped, fill, find_alternatives
 from nbassist.errors import UsageError
 
@@ -94,3 +95,34 @@ def test_filling_in_leaves_the_namespace_as_it_was() -> None:
     namespace = {"a": 1}
     fill("{{ (b := 2) }}", namespace)
     assert namespace == {"a": 1}
+
+
+def test_pairs_that_open_before_one_that_closes_are_not_each_read_up_to_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = 0
+
+    def counting(source: str) -> bool:
+        nonlocal read
+        read += len(source)
+        return is_expression(source)
+
+    is_expression = braces.is_expression
+    monkeypatch.setattr(braces, "is_expression", counting)
+    text = "{{ a " * 500
+    assert fill(text + "}}", {"a": "z"}) == "{{ a " * 499 + "z"
+    assert read < 20 * len(text)
+    read = 0
+    quoted = "{{ 'a' " * 500
+    assert fill(quoted + "}}", {}) == "{{ 'a' " * 499 + "a"
+    assert read < 500 * braces._LONGEST
+
+
+def test_a_pair_may_stand_in_a_text_within_braces() -> None:
+    assert fill('{{ "{{" + a }} and {{ {"x": {1: a}} }}', {"a": "x"}) == "{{x and {'x': {1: 'x'}}"
+
+
+def test_blanks_before_a_sign_of_equality_are_part_of_it() -> None:
+    found = braces._SHAPED.fullmatch("a   = !r")
+    assert found
+    assert found.groups() == ("a", "   = ", "r")
+    # From the first blank alone: the rest of a run of blanks is not tried again from each.
+    assert "(?P<equals>(?<!\\s)\\s*" in braces._SHAPED.pattern

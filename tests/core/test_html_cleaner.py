@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nbassist.core import html_cleaner
 from nbassist.core.html_cleaner import EscapedText
 
 WITHOUT = (
@@ -74,3 +76,20 @@ def test_a_page_without_the_library_is_its_text_and_that_is_said_once() -> None:
     assert "<script" not in done.stdout
     assert "bold" in done.stdout
     assert done.stderr.count("replies are shown as plain text") == 1
+
+
+def test_an_end_tag_is_not_looked_for_among_all_that_are_open() -> None:
+    class Counting(list[tuple[str, bool]]):
+        looked = 0
+
+        def __iter__(self) -> Iterator[tuple[str, bool]]:
+            for one in super().__iter__():
+                Counting.looked += 1
+                yield one
+
+    reader = html_cleaner._Reader()
+    reader._open = Counting()
+    reader.feed("<b>" * 100 + "x" + "</i>" * 100 + "</b>" * 100 + "<b data-s='1'>y</b>")
+    reader.close()
+    assert reader.written() == 'x<div data-s="1">y</div>'
+    assert Counting.looked == 0

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from nbassist.core import events
 from nbassist.display import segments
@@ -158,3 +158,31 @@ def test_only_a_call_that_runs_is_looked_on() -> None:
     transcript.look_on("1", shown, 4.0)
     transcript.look_on("unheard-of", shown, 4.0)
     assert (call.state, call.display, call.seconds) == ("done", (), 3.0)
+
+
+def test_a_piece_is_added_without_a_look_at_the_segments_before_it() -> None:
+    class Counting(list[segments.Segment]):
+        looked = 0
+
+        def __reversed__(self) -> Iterator[segments.Segment]:
+            for segment in super().__reversed__():
+                Counting.looked += 1
+                yield segment
+
+        def __iter__(self) -> Iterator[segments.Segment]:
+            for segment in super().__iter__():
+                Counting.looked += 1
+                yield segment
+
+    transcript = Transcript()
+    transcript.segments = Counting()
+    transcript.apply(events.TextDelta("a"))
+    for _ in range(100):
+        transcript.apply(events.Warned("something"))
+        transcript.apply(events.TextDelta("b"))
+        transcript.apply(events.CitationAdded("one source"))
+    for number in range(100):
+        transcript.apply(events.ToolCallStarted(f"c{number}", "f"))
+    assert Counting.looked == 0
+    assert transcript.text == "a" + "b" * 100
+    assert len(transcript.citations) == 1

@@ -12,7 +12,7 @@ from nbassist.core.event_order import EventOrder
 from nbassist.core.events import TextDelta, ToolCallReady, ToolCallStarted, ToolFinished, TurnEnded, TurnStarted
 from nbassist.core.messages import Text
 from nbassist.errors import UsageError
-from nbassist.export import export
+from nbassist.export import export, formats
 from nbassist.export.turns import turns_of
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)> ```` ``` "
@@ -86,3 +86,34 @@ def test_an_empty_thread_is_exported_too(tmp_path: Path) -> None:
     for name in ("a.ipynb", "a.html", "a.md"):
         assert export(Conversation(), tmp_path / name).exists()
     assert len(json.loads((tmp_path / "a.ipynb").read_text())["cells"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("target", "is_link"),
+    [
+        ("(https://x.y/" + "a" * 500 + ")", True),
+        ("(" + "a/" * 300 + ")", True),
+        ("(javascript:x)", False),
+        ("(<java\tscript:x>)", False),
+        ("(" + " " * 300 + "javascript:x)", False),
+        ("(<" + " " * 300 + "javascript:x>)", False),
+        ("(&#" + "0" * 300 + "106;avascript:x)", False),
+        ("(java&#1;" + "&#1;" * 100 + "script:x)", False),
+    ],
+)
+def test_a_link_is_known_by_its_beginning_and_is_text_where_that_does_not_tell(target: str, is_link: bool) -> None:
+    assert ("](" in formats.harmless(f"[words]{target}")) == is_link
+
+
+def test_no_more_than_the_beginning_of_each_link_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = 0
+
+    def counting(text: str) -> str:
+        nonlocal looked
+        looked += len(text)
+        return text
+
+    monkeypatch.setattr(formats, "unescape", counting)
+    text = "](a" * 2000 + "](<" * 2000
+    formats.harmless(text)
+    assert looked <= 4000 * formats._LOOKED_AT

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import pytest
+
 from nbassist.core.events import CitationAdded, TextDelta, TurnEnded
 from nbassist.core.messages import Message, ToolOutput
+from nbassist.tools import citation_marks
 from nbassist.tools.citation_marks import Citing, MarkedPassage, passages_in, plain_name, told
 
 BEES = MarkedPassage("bees.md", 1, None, "Bees make honey.\n\nIn summer.")
@@ -62,3 +67,34 @@ def test_brackets_that_are_no_mark_hold_nothing_up() -> None:
 def test_a_name_can_stand_in_a_mark_whatever_it_is() -> None:
     assert plain_name("a【b】\n†c.md") == "a b c.md"
     assert plain_name("【】") == "file"
+
+
+def test_searches_are_read_once_for_all_marks_of_a_text_and_again_behind_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read: list[str] = []
+
+    def counting(output: str) -> Iterator[MarkedPassage]:
+        read.append(output)
+        return passages_in(output)
+
+    monkeypatch.setattr(citation_marks, "passages_in", counting)
+    messages = [searched(MarkedPassage("a", 1, None, "x"))]
+    citing = Citing(messages)
+    for number in range(50):
+        assert not citing.after(TextDelta(f"【{number}†b】"))
+    assert len(read) == 1
+    citing.after(TurnEnded("tool_calls"))
+    messages.append(searched(MarkedPassage("b", 1, None, "y")))
+    assert [one.title for one in citing.after(TextDelta("【1†b】"))] == ["b"]
+    assert len(read) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"), [("【1†x】", "[1†x]"), ("【††】", "[††]"), ("【x】", "【x】"), ("【†", "【†")]
+)
+def test_what_looks_like_a_mark_within_a_passage_is_found_from_its_first_dagger(text: str, shown: str) -> None:
+    assert f"\n{shown}\n" in told([MarkedPassage("a", 1, None, text)])
+    # Tried from each dagger in turn, a passage of nothing else takes the square of its length.
+    before, _, _ = citation_marks._FALSE.pattern.partition("†]*†")
+    assert before.endswith("[^【】")

@@ -7,6 +7,7 @@ another, since some servers give one index to all.
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from ..call_names import meant_name
 from ..message_content import free_text
 from .opaque_state import beside_call
 
+_MARKS = re.compile(r"\S")
 _NOTHING = ("", "{}", "null")
 """Arguments that stand where others may still come."""
 _LOST = "(the endpoint sent arguments without saying of which call)"
@@ -36,12 +38,52 @@ class _Call:
     started: bool = False
     beside: dict[str, Any] = field(default_factory=dict)
     halves: loose_json.Halves = field(default_factory=loose_json.Halves)
+    brackets: _Brackets = field(default_factory=lambda: _Brackets())
 
     def text(self) -> str:
         return one_object("".join(self.arguments)) if self.arguments else self.blank
 
     def is_complete(self) -> bool:
         return _is_object("".join(self.arguments)) if self.arguments else bool(self.blank)
+
+    def is_whole_so_far(self) -> bool:
+        """Like `is_complete`, for as often as pieces come: each piece is looked at once."""
+        return self.brackets.hold_object(self.arguments) if self.arguments else bool(self.blank)
+
+
+class _Brackets:
+    """Tells whether pieces that only get more are an object; they are read as JSON only where all brackets close."""
+
+    def __init__(self) -> None:
+        self._seen = self._depth = 0
+        self._quoted = self._escaped = False
+        self._last = ""
+        self._is_object = self._is_broken = False
+
+    def hold_object(self, pieces: list[str]) -> bool:
+        if self._is_broken or self._seen == len(pieces):
+            return self._is_object and not self._is_broken
+        for piece in pieces[self._seen :]:
+            for mark in _MARKS.findall(piece):
+                self._take(mark)
+        self._seen = len(pieces)
+        closed = self._last == "}" and self._depth <= 0 and not self._quoted
+        self._is_object = closed and _is_object("".join(pieces))
+        # Closed and no object: a mistake, or two that differ. Whatever comes behind makes it no better.
+        self._is_broken = closed and not self._is_object
+        return self._is_object
+
+    def _take(self, mark: str) -> None:
+        self._last = mark
+        if self._quoted:
+            self._quoted = self._escaped or mark != '"'
+            self._escaped = mark == "\\" and not self._escaped
+        elif mark == '"':
+            self._quoted = True
+        elif mark in "[{":
+            self._depth += 1
+        elif mark in "]}":
+            self._depth -= 1
 
 
 def _is_object(source: str) -> bool:
@@ -99,8 +141,8 @@ class Calls:
         self._calls: list[_Call] = []
         self._slots: dict[int, _Call] = {}
         # To look through the calls for each new one would cost a turn of thousands their number squared.
-        self._ids: set[str] = set()
-        self._last_of_id: dict[str, _Call] = {}  # by the id as it came
+        self._by_id: dict[str, _Call] = {}  # the last of each id
+        self._taken: set[str] = set()
 
     def __bool__(self) -> bool:
         return bool(self._calls)
@@ -150,7 +192,7 @@ class Calls:
         """Take a whole call that was written as text."""
         call = _Call(self._new_id(), name=name, arguments=[arguments], started=True)
         self._calls.append(call)
-        self._ids.add(call.call_id)
+        self._taken.add(call.call_id)
         started = ToolCallStarted(call.call_id, name, self._kind(name))
         return [started, ToolArgumentsDelta(call.call_id, arguments)]
 
@@ -199,14 +241,14 @@ class Calls:
         # The index before the id: some versions of vLLM change the id after the first piece.
         if index is not None and index in self._slots:
             return self._slots[index]
-        same = self._last_of_id.get(wire_id) if wire_id else None
+        same = self._by_id.get(wire_id) if wire_id else None
         if index is None:
             # Without an index, a piece is of the last call unless it has all that a new one has.
             return same or (self._calls[-1] if self._calls and not (name and wire_id) else None)
         if name or same:
             return None if name else same
         # A piece under an index that nothing began: it is of the call that waits for some, where there is only one.
-        waiting = list(islice((call for call in reversed(self._calls) if not call.is_complete()), 2))
+        waiting = list(islice((call for call in reversed(self._calls) if not call.is_whole_so_far()), 2))
         return waiting[0] if len(waiting) == 1 else None
 
     def _is_piece_of_name(self, call: _Call, name: str) -> bool:
@@ -224,7 +266,7 @@ class Calls:
         # The same tool again under the same index: two calls in a row differ from a repeated name only in that the
         # first stands whole.
         if call.arguments:
-            return call.is_complete() and (further or bool(wire_id and call.wire_id))
+            return (further or bool(wire_id and call.wire_id)) and call.is_whole_so_far()
         if not call.blank:
             return False
         # Behind `{}`: another such is another call, and so is a whole one that has an id of its own.
@@ -234,10 +276,11 @@ class Calls:
 
     def _open(self, index: int | None, wire_id: str) -> _Call:
         # An id that comes twice would give two outputs to one call, which strict servers refuse.
-        call = _Call(wire_id if wire_id and wire_id not in self._ids else self._new_id(), wire_id)
+        call = _Call(wire_id if wire_id and wire_id not in self._taken else self._new_id(), wire_id)
         self._calls.append(call)
-        self._ids.add(call.call_id)
-        self._last_of_id[wire_id] = call
+        self._taken.add(call.call_id)
+        if wire_id:
+            self._by_id[wire_id] = call
         if index is not None:
             self._slots[index] = call
         return call

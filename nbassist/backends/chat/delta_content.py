@@ -101,6 +101,7 @@ def _picture(url: str) -> Event:
 Kind: TypeAlias = Literal["thinking", "text"]
 _OPENING = "<think>"
 _CLOSING = "</think>"
+_BLANKS = 1_000  # in front of the tag
 
 
 class ThinkReader:
@@ -144,7 +145,7 @@ class ThinkReader:
             body = self._held.lstrip()
             if body.startswith(_OPENING):
                 self._where, self._held = "thinking", body[len(_OPENING) :]
-            elif not _OPENING.startswith(body):
+            elif not _OPENING.startswith(body) or len(self._held) > _BLANKS:
                 self._where = "text"
             return self._where != "start"
         if self._where == "thinking":
@@ -152,9 +153,9 @@ class ThinkReader:
             end = self._held.find(_CLOSING)
             if end < 0:
                 # The longest end of what is held that may begin the closing tag stays back.
-                end = next(
-                    (at for at in range(len(self._held)) if _CLOSING.startswith(self._held[at:])), len(self._held)
-                )
+                length = len(self._held)
+                tails = range(max(0, length - len(_CLOSING)), length)
+                end = next((at for at in tails if _CLOSING.startswith(self._held[at:])), length)
                 self._release(found, "thinking", end)
                 return False
             self._release(found, "thinking", end)

@@ -16,18 +16,26 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-_OPENING = re.compile(r"(?:(?:`{3,}[ \t]*\w*|<tool_call>)\s*)?[\[{]")
+# Nothing here has a run without an end: each is looked at again with each piece that comes, and blanks that two runs
+# may share take the square of their number.
+_OPENING = re.compile(r"(?:(?:`{3,16}[ \t]{0,8}\w{0,32}|<tool_call>)\s{0,64})?[\[{]")
 # Every beginning of an opening, so that text is held back at the end of a piece only where the next may complete it.
 _OPENING_PREFIX = re.compile(
-    r"(?:`{1,2}|`{3,}[ \t]*\w*\s*|<(?:t(?:o(?:o(?:l(?:_(?:c(?:a(?:l(?:l(?:>\s*)?)?)?)?)?)?)?)?)?)?)\Z"
+    r"(?:`{1,2}|`{3,16}[ \t]{0,8}\w{0,32}\s{0,64}"
+    r"|<(?:t(?:o(?:o(?:l(?:_(?:c(?:a(?:l(?:l(?:>\s{0,64})?)?)?)?)?)?)?)?)?)?)\Z"
 )
-_FIRST_KEY = re.compile(r'[\[{][\s\[{]*"([^"]*)"')
+# A key that is too long is matched as well, as none; so is a head of more brackets and blanks than a call has.
+_FIRST_KEY = re.compile(r'[\[{](?:[\s\[{]{0,200}"(?:([^"]{0,32})"|[^"]{33})|[\s\[{]{201})')
 _CLOSINGS = ("```", "</tool_call>")
 _CLOSING = re.compile(r"\s*(?:`{3,}|</tool_call>)?")
 _OF_A_CALL = {"name", "arguments", "parameters", "type", "id"}
 _NAME = re.compile(r"[\w.:-]{1,64}")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _KEYS = ("name", "arguments", "parameters", "function", "type", "tool")
+_BLANKS = 1_000  # in front of a call
+_SLICE = 4_096  # characters of a piece that are taken at once: what is held is copied with each line of it
+_LOOKS = 16
+"""How many times the length of a reply is looked through for calls: JSON in JSON begins anew on each of its lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +71,7 @@ class TextCallReader:
         self._source = ""
         self._behind = ""
         self._quotes = False
+        self._taken = self._looked = 0
 
     @property
     def passes(self) -> bool:
@@ -73,10 +82,12 @@ class TextCallReader:
         """Take the next piece; return what is decided by it."""
         if not self._tools:
             return [piece] if piece else []
-        self._held += piece
         found: list[str | TextCall] = []
-        while self._held and self._step(found, at_end=False):
-            pass
+        self._taken += len(piece)
+        for at in range(0, len(piece), _SLICE):
+            self._held += piece[at : at + _SLICE]
+            while self._held and self._step(found, at_end=False):
+                pass
         return found
 
     def finish(self) -> list[str | TextCall]:
@@ -90,6 +101,9 @@ class TextCallReader:
 
     def _step(self, found: list[str | TextCall], *, at_end: bool) -> bool:
         """Decide on the head of what is held; return False where more text is needed."""
+        if self._quotes:  # all that comes is text
+            self._release(found, len(self._held))
+            return True
         if not self._line_start:
             end = self._held.find("\n") + 1 or len(self._held)
             self._release(found, end)
@@ -97,10 +111,11 @@ class TextCallReader:
         body = self._held.lstrip()
         lead = len(self._held) - len(body)
         if not body:
-            if at_end:
-                self._release(found, len(self._held))
+            if at_end or len(self._held) > _BLANKS:
+                # Up to the line that they stand on, which may still begin a call.
+                self._release(found, (0 if at_end else self._held.rfind("\n") + 1) or len(self._held))
             return False
-        text = self._quoted.inside or self._quotes
+        text = self._quoted.inside
         opening = None if text else _OPENING.match(body)
         if opening is None:
             if not at_end and not text and _OPENING_PREFIX.match(body):
@@ -118,6 +133,10 @@ class TextCallReader:
             return False
         calls = self._calls(self._held[start:end]) if end is not None else []
         self._scan = _Scanner()
+        self._looked += (end or len(self._held)) - start if possible else 0
+        if not calls and self._looked > _LOOKS * self._taken:
+            self._quotes = True
+            return True
         if end is None or not calls:
             # Not a call: release its first line, and look again at the next.
             self._release(found, (self._held.find("\n", start) + 1) or len(self._held))
@@ -138,8 +157,8 @@ class TextCallReader:
         begins, self._line_start = self._line_start, text.endswith("\n")
         if self._waiting:
             self._behind += text
-            # A fence or a tag that closes may still be on its way.
-            if any(closing.startswith(self._behind.strip()) for closing in _CLOSINGS):
+            # A fence or a tag that closes may still be on its way. Blanks decide nothing.
+            if not text.strip() or any(closing.startswith(self._behind.strip()) for closing in _CLOSINGS):
                 return
             text = self._source + self._behind  # words behind it: it was a quotation
             self._waiting, self._source, self._behind = [], "", ""
