@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbassist.errors import UsageError
+from nbassist.magics.completion.matcher import place_of
+from nbassist.magics.line import tokenizer
 from nbassist.magics.line.tokenizer import expand, split
 
 
@@ -66,3 +68,29 @@ def test_names_are_expanded_and_what_only_looks_like_one_is_not() -> None:
     written = ["{model}", "$model", "x-{n + 1}", "{config['a']}", '{"a": 1}', "{{model}}", "$5", "{nothing}", "$$model"]
     expanded = ["large", "large", "x-3", "b", '{"a": 1}', "{{model}}", "$5", "{nothing}", "$model"]
     assert expand(written, namespace) == expanded
+
+
+@pytest.mark.parametrize("line", ["(" * 5_000, "([{" * 2_000, "('" * 3_000])
+def test_a_line_of_brackets_that_do_not_close_is_looked_through_a_few_times(
+    line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = 0
+
+    def counted(line: str, at: int) -> int:
+        nonlocal looked
+        looked += 1
+        return closing(line, at)
+
+    closing = tokenizer._closing
+    monkeypatch.setattr(tokenizer, "_closing", counted)
+    assert split(line) == [line]
+    assert looked <= 20
+
+
+def test_a_word_is_completed_though_its_line_is_long() -> None:
+    place = place_of("%%assistant " + "word " * 5_000 + "--mod")
+    assert place is not None
+    assert (place.word, place.before[-1]) == ("--mod", "word")
+    place = place_of("%%assistant " + "'" * 5_000)
+    assert place is not None
+    assert len(place.word) <= 1_000

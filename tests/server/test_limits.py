@@ -125,17 +125,26 @@ def test_a_request_of_too_many_messages_is_refused_before_they_are_looked_at(
 
 
 @pytest.mark.parametrize("path", ["/threads", "/threads/runs", "/chat/completions"])
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"content": [{"type": "text", "text": "x"}] * 4},
+        {"content": "x", "attachments": [{"file_id": "file-1"}] * 4},
+        {"content": "x", "attachments": [{"file_id": "file-1", "tools": [{"type": "file_search"}] * 3}]},
+    ],
+    ids=["content", "attachments", "tools of attachments"],
+)
 def test_a_request_of_too_many_parts_is_refused_before_they_are_looked_at(
-    config: ServerConfig, run_server: Any, path: str
+    config: ServerConfig, run_server: Any, path: str, message: Any
 ) -> None:
-    messages = {"messages": [{"role": "user", "content": [{"type": "text", "text": "x"}] * 4}] * 10}
+    messages = {"messages": [{"role": "user", **message}] * 10}
     body = {"assistant_id": "asst_1", "thread": messages} if "runs" in path else messages
     with run_server(replace(config, limits=ServerLimits(body_items=39))) as server:
         response = httpx2.post(f"{server.url}{path}", headers=AUTHORIZED, json=body, timeout=60)
     assert response.status_code == 400
     error = response.json()["error"]
     assert error["param"] == ("thread.messages" if "runs" in path else "messages")
-    assert error["message"].endswith("at most 39 parts of content together, but got 40 instead.")
+    assert "at most 39 parts of content, attachments and their tools together, but got 40" in error["message"]
 
 
 WIDE = {f"name_{number}": 1 for number in range(40)}

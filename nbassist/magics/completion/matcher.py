@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _LINE = re.compile(r"^\s*(%{1,2})assistant(?=\s)(.*)$", re.DOTALL)
 _HEAD = re.compile(r"^(?:\s*(?:#.*)?\n)*\s*%%assistant\b")
 # A quote that is still open runs to the cursor.
+_LONGEST = 1_000  # characters of a word that is completed
 _WORD = re.compile(r"""(?:[^\s"']|"[^"]*(?:"|$)|'[^']*(?:'|$))+$""")
 _WIDEST = 70
 """Characters of the help beside a flag: a menu that is wider hides the cell."""
@@ -52,7 +53,8 @@ def place_of(text: str) -> CursorPlace | None:
     found = _LINE.match(line)
     if found and (found[1] == "%" or is_cell):
         rest = found[2]
-        word = last[0] if (last := _WORD.search(rest)) else ""
+        # Not of all of a long line: the word is looked for from each of its characters.
+        word = last[0] if (last := _WORD.search(rest, max(0, len(rest) - _LONGEST))) else ""
         before = rest[: len(rest) - len(word)].split()
         return CursorPlace("cell" if found[1] == "%%" else "line", tuple(before), word)
     if not is_cell or "\n" not in text[is_cell.end() - 1 :]:

@@ -14,6 +14,8 @@ _OPENING = {"(": ")", "[": "]", "{": "}"}
 _ASSIGNED = re.compile(r"-{0,2}[A-Za-z_][\w-]*=([^=].*,)?")
 # Where a path begins so, a backslash before a space is part of it: `C:\My Files\ x`.
 _WINDOWS = re.compile(r"([A-Za-z]:|\\)\\|\.{0,2}\\\w")
+_TRIED = 20  # brackets of one line that do not close: each is looked for up to its end, and a line may be all brackets
+_LONGEST = 2_000  # characters before a quote that are looked through for what it is the value of
 
 
 def split(line: str) -> list[str]:
@@ -25,26 +27,27 @@ def split(line: str) -> list[str]:
         Where a quote at the beginning of a value is not closed.
     """
     words: list[str] = []
-    at = 0
+    at, unclosed = 0, [0]
     while at < len(line):
         if line[at].isspace():
             at += 1
             continue
-        word, at = _word(line, at)
+        word, at = _word(line, at, unclosed)
         words.append(word)
     return words
 
 
-def _word(line: str, at: int) -> tuple[str, int]:
-    """Return the word that begins at a place, and the place after it."""
+def _word(line: str, at: int, unclosed: list[int]) -> tuple[str, int]:
+    """Return the word that begins at a place, and the place after it; count brackets that do not close."""
     start, found = at, ""
     while at < len(line) and not line[at].isspace():
         char = line[at]
         if char in "\"'":
             piece, at = _quoted(line, at, found, at == start)
             found += piece
-        elif char in _OPENING:
+        elif char in _OPENING and unclosed[0] < _TRIED:
             end = _closing(line, at)
+            unclosed[0] += end == at
             found += line[at : end + 1]
             at = end + 1
         elif char == "\\" and line[at + 1 : at + 2].isspace() and not _WINDOWS.match(found or line[at:]):
@@ -58,7 +61,7 @@ def _word(line: str, at: int) -> tuple[str, int]:
 
 def _quoted(line: str, at: int, before: str, first: bool) -> tuple[str, int]:
     """Return what a quote stands for, and the place after it."""
-    if first or _ASSIGNED.fullmatch(before):
+    if first or (len(before) <= _LONGEST and _ASSIGNED.fullmatch(before)):
         return _value(line, at)
     end = line.find(line[at], at + 1)
     if before[-1:].isalnum() or end < 0:  # an apostrophe

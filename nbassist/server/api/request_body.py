@@ -148,17 +148,26 @@ def _check_lengths(value: Any, most: int, path: str = "") -> None:
                 parts = 0
                 for number, message in enumerate(inner):
                     _check_lengths(message, most, f"{here}[{number}]")
-                    content = message.get("content") if isinstance(message, dict) else None
-                    parts += len(content) if isinstance(content, list) else 0
+                    parts += _parts(message)
                 if parts > most:
                     raise ApiError(
-                        f"Invalid '{here}': too many parts. Expected messages with at most {most} parts of content "
-                        f"together, but got {parts} instead.",
+                        f"Invalid '{here}': too many parts. Expected messages with at most {most} parts of content, "
+                        f"attachments and their tools together, but got {parts} instead.",
                         param=here,
                         code="array_above_max_length",
                     )
         elif name == "thread":
             _check_lengths(inner, most, here)
+
+
+def _parts(message: Any) -> int:
+    """Return how many parts of content, attachments and tools of those a message has."""
+    if not isinstance(message, dict):
+        return 0
+    lists = [message.get("content"), message.get("attachments")]
+    attachments = lists[1] if isinstance(lists[1], list) else ()
+    lists += [one.get("tools") for one in attachments if isinstance(one, dict)]
+    return sum(len(one) for one in lists if isinstance(one, list))
 
 
 async def read_model(request: Request, kind: type[B]) -> B:
