@@ -178,7 +178,9 @@ def separators(value: Any) -> int:
 
 
 AWKWARD = st.text('ab",[{}]\\:é', max_size=12)
-VALUES = st.recursive(AWKWARD | st.integers(0, 9), lambda v: st.lists(v) | st.dictionaries(AWKWARD, v), max_leaves=20)
+VALUES: st.SearchStrategy[Any] = st.deferred(
+    lambda: AWKWARD | st.integers(0, 9) | st.lists(VALUES, max_size=4) | st.dictionaries(AWKWARD, VALUES, max_size=4)
+)
 
 
 @given(VALUES.filter(lambda value: separators(value) > 0), st.integers(1, 9))
