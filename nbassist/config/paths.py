@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from contextlib import suppress
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ _REMOTE = (
     "fuse.glusterfs",
 )
 """File systems of other machines, by the names that Linux has for them."""
+_CHANGED = 2.0  # seconds to try to give a file its log, while another does so
 
 
 def config_file(name: str) -> Path:
@@ -114,12 +116,20 @@ def set_log(connection: sqlite3.Connection, *, far: bool) -> None:
         with suppress(sqlite3.OperationalError):
             connection.execute("PRAGMA journal_mode=DELETE")
         return
-    try:
-        connection.execute("PRAGMA journal_mode=WAL")
-    except sqlite3.OperationalError as error:
-        if "locking protocol" not in str(error):  # a file system without shared memory, which says so
-            raise
-        connection.execute("PRAGMA journal_mode=DELETE")
+    until = time.monotonic() + _CHANGED
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if "locking protocol" in str(error):  # a file system without shared memory, which says so
+                connection.execute("PRAGMA journal_mode=DELETE")
+                return
+            # Of two that open a new file at once, one is told so without any wait.
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def takes_no_locks(folder: Path) -> bool:

@@ -111,8 +111,9 @@ def open_database(path: Path) -> tuple[Connections, str]:
     try:
         return _opened(path), ""
     except sqlite3.DatabaseError as error:
-        # A file that is locked, read-only or without room is whole: it stays where it is.
-        if not is_damage(error):
+        # A file that is locked, read-only or without room is whole: it stays where it is. One that another kernel puts
+        # aside just now can't be read, either, and the next of its name can.
+        if not is_damage(error) and "disk I/O" not in str(error):
             raise JournalError(explain(path, error)) from error
     except OSError as error:
         raise JournalError(explain(path, error)) from error
@@ -134,8 +135,8 @@ def _begun_anew(path: Path) -> tuple[Connections, str]:
         if not is_damage(error):
             raise
     aside = _free(path.with_name(f"{path.name}.damaged-{int(time.time())}"))
-    # The log goes along: SQLite would play it into the new file of that name.
-    for ending in ("", "-wal", "-shm"):
+    # The log goes along, and first: SQLite would play it into the new file of that name.
+    for ending in ("-wal", "-shm", ""):
         if (file := path.with_name(path.name + ending)).exists():
             os.replace(file, aside.with_name(aside.name + ending))
     return _opened(path), f"the journal was damaged; it is put aside as {aside}, and a new one begun"

@@ -18,6 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nbassist.config.paths import set_log
 from nbassist.core.events import (
     ImageData,
     ItemKept,
@@ -187,6 +188,21 @@ def test_a_damaged_file_is_put_aside_once_by_many_who_open_it(journal: Journal) 
         notices = list(pool.map(open_it, range(6)))
     assert sum(map(bool, notices)) == 1
     assert len(list(journal.path.parent.glob("*.damaged-*"))) == 1
+
+
+def test_a_file_whose_log_is_being_begun_by_another_is_waited_for(tmp_path: Path) -> None:
+    # SQLite waits for nobody there: the error comes at once.
+    told = iter([sqlite3.OperationalError("database is locked")] * 3)
+
+    class Contested:
+        def execute(self, command: str) -> None:
+            asked.append(command)
+            for error in told:
+                raise error
+
+    asked: list[str] = []
+    set_log(Contested(), far=False)  # type: ignore[arg-type]  # all that it uses of a connection
+    assert asked == ["PRAGMA journal_mode=WAL"] * 4
 
 
 def test_a_file_of_a_later_version_is_left_alone_and_that_is_said_once(journal: Journal, told: list[str]) -> None:
