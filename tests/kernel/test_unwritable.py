@@ -108,7 +108,7 @@ def test_a_disk_without_locks(start_kernel: Any, tmp_path: Path, refusing_locks:
     kernel = start_kernel(NBASSIST_MODEL="m", NBASSIST_API_KEY="k", NBASSIST_DISPLAY="plain", **where)
     ran = kernel.run(refusing_locks)
     assert ran.error is None
-    assert ran.stdout.startswith("[Errno 37] No locks available\n"), "IPython's own history may have its word behind it"
+    assert ran.stdout.startswith("[Errno 37] No locks available"), "IPython's own history may have its word behind it"
     text = said(kernel, "%%assistant\nhello") + said(kernel, "%%assistant\nagain") + said(kernel, "%%assistant\nand")
     (warning,) = warnings_in(text + kernel.written())
     assert "its disk takes no locks: set NBASSIST_DATA_DIR to a folder on another disk" in warning
