@@ -69,8 +69,6 @@ def connect(base_url, api_key):
 
 
 class Loud:
-    bundle = None
-
     def __init__(self):
         self.text = ""
 

@@ -160,7 +160,7 @@ def test_passwords_inside_urls_and_connection_strings_are_found_under_any_name(v
         "auth=required to go on",
         "--password-file /run/secrets/of-the-db --token $TOKEN_OF_MINE --password --interactive",
         "psql --no-password -h db; pg_dump --no-password the_database",
-        "run --pwd /work/of-mine -pwd=/work/of-mine",
+        "run --pwd /srv/of-mine -pwd=/srv/of-mine",
         'login --password "$PASSWORD_OF_MINE"',
         "registry/image:a-long-tag@sha256:0123456789abcdef",
     ],

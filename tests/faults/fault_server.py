@@ -86,6 +86,17 @@ REFUSALS = [
     Fault("redirect", _refused(307, location="https://elsewhere.example/v1")),
 ]
 
+# Which answer breaks, and after which bytes of it.
+MOMENTS = {
+    "waiting": (0, b""),
+    "text": (0, b"The first"),
+    "arguments": (0, b"orders"),
+    "after the arguments": (0, b"people"),
+    "after tools": (1, b""),
+    "between turns": (1, b"The first"),
+    "the answer": (1, b"the "),
+}
+
 
 class FaultServer:
     """One wire, a run of two turns, and a fault in one of them.

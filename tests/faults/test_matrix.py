@@ -18,23 +18,13 @@ from typing import Any
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from fault_server import FAULTS, REFUSALS, TEXT, WIRES, Fault, FaultServer, strict
+from fault_server import FAULTS, MOMENTS, REFUSALS, TEXT, WIRES, Fault, FaultServer, strict
 
 from nbassist import Assistant
 from nbassist.errors import NbassistError
 from nbassist.testing import Call, Say, ScriptedBackend
 
 WHOLE = "".join(TEXT)
-# Which answer breaks, and after which bytes of it.
-MOMENTS = {
-    "waiting": (0, b""),
-    "text": (0, b"The first"),
-    "arguments": (0, b"orders"),
-    "after the arguments": (0, b"people"),
-    "after tools": (1, b""),
-    "between turns": (1, b"The first"),
-    "the answer": (1, b"the "),
-}
 RAN: list[str] = []
 
 
